@@ -1,0 +1,186 @@
+import type { KubeObject } from '../kube/types.ts';
+import type { RecordType } from '../dns/rrset.ts';
+import type { Reason } from './reasons.ts';
+
+export const group = 'mailseal.dev';
+export const apiVersion = 'mailseal.dev/v1alpha1';
+
+/** A condition as Kubernetes has it, with the generation that it speaks of. */
+export interface Condition {
+  readonly type: ConditionType;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: Reason;
+  readonly message: string;
+  /** RFC 3339, seconds. */
+  readonly lastTransitionTime: string;
+  readonly observedGeneration: number;
+}
+
+export type ConditionType =
+  | 'Ready'
+  | 'Reconciling'
+  | 'Stalled'
+  | 'MXResolved'
+  | 'ExchangerReady'
+  | 'PolicyServed'
+  | 'RecordsPublished'
+  | 'StartTLSVerified'
+  | 'TLSRPTReady'
+  | 'CertificateReady'
+  | 'Deployed'
+  | 'DNSSECSecure'
+  | 'DANEReady';
+
+/** A record that stands in the DNS by us, as the servers showed it. */
+export interface PublishedRecord {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly values: readonly string[];
+  /** RFC 3339: since when all authoritative servers show exactly this set; absent while they do not. */
+  readonly since?: string;
+}
+
+/** What comes next and when: `safe to stop mx1.example.com after 2026-11-22T14:05:00Z`. */
+export interface NextStep {
+  readonly what: string;
+  /** RFC 3339; absent where it waits for an event and not for a time. */
+  readonly after?: string;
+}
+
+interface CommonStatus {
+  readonly observedGeneration?: number;
+  readonly conditions?: readonly Condition[];
+  readonly next?: readonly NextStep[];
+  readonly records?: readonly PublishedRecord[];
+  /** The value of the annotation mailseal.dev/requested-at that was last acted on. */
+  readonly requestedAt?: string;
+}
+
+interface NameRef {
+  readonly name: string;
+}
+
+/** Which issuer signs and where the Secret that MX hosts mount lies. */
+export interface CertificateSpec {
+  /** Default: the CertificateIssuer marked `default: true`. */
+  readonly issuerRef?: NameRef;
+  /** Default: `<exchanger name>-tls`. */
+  readonly secretName?: string;
+  /** Further DNS names in the certificate, such as `mail.example.com`. */
+  readonly dnsNames?: readonly string[];
+}
+
+/** DANE is published where the zone is secure (`Auto`), or nowhere (`Off`). */
+export interface DaneSpec {
+  readonly mode?: 'Auto' | 'Off';
+  /** Seconds. Default 3600. */
+  readonly ttlSeconds?: number;
+}
+
+export interface MailDomainSpec {
+  readonly domain: string;
+  readonly mx?: { readonly hosts: readonly string[]; readonly certificate?: CertificateSpec; readonly dane?: DaneSpec };
+  readonly exchangerRefs?: readonly { readonly name: string; readonly namespace?: string }[];
+  readonly dnsProviderRef?: NameRef;
+  readonly mtaSts?: {
+    readonly mode?: 'enforce' | 'testing';
+    /** Seconds, RFC 8461 §3.2. */
+    readonly maxAgeSeconds?: number;
+    /** Seconds, of the TXT and address records. */
+    readonly ttlSeconds?: number;
+    readonly promotion?: { readonly afterDays?: number; readonly immediately?: boolean };
+    /** Signs the certificate of mta-sts.DOMAIN; must be publicly trusted. Default: as for the MX hosts. */
+    readonly issuerRef?: NameRef;
+  };
+  readonly tlsRpt?: { readonly rua: readonly string[] };
+  readonly suspend?: boolean;
+}
+
+export interface MailDomainStatus extends CommonStatus {
+  /** The domain as A-labels, lower case. */
+  readonly domain?: string;
+  readonly mtaSts?: {
+    readonly effectiveMode: 'enforce' | 'testing' | 'none';
+    readonly id: string;
+    readonly maxAgeSeconds: number;
+  };
+}
+
+export interface MailDomain extends KubeObject {
+  readonly apiVersion: 'mailseal.dev/v1alpha1';
+  readonly kind: 'MailDomain';
+  readonly spec: MailDomainSpec;
+  readonly status?: MailDomainStatus;
+}
+
+export interface MailExchangerSpec {
+  readonly hosts: readonly string[];
+  /** Namespaces whose MailDomains may refer to it, beside its own. */
+  readonly allowedNamespaces?: { readonly names: readonly string[] };
+  readonly certificate?: CertificateSpec;
+  readonly dane?: DaneSpec;
+  readonly dnsProviderRef?: NameRef;
+  readonly suspend?: boolean;
+}
+
+export interface HostStatus {
+  readonly host: string;
+  /** What the probe of each address last said, in words. */
+  readonly addresses: readonly { readonly address: string; readonly result: string }[];
+}
+
+export interface MailExchangerStatus extends CommonStatus {
+  readonly secretName?: string;
+  readonly certificate?: { readonly notAfter: string; readonly renewAfter: string; readonly names: readonly string[] };
+  readonly hosts?: readonly HostStatus[];
+}
+
+export interface MailExchanger extends KubeObject {
+  readonly apiVersion: 'mailseal.dev/v1alpha1';
+  readonly kind: 'MailExchanger';
+  readonly spec: MailExchangerSpec;
+  readonly status?: MailExchangerStatus;
+}
+
+export interface DNSProviderSpec {
+  readonly zones: readonly string[];
+  readonly allowedNamespaces?: { readonly names: readonly string[] };
+  readonly default?: boolean;
+  /** Seconds that the provider needs, after all its servers answer, until the world sees a change. Default 0. */
+  readonly settleSeconds?: number;
+  readonly rfc2136?: {
+    /** `192.0.2.53`, `192.0.2.53:5353` or `[2001:db8::53]:53`: the server that takes updates. */
+    readonly server: string;
+    readonly tsigKeyName: string;
+    readonly tsigAlgorithm?: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512';
+  };
+  /** A Secret in the operator's namespace; for rfc2136 its key `tsig-secret` holds the base64 TSIG secret. */
+  readonly credentialsSecretRef?: NameRef;
+}
+
+export interface DNSProvider extends KubeObject {
+  readonly apiVersion: 'mailseal.dev/v1alpha1';
+  readonly kind: 'DNSProvider';
+  readonly spec: DNSProviderSpec;
+  readonly status?: CommonStatus;
+}
+
+export interface CertificateIssuerSpec {
+  readonly default?: boolean;
+  readonly acme?: {
+    /** https URL of the directory. */
+    readonly server: string;
+    readonly email?: string;
+    /** PEM: whom to trust as the ACME server, beside the system's store. */
+    readonly caBundle?: string;
+    readonly profile?: string;
+  };
+  readonly selfSigned?: { readonly years?: number };
+}
+
+export interface CertificateIssuer extends KubeObject {
+  readonly apiVersion: 'mailseal.dev/v1alpha1';
+  readonly kind: 'CertificateIssuer';
+  readonly spec: CertificateIssuerSpec;
+  readonly status?: CommonStatus;
+}

@@ -1,0 +1,34 @@
+import type { RecordSet, RecordType } from '../../dns/rrset.ts';
+
+export interface Capabilities {
+  /** Can hold TLSA records. */
+  readonly tlsa: boolean;
+  /** `RecordChange.before` is enforced by the server. */
+  readonly compareAndSwap: boolean;
+  /** All changes of one call happen together or not at all. */
+  readonly batch: boolean;
+  /** `list` costs by the number of names, not by the size of the zone. */
+  readonly listByName: boolean;
+}
+
+/** One record set's change. `before` is what was observed (`undefined`: nothing of that type), `after` what shall stand. */
+export interface RecordChange {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly before: RecordSet | undefined;
+  readonly after: RecordSet | undefined;
+}
+
+/**
+ * A DNS provider's API. Both calls throw MailsealError: `ProviderUnauthorized` (credentials), `ProviderUnavailable`
+ * (unreachable, timeout: the change may or may not have been made), `ProviderThrottled` (with retryAfterSeconds),
+ * `ProviderRefused` (the server's reason in the message), `ZoneNotFound`, and `RecordChanged` when a `before` did not
+ * hold: nothing was written, observe again.
+ */
+export interface Provider {
+  readonly capabilities: Capabilities;
+  /** The record sets, of the types that Mailseal writes, that stand at exactly these names in the zone. */
+  readonly list: (zone: string, names: readonly string[]) => Promise<readonly RecordSet[]>;
+  /** Makes all changes, in one call where the API can. */
+  readonly apply: (zone: string, changes: readonly RecordChange[]) => Promise<void>;
+}
