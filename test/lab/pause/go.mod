@@ -1,0 +1,3 @@
+module mailseal.dev/lab/pause
+
+go 1.22

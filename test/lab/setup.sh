@@ -1,0 +1,62 @@
+#!/bin/sh
+# The first thing that runs on a fresh clone: installs what is missing, then leaves the rest to setup.ts.
+#   setup.sh npm          npm packages only; silent and instant when they are there
+#   setup.sh test|demo    the same, then everything that tests or the demo need
+# Nothing is written to stdout, so that `npm run -s mailseal -- …` stays clean.
+set -eu
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "setup: $1"
+  say "       $2"
+  exit 1
+}
+
+mode=${1:-}
+case $mode in npm | test | demo) ;; *) fail "unknown argument '$mode'" 'usage: setup.sh npm|test|demo' ;; esac
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+node=$root/node_modules/.bin/node
+stamp=$root/node_modules/.package-lock.json
+
+# npm writes its own copy of the lock file last, so that it is newer than the lock file once all is in place.
+current() {
+  [ -x "$node" ] && [ -f "$stamp" ] && [ -z "$(find "$root/package-lock.json" -newer "$stamp")" ]
+}
+
+install_packages() {
+  command -v npm >/dev/null 2>&1 ||
+    fail 'npm is not installed' 'install Node.js (any version from 20; https://nodejs.org) and run this again.'
+  lock=$root/.setup.lock
+  until mkdir "$lock" 2>/dev/null; do
+    owner=$(cat "$lock/pid" 2>/dev/null || true)
+    if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+      rm -rf "$lock"
+    else
+      sleep 1
+    fi
+  done
+  echo $$ >"$lock/pid"
+  trap 'rm -rf "$lock"' EXIT
+  trap 'exit 130' INT TERM
+  if ! current; then
+    say '==> npm packages: npm ci'
+    started=$(date +%s)
+    log=$(mktemp)
+    if ! (cd "$root" && npm ci --no-audit --no-fund --loglevel=error) </dev/null >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      rm -f "$log"
+      fail 'npm ci failed (see above)' 'is the package registry within reach (npm ping; a proxy: npm config set proxy URL)? Then run this again.'
+    fi
+    rm -f "$log"
+    touch "$stamp"
+    say "    npm packages: installed in $(($(date +%s) - started)) s"
+  fi
+  "$node" --version >/dev/null 2>&1 ||
+    fail 'the Node.js that npm installed does not run' "it is $node; was its install script forbidden (npm config get ignore-scripts)?"
+  rm -rf "$lock"
+  trap - EXIT INT TERM
+}
+
+current || install_packages
+[ "$mode" = npm ] || "$node" "$root/test/lab/setup.ts" "$mode"

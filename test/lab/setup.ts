@@ -1,0 +1,46 @@
+/**
+ * Installs what the tests and the demo need and this machine lacks. `setup.sh` runs it; a second run finds everything
+ * in place and ends within a second. All it says goes to stderr.
+ */
+import { capabilities, isDebian } from './capabilities.ts';
+import { installPackages, missingPackages, packages, restorePolicy } from './setup/debian.ts';
+import { buildTools } from './setup/go.ts';
+import { SetupError, say } from './setup/steps.ts';
+
+async function installDebian(): Promise<void> {
+  if (!isDebian()) return;
+  if (process.getuid?.() === 0) restorePolicy();
+  const missing = await missingPackages();
+  if (missing.length === 0) return;
+  if (process.getuid?.() === 0) return installPackages(missing);
+  say(`    not installed, and only root can install them: ${missing.join(' ')}`);
+  say(`    to get them: sudo apt-get install --no-install-recommends ${missing.join(' ')}`);
+}
+
+function report(mode: string): void {
+  const can = capabilities();
+  if (can.node) return;
+  const advice = can.debian ? 'see above.' : `the lab uses what these Debian packages hold: ${packages.join(' ')}.`;
+  if (mode === 'demo') throw new SetupError(`the demo needs a node, and ${can.why}`, advice);
+  say(`    no node on this machine: ${can.why}`);
+  say('    tests that need a node are left out; the others run.');
+}
+
+async function main(mode: string | undefined): Promise<void> {
+  if (mode !== 'test' && mode !== 'demo') throw new SetupError(`unknown mode ${mode}`, 'usage: setup.ts test|demo');
+  const started = performance.now();
+  // Fetching packages waits for the network, compiling for the processor: together they take as long as the latter.
+  const parts = await Promise.allSettled([installDebian(), buildTools(['pause', 'pebble', 'kubernetes', 'helm'])]);
+  for (const part of parts) if (part.status === 'rejected') throw part.reason;
+  report(mode);
+  const seconds = (performance.now() - started) / 1000;
+  if (seconds > 2) say(`==> set-up complete in ${seconds.toFixed(0)} s`);
+}
+
+try {
+  await main(process.argv[2]);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  say(`set-up failed: ${error.message}\n${error.advice}`);
+  process.exitCode = 1;
+}
