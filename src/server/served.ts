@@ -1,0 +1,99 @@
+/** What a policy pod serves now: the last good entry of every host, whatever becomes of its shard afterwards. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { messageOf } from '../errors.ts';
+import { type HostEntry, parseShard, type ShardProblem } from '../policyshard/shard.ts';
+
+export interface ServedHost {
+  readonly entry: HostEntry;
+  /** The policy as it goes on the wire; `undefined` answers 404. */
+  readonly body: Buffer | undefined;
+}
+
+/** What one reading of a shard changed. */
+export interface Taken {
+  /** `false`: nothing of the shard could be used, the last good one stays. */
+  readonly used: boolean;
+  readonly problems: readonly ShardProblem[];
+  /** Hosts that are new, gone or different. */
+  readonly changed: readonly string[];
+}
+
+export interface Served {
+  readonly find: (host: string) => ServedHost | undefined;
+  readonly take: (shardName: string, text: string, now: number) => Taken;
+  readonly size: () => number;
+}
+
+export function createServed(): Served {
+  const shards = new Map<string, ReadonlyMap<string, ServedHost>>();
+  const find = (host: string): ServedHost | undefined => {
+    for (const hosts of shards.values()) {
+      const found = hosts.get(host);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  const take = (shardName: string, text: string, now: number): Taken => {
+    const parsed = parseShard(text);
+    if (parsed.shard === undefined) return { used: false, problems: parsed.problems, changed: [] };
+    const before = shards.get(shardName) ?? new Map<string, ServedHost>();
+    const after = new Map<string, ServedHost>();
+    const problems = [...parsed.problems];
+    const keep = (host: string): void => {
+      const last = before.get(host);
+      if (last !== undefined) after.set(host, last);
+    };
+    for (const [host, entry] of Object.entries(parsed.shard.hosts)) {
+      const last = before.get(host);
+      if (last !== undefined && sameEntry(last.entry, entry)) {
+        after.set(host, last);
+        continue;
+      }
+      const problem = pairProblem(host, entry, now);
+      if (problem === undefined) after.set(host, servedHost(entry));
+      else {
+        problems.push({ host, message: problem });
+        keep(host);
+      }
+    }
+    for (const { host } of parsed.problems) if (host !== undefined) keep(host);
+    shards.set(shardName, after);
+    return { used: true, problems, changed: differences(before, after) };
+  };
+  const size = (): number => [...shards.values()].reduce((sum, hosts) => sum + hosts.size, 0);
+  return { find, take, size };
+}
+
+/** Why this certificate and key can't be presented for the host; `undefined` when they can. */
+export function pairProblem(host: string, entry: HostEntry, now: number): string | undefined {
+  try {
+    const leaf = new X509Certificate(entry.certificate);
+    if (!leaf.checkPrivateKey(createPrivateKey(entry.key))) return 'the key does not belong to the certificate';
+    if (leaf.validToDate.getTime() <= now) return `the certificate has expired on ${leaf.validToDate.toISOString()}`;
+    if (leaf.checkHost(host, { subject: 'never', partialWildcards: false }) === undefined) {
+      return 'the certificate does not name the host';
+    }
+    return undefined;
+  } catch (error) {
+    return `certificate or key can't be read: ${messageOf(error)}`;
+  }
+}
+
+function servedHost(entry: HostEntry): ServedHost {
+  return { entry, body: entry.policy === null ? undefined : Buffer.from(entry.policy) };
+}
+
+function sameEntry(a: HostEntry, b: HostEntry): boolean {
+  return (
+    a.policy === b.policy &&
+    a.revision === b.revision &&
+    a.certificate === b.certificate &&
+    a.key === b.key &&
+    JSON.stringify(a.http01) === JSON.stringify(b.http01)
+  );
+}
+
+function differences(before: ReadonlyMap<string, ServedHost>, after: ReadonlyMap<string, ServedHost>): string[] {
+  const names = new Set([...before.keys(), ...after.keys()]);
+  return [...names].filter((name) => before.get(name) !== after.get(name));
+}
