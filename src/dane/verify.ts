@@ -108,53 +108,52 @@ interface Path {
   readonly depth: number;
 }
 
-/** The signed path from the leaf up to what the record names; each certificate is used once, so that it ends. */
+/**
+ * The shortest signed path from the leaf up to what the record names. Each certificate is visited once, so that circles and
+ * cross-signed extras cost nothing.
+ */
 function pathTo(tlsa: Tlsa, leaf: X509Certificate, chain: readonly (X509Certificate | undefined)[]): Path | string {
-  const unused = new Set(chain.keys());
-  unused.delete(0);
-  const certificates = [leaf];
-  for (let last = leaf; ; ) {
-    const above: number | undefined = [...unused].find((index) => isIssuedBy(last, chain[index]));
-    const issuer = above === undefined ? undefined : chain[above];
-    if (above === undefined || issuer === undefined) return anchorInRecord(tlsa, last, certificates, chain.length);
-    certificates.push(issuer);
-    unused.delete(above);
-    if (matchesCertificate(tlsa, issuer)) return { certificates, depth: above };
-    last = issuer;
+  const above = new Map([...chain.entries()].filter(([index]) => index > 0));
+  const paths: Path[] = [{ certificates: [leaf], depth: 0 }];
+  for (const path of paths) {
+    const last = path.certificates.at(-1) ?? leaf;
+    if (path.depth > 0 && matchesCertificate(tlsa, last)) return path;
+    for (const [index, issuer] of above) {
+      if (issuer === undefined || !isIssuedBy(last, issuer)) continue;
+      above.delete(index);
+      paths.push({ certificates: [...path.certificates, issuer], depth: index });
+    }
   }
+  for (const path of paths) {
+    const whole = anchorInRecord(tlsa, path.certificates, chain.length);
+    if (whole !== undefined) return whole;
+  }
+  return 'No certificate that the record names was sent above the leaf, signed all the way.';
 }
 
-function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate | undefined): boolean {
-  return (
-    issuer !== undefined && issuer.ca && certificate.checkIssued(issuer) && verifies(certificate, issuer.publicKey)
-  );
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return issuer.ca && certificate.checkIssued(issuer) && verifies(certificate, () => issuer.publicKey);
 }
 
 /** RFC 7671 §5.2.2, §5.2.3: with matching type 0 the anchor need not be sent. */
-function anchorInRecord(
-  tlsa: Tlsa,
-  last: X509Certificate,
-  certificates: readonly X509Certificate[],
-  depth: number,
-): Path | string {
-  const missing = 'No certificate that the record names was sent above the leaf, signed all the way.';
-  if (tlsa.matching !== 0) return missing;
+function anchorInRecord(tlsa: Tlsa, certificates: readonly X509Certificate[], depth: number): Path | undefined {
+  const last = certificates.at(-1);
+  if (tlsa.matching !== 0 || last === undefined) return undefined;
   const data = Buffer.from(tlsa.data, 'hex');
-  if (tlsa.selector === 0) {
-    const anchor = readCertificate(data);
-    return isIssuedBy(last, anchor) && anchor !== undefined
-      ? { certificates: [...certificates, anchor], depth }
-      : missing;
+  if (tlsa.selector === 1) {
+    const signed = verifies(last, () => createPublicKey({ key: data, format: 'der', type: 'spki' }));
+    return signed ? { certificates, depth } : undefined;
   }
-  const key = createPublicKey({ key: data, format: 'der', type: 'spki' });
-  return verifies(last, key) ? { certificates, depth } : missing;
+  const anchor = readCertificate(data);
+  if (anchor === undefined || !isIssuedBy(last, anchor)) return undefined;
+  return { certificates: [...certificates, anchor], depth };
 }
 
-function verifies(certificate: X509Certificate, key: KeyObject): boolean {
+function verifies(certificate: X509Certificate, key: () => KeyObject): boolean {
   try {
-    return certificate.verify(key);
+    return certificate.verify(key());
   } catch {
-    // A key of another algorithm than the signature's.
+    // A key that OpenSSL does not know, or of another algorithm than the signature's.
     return false;
   }
 }

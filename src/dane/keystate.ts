@@ -1,0 +1,187 @@
+import type { Reason } from '../api/reasons.ts';
+import { tlsaOfKey, usable } from './tlsa.ts';
+
+export type Phase = 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
+
+/**
+ * The durable part, one per key algorithm. A key is named by its fingerprint, the data of its `3 1 1`. The MX hosts are
+ * given `current` in Steady and Armed, `next` in Swapping and Retiring.
+ */
+export interface RolloverState {
+  readonly phase: Phase;
+  readonly current: string;
+  readonly next: string;
+  /** The key after `next`, from Retiring on. */
+  readonly spare?: string;
+  /** A TLSA set of ours stands, or may still be cached. */
+  readonly published: boolean;
+  /** Foreign values that stood before ours and are kept until every host presents our key. */
+  readonly adopted?: readonly string[];
+  /** Since when every host presents the key it was given, while a removal waits for that. */
+  readonly presentedSince?: number;
+}
+
+/** A live TLSA set of a host, at any of its ports, followed through CNAMEs. */
+export interface LiveSet {
+  readonly name: string;
+  readonly outcome: 'Secure' | 'Insecure' | 'Absent' | 'Unknown';
+  readonly values: readonly string[];
+  /** Fingerprints whose certificates match otherwise than by `3 1 1`, as `verifyDane` found. */
+  readonly alsoMatches?: readonly string[];
+}
+
+/** What was seen and is wanted. Times in milliseconds since 1970; `undefined` for a key means that it is not known. */
+export interface RolloverFacts {
+  readonly now: number;
+  /** `Rotate`: the key is due; `RotateNow`: asked for; `Compromised`; `Back`: to the current key while Swapping. */
+  readonly wanted: 'Nothing' | 'Rotate' | 'RotateNow' | 'Compromised' | 'Back';
+  /** Suspended or held by annotation: nothing but renewals. */
+  readonly held: boolean;
+  readonly dane: 'Auto' | 'Off';
+  readonly zone: 'Secure' | 'Insecure' | 'Bogus' | 'Unknown';
+  /** A DS or DNSKEY change is under way. */
+  readonly chainMoving: boolean;
+  /** Since when all servers, and the outside view securely, have shown the key's record without a gap. */
+  readonly standing: Readonly<Record<string, number>>;
+  /** Since when no server shows a TLSA set of ours, after a withdrawal. */
+  readonly goneSince?: number;
+  /** From `gate`. */
+  readonly gateMs: number;
+  /** The keys that a valid certificate is at hand for. */
+  readonly certificates: readonly string[];
+  /** The key in the Secret now. */
+  readonly delivered: string | undefined;
+  /** A further key, made and stored. */
+  readonly spare: string | undefined;
+  readonly presented: readonly { readonly address: string; readonly key: string | undefined }[];
+  readonly attested: readonly { readonly endpoint: string; readonly key: string | undefined }[];
+  readonly live: readonly LiveSet[];
+  /** The administrator lets us take over a live set that does not match. */
+  readonly adopt: boolean;
+}
+
+export interface RolloverWait {
+  readonly reason: Reason;
+  /** A sentence for a mail administrator. */
+  readonly message: string;
+  /** Milliseconds since 1970; absent where it waits for an event. */
+  readonly until?: number;
+}
+
+export interface RolloverStep {
+  /** To be stored before anything below is done. */
+  readonly state: RolloverState;
+  /** The TLSA values that should stand now; `Keep`: whatever stands, stays. */
+  readonly publish: readonly string[] | 'Keep';
+  /** The key that should be in the Secret now; undefined: none may be delivered yet. */
+  readonly deliver: string | undefined;
+  /** The keys whose certificates are to be had and renewed. */
+  readonly certify: readonly string[];
+  /** A further key is to be made and stored. */
+  readonly makeSpare: boolean;
+  /** Its certificates may be revoked for keyCompromise: no host presents it any more. */
+  readonly revoke?: string;
+  /** The rotation that was wanted is done, this key is out: the wish counts as met. */
+  readonly rotatedOut?: string;
+  readonly waits: readonly RolloverWait[];
+}
+
+/** The key that the hosts are given in this phase. */
+export function givenKey(state: RolloverState): string {
+  return state.phase === 'Steady' || state.phase === 'Armed' ? state.current : state.next;
+}
+
+/** Every address was seen to present the key and every endpoint attests it; nothing seen is no proof. */
+export function everywhere(key: string, facts: RolloverFacts): boolean {
+  return facts.presented.length > 0 && lagging(key, facts).length === 0;
+}
+
+/** Where another key, or none known, was seen. */
+export function lagging(
+  key: string,
+  facts: RolloverFacts,
+): readonly { readonly where: string; readonly known: boolean }[] {
+  return [
+    ...facts.presented.map((one) => ({ where: one.address, key: one.key })),
+    ...facts.attested.map((one) => ({ where: one.endpoint, key: one.key })),
+  ]
+    .filter((one) => one.key !== key)
+    .map((one) => ({ where: one.where, known: one.key !== undefined }));
+}
+
+/** Whether the key's record has stood so long; where no set of ours stands or is cached, there is nothing to wait for. */
+export function hasStood(state: RolloverState, facts: RolloverFacts, key: string, forMs: number): boolean {
+  if (!state.published) return true;
+  const since = facts.standing[key];
+  return since !== undefined && facts.now >= since + forMs;
+}
+
+/** What of the zone forbids swaps and removals now; undefined where nothing does. */
+export function zoneWait(state: RolloverState, facts: RolloverFacts): RolloverWait | undefined {
+  if (facts.chainMoving) {
+    return {
+      reason: 'Waiting',
+      message: 'The DS or DNSKEY of the zone is being changed; keys and TLSA stay as they are.',
+    };
+  }
+  switch (facts.zone) {
+    case 'Secure':
+      return undefined;
+    case 'Insecure': {
+      const message = 'The zone is not secure by DNSSEC any more; keys and TLSA stay as they are.';
+      return state.published ? { reason: 'ZoneInsecure', message } : undefined;
+    }
+    case 'Bogus':
+      return { reason: 'ZoneBogus', message: 'DNSSEC of the zone is broken; keys and TLSA stay as they are.' };
+    case 'Unknown':
+      return {
+        reason: 'DNSUnknown',
+        message: 'Whether the zone is secure is not known; keys and TLSA stay as they are.',
+      };
+  }
+}
+
+/**
+ * What of the live TLSA sets forbids to hand this key to the hosts; undefined where every set is absent, insecure, matches
+ * or holds nothing that a sender can use.
+ */
+export function deliveryWait(state: RolloverState, facts: RolloverFacts, key: string): RolloverWait | undefined {
+  for (const set of facts.live) {
+    if (set.outcome === 'Unknown') {
+      return { reason: 'DNSUnknown', message: `Whether ${set.name} has TLSA records is not known.` };
+    }
+    // RFC 7672 §2.2: a secure set that does not match makes DANE senders defer the mail.
+    if (set.outcome === 'Secure' && !holds(set, key)) {
+      const mend = 'add the record, or let Mailseal take the set over with the annotation mailseal.dev/adopt';
+      return { reason: 'TLSAMismatch', message: `The TLSA set at ${set.name} does not match the new key: ${mend}.` };
+    }
+  }
+  if (state.adopted === undefined || hasStood(state, facts, key, facts.gateMs)) return undefined;
+  return standingWait(facts, key, facts.gateMs, 'The key may be delivered');
+}
+
+function holds(set: LiveSet, key: string): boolean {
+  if (set.values.includes(tlsaOfKey(key)) || set.alsoMatches?.includes(key) === true) return true;
+  return set.values.length > 0 && !set.values.some((value) => usable(value).ok);
+}
+
+/** Says that a record must be seen first, or until when it must have stood. */
+export function standingWait(facts: RolloverFacts, key: string, forMs: number, what: string): RolloverWait {
+  const since = facts.standing[key];
+  if (since === undefined) {
+    const message = `${what} once all servers and the outside view show its TLSA record ${tlsaOfKey(key)}.`;
+    return { reason: 'NotAtAllServers', message };
+  }
+  const until = since + forMs;
+  return { reason: 'Waiting', message: `${what} after ${new Date(until).toISOString()}: caches must know it.`, until };
+}
+
+const heldWait: RolloverWait = {
+  reason: 'Suspended',
+  message: 'The rollover is held; certificates are still renewed.',
+};
+
+/** What forbids a swap now, whichever key it is to. */
+export function swapWait(state: RolloverState, facts: RolloverFacts): RolloverWait | undefined {
+  return facts.held ? heldWait : zoneWait(state, facts);
+}

@@ -1,0 +1,159 @@
+import { advance } from './phases.ts';
+import { deliveryWait, everywhere, givenKey, hasStood, lagging, standingWait, swapWait, zoneWait } from './keystate.ts';
+import type { RolloverFacts, RolloverState, RolloverStep, RolloverWait } from './keystate.ts';
+import { tlsaOfKey } from './tlsa.ts';
+
+/**
+ * How long a TLSA set must have stood, in milliseconds, before what depends on it may happen: twice the largest TTL at
+ * which an earlier answer may be cached, and the provider's settle time. Counted from when all servers show the set.
+ * `ttls` and `settleSeconds` are in seconds; `negative` only at a first publication.
+ * Source: RFC 7671 §8.1.
+ */
+export function gate(input: {
+  readonly ttls: { readonly old: number; readonly new: number; readonly negative?: number };
+  readonly settleSeconds: number;
+}): number {
+  // RFC 7671 §8.1: at least two TTLs; cached signatures count, hence the larger of old and new.
+  const longest = Math.max(0, input.ttls.old, input.ttls.new, input.ttls.negative ?? 0);
+  return (2 * longest + Math.max(0, input.settleSeconds)) * 1000;
+}
+
+/**
+ * One step of the key rollover: where it stands, what the DNS and the Secret should hold now, and what it waits for. At
+ * most one phase is passed a call, every removal and swap on proof alone. While nothing changes the same state comes back.
+ *
+ *     Steady ──next has stood──▶ Armed ──certificate──▶ Swapping ──all present next──▶ Retiring ──grace──▶ Steady
+ *
+ * Source: RFC 7671 §8.1, §8.4, RFC 7672 §2.2, §3.1.
+ */
+export function step(before: RolloverState, facts: RolloverFacts): RolloverStep {
+  const advanced = advance(withSightings(before, facts), facts);
+  const publication = publish(advanced.state, facts);
+  const delivery = deliver(publication.state, facts);
+  const state = publication.state;
+  const allPresent = everywhere(givenKey(state), facts);
+  return {
+    state,
+    publish: publication.values,
+    deliver: delivery.key,
+    certify: keysInUse(state),
+    makeSpare: state.phase === 'Retiring' && state.spare === undefined,
+    ...(facts.wanted === 'Compromised' && state.phase === 'Retiring' && allPresent ? { revoke: state.current } : {}),
+    ...(advanced.rotatedOut === undefined ? {} : { rotatedOut: advanced.rotatedOut }),
+    waits: [...advanced.waits, ...publication.waits, ...delivery.waits],
+  };
+}
+
+/** The old key may still be served until every host presents the next one, so that it is renewed until then. */
+function keysInUse(state: RolloverState): readonly string[] {
+  switch (state.phase) {
+    case 'Steady':
+      return [state.current];
+    case 'Armed':
+    case 'Swapping':
+      return [state.current, state.next];
+    case 'Retiring':
+      return [state.next];
+  }
+}
+
+/** Notes the spare key and the clock of a removal, and forgets a withdrawn set once no cache holds it. */
+function withSightings(state: RolloverState, facts: RolloverFacts): RolloverState {
+  const { presentedSince, ...rest } = state;
+  const counting = state.phase === 'Retiring' || state.adopted !== undefined;
+  const otherKey = lagging(givenKey(state), facts).some((one) => one.known);
+  const since = presentedSince ?? (everywhere(givenKey(state), facts) ? facts.now : undefined);
+  const spare = state.phase === 'Retiring' ? (state.spare ?? facts.spare) : undefined;
+  const gone = facts.dane === 'Off' && facts.goneSince !== undefined && facts.now >= facts.goneSince + facts.gateMs;
+  return {
+    ...rest,
+    published: state.published && !gone,
+    ...(spare === undefined ? {} : { spare }),
+    ...(counting && !otherKey && since !== undefined ? { presentedSince: since } : {}),
+  };
+}
+
+interface Publication {
+  readonly state: RolloverState;
+  readonly values: readonly string[] | 'Keep';
+  readonly waits: readonly RolloverWait[];
+}
+
+function publish(state: RolloverState, facts: RolloverFacts): Publication {
+  if (facts.dane === 'Off') return withdraw(state, facts);
+  // RFC 7672 §2.2: only in a secure zone; where it is not, nothing is added and nothing taken away.
+  const wait = facts.zone === 'Secure' ? undefined : zoneWait(state, facts);
+  if (facts.zone !== 'Secure') return { state, values: 'Keep', waits: wait === undefined ? [] : [wait] };
+  if (!state.published) return firstPublication(state, facts);
+  return dropAdopted(state, facts);
+}
+
+function ours(state: RolloverState): readonly string[] {
+  const spare = state.spare === undefined ? [] : [state.spare];
+  return [...new Set([state.current, state.next, ...spare].map(tlsaOfKey))].sort();
+}
+
+function withAdopted(state: RolloverState): readonly string[] {
+  return [...new Set([...ours(state), ...(state.adopted ?? [])])].sort();
+}
+
+function withdraw(state: RolloverState, facts: RolloverFacts): Publication {
+  if (!state.published) return { state, values: 'Keep', waits: [] };
+  const forbidden = facts.held ? undefined : zoneWait(state, facts);
+  if (facts.held || forbidden !== undefined)
+    return { state, values: 'Keep', waits: forbidden === undefined ? [] : [forbidden] };
+  const { adopted: _adopted, ...rest } = state;
+  return { state: rest, values: [], waits: [] };
+}
+
+function firstPublication(state: RolloverState, facts: RolloverFacts): Publication {
+  if (facts.held) return { state, values: 'Keep', waits: [] };
+  const foreign = facts.live.filter((set) => set.outcome === 'Secure').flatMap((set) => set.values);
+  if (facts.adopt && foreign.length > 0 && deliveryWait(state, facts, givenKey(state))?.reason === 'TLSAMismatch') {
+    const union: RolloverState = { ...state, published: true, adopted: [...new Set(foreign)].sort() };
+    return { state: union, values: withAdopted(union), waits: [] };
+  }
+  if (everywhere(givenKey(state), facts)) {
+    return { state: { ...state, published: true }, values: ours(state), waits: [] };
+  }
+  const message = 'TLSA records are published once every address of the hosts presents the key.';
+  return { state, values: 'Keep', waits: [{ reason: 'AwaitingDelivery', message }] };
+}
+
+/** The values that stood before us go when our key has been everywhere for the gate. */
+function dropAdopted(state: RolloverState, facts: RolloverFacts): Publication {
+  const since = state.presentedSince;
+  const may = everywhere(givenKey(state), facts) && zoneWait(state, facts) === undefined && !facts.held;
+  const ripe =
+    since !== undefined && facts.now >= since + facts.gateMs && hasStood(state, facts, givenKey(state), facts.gateMs);
+  if (state.adopted === undefined || !may || !ripe) return { state, values: withAdopted(state), waits: [] };
+  const { adopted: _adopted, presentedSince: _since, ...rest } = state;
+  return {
+    state: state.phase === 'Retiring' ? { ...rest, presentedSince: since } : rest,
+    values: ours(state),
+    waits: [],
+  };
+}
+
+function deliver(
+  state: RolloverState,
+  facts: RolloverFacts,
+): { readonly key: string | undefined; readonly waits: readonly RolloverWait[] } {
+  const key = givenKey(state);
+  // A renewal with the same key is no change of key: nothing may stop it.
+  if (facts.delivered === key) return { key, waits: [] };
+  const forbidden = deliveryWait(state, facts, key) ?? swapInterrupted(state, facts, key);
+  if (forbidden !== undefined) return { key: facts.delivered, waits: [forbidden] };
+  if (!facts.certificates.includes(key)) {
+    return { key: facts.delivered, waits: [{ reason: 'OrderPending', message: 'The key waits for its certificate.' }] };
+  }
+  return { key, waits: [] };
+}
+
+/** A swap that was decided but not written before a crash is proven again; a Secret spoilt by others is simply mended. */
+function swapInterrupted(state: RolloverState, facts: RolloverFacts, key: string): RolloverWait | undefined {
+  if (facts.delivered !== state.current && facts.delivered !== state.next) return undefined;
+  const forbidden = swapWait(state, facts);
+  if (forbidden !== undefined || hasStood(state, facts, key, facts.gateMs)) return forbidden;
+  return standingWait(facts, key, facts.gateMs, 'The key may be delivered');
+}
