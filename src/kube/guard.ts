@@ -1,0 +1,21 @@
+import { KubeError } from './error.ts';
+import type { Kube } from './types.ts';
+
+/** The same API, whose writes reject with reason `NotLeader` while `isLeader` says no: asked anew before each. */
+export function guardWrites(kube: Kube, isLeader: () => boolean): Kube {
+  const guarded =
+    <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) =>
+    (...given: A): Promise<R> =>
+      isLeader()
+        ? write(...given)
+        : Promise.reject(new KubeError(0, 'NotLeader', 'nothing was written: another operator may lead by now'));
+  return {
+    get: kube.get,
+    list: kube.list,
+    create: async (object) => guarded(kube.create<typeof object>)(object),
+    replace: async (object) => guarded(kube.replace<typeof object>)(object),
+    apply: async (object, options) => guarded(kube.apply<typeof object>)(object, options),
+    annotate: guarded(kube.annotate),
+    remove: guarded(kube.remove),
+  };
+}

@@ -1,0 +1,178 @@
+/** A proxy before the real API server that does to requests and watches what bad networks and busy servers do. */
+import { readFileSync } from 'node:fs';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { KubeAccess } from '../../src/kube/config.ts';
+
+export interface Seen {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly watch: boolean;
+}
+
+export type Fault =
+  | { readonly do: 'answer'; readonly status: number; readonly retryAfter?: number; readonly reason?: string }
+  /** The connection is cut before the server sees the request. */
+  | { readonly do: 'drop' }
+  /** The server does what is asked, but its answer is lost. */
+  | { readonly do: 'lose' }
+  /** Nothing is ever answered. */
+  | { readonly do: 'hang' }
+  | { readonly do: 'delay'; readonly milliseconds: number };
+
+export interface Proxy {
+  readonly access: KubeAccess;
+  readonly seen: readonly Seen[];
+  /** Connections made to it so far. */
+  readonly connections: () => number;
+  /** What to do to requests from now on. */
+  readonly setFault: (decide: (request: Seen) => Fault | undefined) => void;
+  /** What becomes of each line of a watch from now on: none, itself, several. */
+  readonly setLines: (rewrite: (line: string) => readonly string[]) => void;
+  /** Open watches stay open but never say anything again; new ones work. */
+  readonly freezeWatches: () => void;
+  readonly cutWatches: () => void;
+  readonly openWatches: () => number;
+  readonly stop: () => Promise<void>;
+}
+
+export interface Upstream {
+  readonly server: string;
+  readonly caFile: string;
+  readonly adminToken: string;
+}
+
+interface OpenWatch {
+  frozen: boolean;
+  readonly end: () => void;
+}
+
+export async function startProxy(upstream: Upstream): Promise<Proxy> {
+  const agent = new https.Agent({ ca: readFileSync(upstream.caFile), keepAlive: true });
+  const seen: Seen[] = [];
+  const watches = new Set<OpenWatch>();
+  let connections = 0;
+  let decide: (request: Seen) => Fault | undefined = () => undefined;
+  let rewrite: (line: string) => readonly string[] = (line) => [line];
+
+  const forward = (request: IncomingMessage, body: Buffer, onAnswer: (answer: IncomingMessage) => void): void => {
+    const headers = { ...request.headers, host: new URL(upstream.server).host };
+    const sent = https.request(
+      `${upstream.server}${request.url}`,
+      { agent, method: request.method, headers },
+      onAnswer,
+    );
+    sent.once('error', () => request.socket.destroy());
+    request.socket.once('close', () => sent.destroy());
+    sent.end(body);
+  };
+
+  const relay = (request: IncomingMessage, body: Buffer, response: ServerResponse, watch: boolean): void =>
+    forward(request, body, (answer) => {
+      answer.once('error', () => response.destroy());
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      response.flushHeaders();
+      if (!watch || answer.statusCode !== 200) return void answer.pipe(response);
+      relayWatch(answer, response, watches, (line) => rewrite(line));
+    });
+
+  const serve = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
+    const path = request.url ?? '/';
+    const one: Seen = { method: request.method ?? 'GET', path, watch: /[?&]watch=true/.test(path) };
+    seen.push(one);
+    const fault = decide(one);
+    switch (fault?.do) {
+      case undefined:
+        return relay(request, body, response, one.watch);
+      case 'delay':
+        return void setTimeout(() => relay(request, body, response, one.watch), fault.milliseconds);
+      case 'hang':
+        return;
+      case 'drop':
+        return void request.socket.destroy();
+      case 'lose':
+        return forward(request, body, (answer) => void answer.resume().once('end', () => request.socket.destroy()));
+      case 'answer':
+        return refuse(response, fault);
+    }
+  };
+
+  const server = http.createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.once('end', () => serve(request, response, Buffer.concat(chunks)));
+  });
+  server.on('connection', () => {
+    connections += 1;
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    access: plainAccess(`http://127.0.0.1:${port}`, upstream.adminToken),
+    seen,
+    connections: () => connections,
+    setFault: (next) => {
+      decide = next;
+    },
+    setLines: (next) => {
+      rewrite = next;
+    },
+    freezeWatches: () => {
+      for (const watch of watches) watch.frozen = true;
+    },
+    cutWatches: () => {
+      for (const watch of watches) watch.end();
+    },
+    openWatches: () => watches.size,
+    stop: () =>
+      new Promise((resolve) => {
+        agent.destroy();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function relayWatch(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  watches: Set<OpenWatch>,
+  rewrite: (line: string) => readonly string[],
+): void {
+  const watch: OpenWatch = { frozen: false, end: () => void response.destroy() };
+  watches.add(watch);
+  response.once('close', () => watches.delete(watch));
+  let rest = '';
+  answer.setEncoding('utf8');
+  answer.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (watch.frozen) return;
+    for (const line of lines) for (const out of rewrite(line)) response.write(`${out}\n`);
+  });
+  answer.once('end', () => {
+    if (!watch.frozen) response.end();
+  });
+}
+
+function refuse(response: ServerResponse, fault: Fault & { do: 'answer' }): void {
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (fault.retryAfter !== undefined) headers['retry-after'] = String(fault.retryAfter);
+  const { status: code, reason = '' } = fault;
+  response.writeHead(code, headers);
+  response.end(
+    JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', message: 'as told', reason, code }),
+  );
+}
+
+export function plainAccess(url: string, token: string): KubeAccess {
+  const headers = { Authorization: `Bearer ${token}` };
+  return {
+    server: new URL(url),
+    namespace: undefined,
+    credentials: () => Promise.resolve({ headers, tls: {}, fingerprint: 'plain' }),
+    forget: () => undefined,
+  };
+}
