@@ -10,6 +10,33 @@ for folder in /run /var/log /var/lib/cni /var/lib/kubelet; do
 done
 mkdir -p /run/lock /run/netns /run/containerd
 
+# What the lab sees as the root of the control groups is a group of its own, so that all it makes is found below that.
+private_cgroup() {
+  for group in "$1/mailseal" "$1/mailseal/$MAILSEAL_LAB"; do
+    mkdir -p "$group"
+    # In version 1 a new cpuset is empty, and no program can join it.
+    for file in cpuset.cpus cpuset.mems; do
+      [ -f "$1/cgroup.controllers" ] || [ ! -f "$group/$file" ] || cat "$1/$file" >"$group/$file"
+    done
+    # In version 2 a group passes on only what its parent was told to pass on.
+    [ ! -f "$1/cgroup.controllers" ] || for controller in $(cat "$group/cgroup.controllers"); do
+      echo "+$controller" >"${group%/*}/cgroup.subtree_control" 2>/dev/null || true
+    done
+  done
+  # In the place of the whole hierarchy, not on top of it: runc looks for its mount and takes the first.
+  mkdir -p /run/control-group
+  mount --bind "$1/mailseal/$MAILSEAL_LAB" /run/control-group
+  umount "$1"
+  mount --move /run/control-group "$1"
+}
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+  private_cgroup /sys/fs/cgroup
+else
+  for hierarchy in /sys/fs/cgroup/*; do
+    [ -L "$hierarchy" ] || [ ! -d "$hierarchy" ] || private_cgroup "$hierarchy"
+  done
+fi
+
 ip link set lo up
 ip link add lab0 type bridge
 echo 0 >/proc/sys/net/ipv6/conf/lab0/accept_dad 2>/dev/null || true

@@ -22,11 +22,6 @@ export function labFolder(id: string): string {
   return join(tmpdir(), `${prefix}${id}`);
 }
 
-/** Below every cgroup hierarchy, the group that holds all of one lab's. */
-export function labCgroup(id: string): string {
-  return `/mailseal/${id}`;
-}
-
 /** The ids of all labs with a folder here, with whether their owner still runs. */
 export function listLabs(): { id: string; running: boolean }[] {
   const names = readdirSync(tmpdir()).filter((name) => name.startsWith(prefix));
@@ -48,8 +43,12 @@ export function removeLeftovers(): void {
   }
 }
 
+/** `init.sh` makes a lab's group in every hierarchy, below one that all labs share. */
 export function removeLabCgroups(id: string): void {
-  for (const hierarchy of hierarchies()) removeCgroup(join(hierarchy, labCgroup(id)));
+  for (const hierarchy of hierarchies()) {
+    removeCgroup(join(hierarchy, 'mailseal', id));
+    if (subfolders(join(hierarchy, 'mailseal')).length === 0) removeCgroup(join(hierarchy, 'mailseal'));
+  }
 }
 
 /** Version 2 has one hierarchy at the top, version 1 one in each folder. */

@@ -7,15 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { run } from './command.ts';
-import {
-  labCgroup,
-  labFolder,
-  listLabs,
-  newLabId,
-  removeLabCgroups,
-  removeLabFolder,
-  removeLeftovers,
-} from './leftovers.ts';
+import { labFolder, listLabs, newLabId, removeLabCgroups, removeLabFolder, removeLeftovers } from './leftovers.ts';
 import { toolPath } from './tools.ts';
 
 const bridge = 'lab0';
@@ -173,13 +165,6 @@ export function newFolder(name: string): string {
   const folder = mkdtempSync(join(labDir(), `${name}-`));
   chmodSync(folder, 0o755);
   return folder;
-}
-
-/** The control group below which a node of this lab keeps its pods. Throws outside the namespaces. */
-export function cgroupOfLab(): string {
-  const id = process.env['MAILSEAL_LAB'];
-  if (id === undefined) throw new Error('a node runs only inside the namespaces of a lab: see inLabNamespace');
-  return labCgroup(id);
 }
 
 /** Gives the lab an address (`10.53.0.x`, `fd53::x`) of its own on its bridge; having it already is fine. */

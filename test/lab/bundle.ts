@@ -1,0 +1,35 @@
+/**
+ * The program as the image carries it: one ESM bundle with its lazily imported parts as chunks of their own.
+ * `node test/lab/bundle.ts OUTDIR` writes it; image builds use the same command.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+/** Writes `main.js` and its chunks into `outDir`, which is emptied first. Rejects with esbuild's errors. */
+export async function bundle(
+  outDir: string,
+  entry: string = join(import.meta.dirname, '../../src/main.ts'),
+): Promise<void> {
+  rmSync(outDir, { recursive: true, force: true });
+  await build({
+    entryPoints: { main: entry },
+    outdir: outDir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minify: true,
+    legalComments: 'linked',
+    logLevel: 'silent',
+    // CommonJS packages call `require` for Node's own modules; an ESM bundle has none unless it makes one.
+    banner: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
+  });
+}
+
+if (import.meta.main) {
+  const outDir = process.argv[2];
+  if (outDir === undefined) throw new Error('usage: node test/lab/bundle.ts OUTDIR');
+  await bundle(outDir);
+}
