@@ -1,0 +1,42 @@
+import { MailsealError } from '../../errors.ts';
+import type { RecordChange } from './provider.ts';
+
+function textOf(changes: readonly RecordChange[]): string {
+  const all = [...new Set(changes.map((change) => `${change.type} at ${change.name}`))];
+  return all.length <= 5 ? all.join(', ') : `${all.slice(0, 5).join(', ')} and ${all.length - 5} more`;
+}
+
+/** Turns a name server's refusal of an update into what the caller acts on. Source: RFC 2136 §2.2. */
+export function refusalOf(
+  rcode: string,
+  zone: string,
+  server: string,
+  changes: readonly RecordChange[],
+): MailsealError {
+  const what = textOf(changes);
+  const stalled = { kind: 'Stalled' } as const;
+  switch (rcode) {
+    case 'NXRRSET':
+    case 'YXRRSET':
+    case 'YXDOMAIN':
+    case 'NXDOMAIN':
+      return new MailsealError(
+        'RecordChanged',
+        `in the zone ${zone} something else stands than was seen before (${what}); nothing was written`,
+      );
+    case 'NOTAUTH':
+      return new MailsealError('ZoneNotFound', `${server} is not the primary of the zone ${zone}`, stalled);
+    case 'NOTZONE':
+      return new MailsealError('ProviderRefused', `${server} does not hold ${what} in its zone ${zone}`, stalled);
+    case 'REFUSED':
+      return new MailsealError(
+        'ProviderRefused',
+        `${server} knows the key but does not let it change ${what}: widen the update policy of ${zone}`,
+        stalled,
+      );
+    case 'SERVFAIL':
+      return new MailsealError('ProviderUnavailable', `${server} failed to update ${zone} (SERVFAIL): see its log`);
+    default:
+      return new MailsealError('ProviderRefused', `${server} refused to change ${what} (${rcode})`, stalled);
+  }
+}

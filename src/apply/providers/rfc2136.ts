@@ -1,0 +1,136 @@
+/** Any name server that takes dynamic updates (RFC 2136) signed with TSIG (RFC 8945): BIND, Knot, PowerDNS, … */
+import type { Clock } from '../../clock.ts';
+import { isWithin, parentsUpTo } from '../../dns/names.ts';
+import { type RecordSet, type RecordType, equalSets } from '../../dns/rrset.ts';
+import { MailsealError } from '../../errors.ts';
+import type { Endpoint } from '../../observe/dns/endpoint.ts';
+import { synthesised } from '../../observe/dns/read.ts';
+import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
+import type { Provider } from './provider.ts';
+import { refusalOf } from './refusal.ts';
+import { type SignedConnection, connectSigned } from './signed.ts';
+import { createStanding, setAt } from './standing.ts';
+import type { TsigKey } from './tsig.ts';
+import { type UpdateRows, encodeUpdate, existsRows, packed, rowsOf, typeCodes } from './update.ts';
+
+export interface Rfc2136Options {
+  /** The server that takes updates. */
+  readonly address: string;
+  /** Default 53. */
+  readonly port?: number;
+  readonly key: TsigKey;
+  readonly clock: Clock;
+  /** Milliseconds for each answer of the server. Default 10000. */
+  readonly timeoutMs?: number;
+}
+
+const types = Object.keys(typeCodes) as readonly RecordType[];
+/** Names asked about at a time: five questions each stand in the server's queue. */
+const namesAtATime = 20;
+
+/** The provider for one server and key. All calls go over TCP, signed, and each opens its own connection. */
+export function createRfc2136(options: Rfc2136Options): Provider {
+  const endpoint: Endpoint = {
+    protocol: 'tcp',
+    address: options.address,
+    port: options.port ?? 53,
+    serverName: undefined,
+  };
+  const server = options.address;
+  const standing = createStanding();
+  const connected = async <T>(work: (connection: SignedConnection) => Promise<T>): Promise<T> => {
+    const connection = connectSigned(endpoint, options.key, options.clock, options.timeoutMs ?? 10_000);
+    try {
+      return await work(connection);
+    } finally {
+      connection.close();
+    }
+  };
+
+  const ask = async (connection: SignedConnection, zone: string, name: string, type: RecordType): Promise<Message> => {
+    const question = { name, type, recursion: false, checkingDisabled: false };
+    const message = await connection.exchange((id) => encodeQuery(id, question));
+    if (message.rcode === 'SERVFAIL') {
+      throw new MailsealError('ProviderUnavailable', `${server} fails to look up ${name} (SERVFAIL): see its log`);
+    }
+    if (!['NOERROR', 'NXDOMAIN'].includes(message.rcode) || !message.authoritative) {
+      throw new MailsealError('ZoneNotFound', `${server} gives no answer about the zone ${zone} (${message.rcode})`, {
+        kind: 'Stalled',
+      });
+    }
+    return message;
+  };
+
+  const update = async (connection: SignedConnection, zone: string, parts: readonly UpdateRows[]): Promise<string> =>
+    (await connection.exchange((id) => encodeUpdate(id, zone, parts))).rcode;
+
+  /** Leaves out what only a wildcard answers with: it does not stand at the name. */
+  const standsThere = async (
+    connection: SignedConnection,
+    zone: string,
+    set: RecordSet,
+    message: Message,
+  ): Promise<boolean> => {
+    const signed = synthesised(message.answers, set.name, set.type);
+    if (signed !== undefined) return !signed;
+    for (const parent of parentsUpTo(set.name, zone)) {
+      const wildcard = `*.${parent}`;
+      const above = setAt(await ask(connection, zone, wildcard, set.type), wildcard, set.type);
+      if (above === undefined || !equalSets({ ...above, name: set.name }, set)) continue;
+      // The two can't be told apart by asking; a condition without a change can.
+      return (await update(connection, zone, [existsRows(set.name, set.type)])) === 'NOERROR';
+    }
+    return true;
+  };
+
+  const listOne = async (
+    connection: SignedConnection,
+    zone: string,
+    name: string,
+    type: RecordType,
+  ): Promise<readonly RecordSet[]> => {
+    const message = await ask(connection, zone, name, type);
+    const set = setAt(message, name, type);
+    if (set === undefined || !(await standsThere(connection, zone, set, message))) return [];
+    standing.note(message, set);
+    return [set];
+  };
+
+  const list: Provider['list'] = (zone, names) =>
+    connected(async (connection) => {
+      const distinct = [...new Set(names)];
+      const stray = distinct.find((name) => !isWithin(name, zone));
+      if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray} is not in the zone ${zone}`);
+      const found: RecordSet[] = [];
+      for (let at = 0; at < distinct.length; at += namesAtATime) {
+        const some = distinct.slice(at, at + namesAtATime);
+        const pairs = some.flatMap((name) => types.map((type) => [name, type] as const));
+        const sets = await Promise.all(pairs.map(([name, type]) => listOne(connection, zone, name, type)));
+        found.push(...sets.flat());
+      }
+      return found;
+    });
+
+  const apply: Provider['apply'] = async (zone, changes) => {
+    if (changes.length === 0) return;
+    const parts = changes.map((change) => [change, rowsOf(change, changes, standing.of)] as const);
+    await connected(async (connection) => {
+      for (const message of packed(parts)) {
+        const rcode = await update(
+          connection,
+          zone,
+          message.map(([, rows]) => rows),
+        );
+        if (rcode !== 'NOERROR')
+          throw refusalOf(
+            rcode,
+            zone,
+            server,
+            message.map(([change]) => change),
+          );
+      }
+    });
+  };
+
+  return { capabilities: { tlsa: true, compareAndSwap: true, batch: true, listByName: true }, list, apply };
+}

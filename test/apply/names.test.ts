@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { permittedName } from '../../src/apply/names.ts';
+import type { RecordType } from '../../src/dns/rrset.ts';
+
+const good: readonly (readonly [string, RecordType])[] = [
+  ['_mta-sts.example.com', 'TXT'],
+  ['mta-sts.example.com', 'A'],
+  ['mta-sts.example.com', 'AAAA'],
+  ['mta-sts.example.com', 'CNAME'],
+  ['_smtp._tls.mx1.example.com', 'TXT'],
+  ['_25._tcp.mx1.example.com', 'TLSA'],
+  ['_acme-challenge.mta-sts.example.com', 'TXT'],
+  ['_mailseal.xn--bcher-kva.example', 'TXT'],
+];
+
+const bad: readonly (readonly [string, RecordType])[] = [
+  ['example.com', 'TXT'],
+  ['mx1.example.com', 'A'],
+  ['www.example.com', 'CNAME'],
+  ['_mta-sts.example.com', 'CNAME'],
+  ['_mta-sts.example.com', 'A'],
+  ['mta-sts.example.com', 'TXT'],
+  ['_25._tcp.mx1.example.com', 'TXT'],
+  ['_443._tcp.mx1.example.com', 'TLSA'],
+  ['_tcp.mx1.example.com', 'TLSA'],
+  ['_dmarc.example.com', 'TXT'],
+  ['_domainkey.example.com', 'TXT'],
+  ['x._mta-sts.example.com', 'TXT'],
+  ['_mta-sts.com', 'TXT'],
+  ['_mta-sts.', 'TXT'],
+  ['_mta-sts', 'TXT'],
+  ['_mta-sts.*.example.com', 'TXT'],
+  ['_mta-sts._domainkey.example.com', 'TXT'],
+  ['_mta-sts.Example.com', 'TXT'],
+  ['_mta-sts.example.com.', 'TXT'],
+  ['_mta-sts.a..b', 'TXT'],
+];
+
+test.each(good)('%s %s may be written', (name, type) => {
+  expect(permittedName(name, type)).toBe(true);
+});
+
+test.each(bad)('%s %s is never written', (name, type) => {
+  expect(permittedName(name, type)).toBe(false);
+});
