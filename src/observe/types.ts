@@ -43,6 +43,8 @@ export interface SmtpProbe {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly result: SmtpOutcome;
+  /** What was odd and changes no outcome, in words: `3 bytes of plaintext followed the 220`. */
+  readonly notes?: readonly string[];
 }
 
 /** How one endpoint answered to the fetch of `https://mta-sts.D/.well-known/mta-sts.txt` (RFC 8461 §3.3). */
@@ -55,6 +57,8 @@ export type PolicyFetch = {
       readonly body: string;
       readonly contentType: string;
       readonly chain: readonly SentCertificate[];
+      /** The `mailseal-revision` header: which publication a policy pod serves. */
+      readonly revision?: string;
     }
   | { readonly outcome: 'Failed'; readonly detail: string }
 );
