@@ -85,8 +85,11 @@ export function parsed<T>(value: T | undefined, list: ProblemList): Parsed<T> {
   return wrong ? { ok: false, value: undefined, problems: list.all } : { ok: true, value, problems: list.all };
 }
 
-/** A stranger's text for a message: quoted, control characters escaped, cut at 80 characters. */
+/** A stranger's text for a message: quoted, control and invisible characters escaped or shown as U+FFFD, cut at 80 characters. */
 export function quoted(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return JSON.stringify(shown).replace(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f\u2028\u2029]|\p{Bidi_Control}|\p{Default_Ignorable_Code_Point}/gu,
+    '\ufffd',
+  );
 }
