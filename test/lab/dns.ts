@@ -1,0 +1,127 @@
+/**
+ * BIND as the lab's authoritative servers: a primary that signs and takes TSIG updates, and a secondary that follows
+ * it within a second. Above all zones stands `test`, whose key is what the validating resolvers trust.
+ */
+import { join } from 'node:path';
+import { ask } from './dns-ask.ts';
+import type { Role, TsigKey } from './dns-conf.ts';
+import { type Layout, layOut } from './dns-layout.ts';
+import { type LoggedQuery, loggedQueries, loggedUpdates } from './dns-log.ts';
+import { type Nsupdate, nsupdate, tsigKeyFile } from './dns-update.ts';
+import { type Addresses, parentOf, type Security, type ZoneSpec } from './dns-zone.ts';
+import { type Running, startProcess, waitFor } from './process.ts';
+
+export interface BindSpec {
+  /** State directory; made when absent. */
+  readonly dir: string;
+  /** Addresses that an interface carries; both servers listen on port 53 of theirs. */
+  readonly primary: Addresses;
+  readonly secondary: Addresses;
+  readonly zones: readonly ZoneSpec[];
+}
+
+export interface Bind {
+  /** The product's key: it may update the zones with `allowUpdate`. */
+  readonly tsig: TsigKey;
+  /** DNSKEY records of the zones that nobody here delegates, as Unbound's `trust-anchor` takes them. */
+  readonly trustAnchors: readonly string[];
+  /** Names of all zones served, `test` among them. */
+  readonly zones: readonly string[];
+  readonly primary: Running;
+  readonly secondary: Running;
+  /** The serial that a server (the primary when absent) shows at this moment. */
+  readonly serial: (zone: string, role?: Role) => Promise<number>;
+  /** Sends lines of nsupdate (`zone …`, `update add …`) as one message; rejects with what nsupdate said. */
+  readonly dynamicUpdate: Nsupdate;
+  /** Makes the parent vouch for a zone in another way from now on; its own signatures stay. Resolvers may remember: flush. */
+  readonly delegate: (zone: string, security: Security) => Promise<void>;
+  /**
+   * How many UPDATE messages signed with the product's key the primary let in, in one zone or in all; those whose
+   * prerequisites then failed count too.
+   */
+  readonly updates: (zone?: string) => number;
+  /** Every question asked of a server (the primary when absent) since it started, in order. */
+  readonly queries: (role?: Role) => readonly LoggedQuery[];
+  /** Resolves when the secondary shows the primary's serial. */
+  readonly settled: (zone: string) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Resolves when both servers answer for every zone on every address, signed where it is to be signed. */
+export async function startBind(spec: BindSpec): Promise<Bind> {
+  const layout = await layOut(spec);
+  const { zones, dirs, keys } = layout;
+  const parts = { primary: startNamed('primary', layout), secondary: startNamed('secondary', layout) };
+  const stop = async (): Promise<void> => void (await Promise.all([parts.primary.stop(), parts.secondary.stop()]));
+  const serial = (zone: string, role: Role = 'primary'): Promise<number> => soaSerial(spec[role].v4, zone);
+  const settled = async (zone: string): Promise<void> => {
+    const same = async (): Promise<boolean> => (await serial(zone)) === (await serial(zone, 'secondary'));
+    await waitFor(`the secondary shows ${zone} as the primary does`, same, { everyMs: 20, part: parts.secondary });
+  };
+  try {
+    const served = (role: Role): Promise<void>[] => zones.map((zone) => isServed(spec[role], parts[role], zone));
+    await Promise.all([...served('primary'), ...served('secondary')]);
+    await Promise.all(zones.map((zone) => settled(zone.name)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const keyFiles = { admin: tsigKeyFile(spec.dir, keys.admin), tsig: tsigKeyFile(spec.dir, keys.tsig) };
+  const dynamicUpdate = nsupdate(spec.primary.v4, keyFiles);
+  return {
+    tsig: keys.tsig,
+    trustAnchors: layout.trustAnchors,
+    zones: zones.map((zone) => zone.name),
+    ...parts,
+    serial,
+    dynamicUpdate,
+    delegate: async (name, security) => {
+      await dynamicUpdate(delegation(layout, name, security));
+      await settled(parentOf(name, zones) ?? name);
+    },
+    settled,
+    updates: (zone) => loggedUpdates(join(dirs.primary, 'update.log'), keys.tsig.name, zone),
+    queries: (role = 'primary') => loggedQueries(join(dirs[role], 'query.log')),
+    stop,
+  };
+}
+
+function startNamed(role: Role, { dirs }: Layout): Running {
+  const dir = dirs[role];
+  return startProcess({
+    name: `named ${role}`,
+    argv: ['named', '-f', '-n', '1', '-c', join(dir, 'named.conf'), '-u', 'root', '-L', join(dir, 'named.log')],
+    log: join(dir, 'named.log'),
+  });
+}
+
+async function isServed(addresses: Addresses, part: Running, zone: ZoneSpec): Promise<void> {
+  const servers = [addresses.v4, addresses.v6].filter((server) => server !== undefined);
+  const wanted = zone.security === 'insecure' ? ['SOA'] : ['SOA', 'RRSIG'];
+  const answers = async (server: string): Promise<boolean> => {
+    const reply = await ask({ server, name: zone.name, type: 'SOA' });
+    const types = new Set<string>(reply.answers.map((answer) => answer.type));
+    return wanted.every((type) => types.has(type));
+  };
+  await waitFor(
+    `${part.name} serves ${zone.name}`,
+    async () => (await Promise.all(servers.map(answers))).every(Boolean),
+    { everyMs: 50, part },
+  );
+}
+
+async function soaSerial(server: string, zone: string): Promise<number> {
+  const { answers } = await ask({ server, name: zone, type: 'SOA' });
+  const soa = answers.find((answer) => answer.type === 'SOA');
+  if (soa?.data.serial === undefined) throw new Error(`${server} shows no SOA for ${zone}`);
+  return soa.data.serial;
+}
+
+/** Lines of nsupdate that replace the DS of a zone at its parent. */
+function delegation(layout: Layout, name: string, security: Security): string {
+  const parent = parentOf(name, layout.zones);
+  if (parent === undefined) throw new Error(`no zone here delegates ${name}`);
+  const ds = layout.ds(name, security);
+  const added = ds === undefined ? [] : [`update add ${ds.replace(' IN ', ' 5 IN ')}`];
+  return [`zone ${parent}`, `update delete ${name}. DS`, ...added].join('\n');
+}
