@@ -4,9 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  copyFileSync,
   createReadStream,
-  linkSync,
+  symlinkSync,
   mkdirSync,
   mkdtempSync,
   renameSync,
@@ -62,23 +61,13 @@ export async function writeArchive(spec: ImageSpec, archive: string): Promise<vo
   const draft = mkdtempSync(join(dirname(archive), '.oci-'));
   try {
     mkdirSync(join(draft, 'blobs', 'sha256'), { recursive: true });
-    for (const layer of spec.layers) place(layer.tar, join(draft, 'blobs', 'sha256', layer.digest));
+    for (const layer of spec.layers) symlinkSync(layer.tar, join(draft, 'blobs', 'sha256', layer.digest));
     writeMetadata(spec, draft);
     const tar = `${archive}.${process.pid}`;
-    await run(['tar', '-C', draft, '-cf', tar, 'oci-layout', 'index.json', 'blobs']);
+    await run(['tar', '--dereference', '-C', draft, '-cf', tar, 'oci-layout', 'index.json', 'blobs']);
     renameSync(tar, archive);
   } finally {
     rmSync(draft, { recursive: true, force: true });
-  }
-}
-
-/** By a link where both lie on one file system: layers are big. */
-function place(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    copyFileSync(from, to);
   }
 }
 

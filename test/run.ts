@@ -1,0 +1,80 @@
+/**
+ * All tests of this repository, in three rounds: those without servers, those with real servers, those that need a
+ * Kubernetes node. Where namespaces can be made, the latter two run in namespaces of their own. The last line says
+ * `N passed, N failed`; the exit code is 0 only if nothing failed.
+ */
+import { spawn } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { capabilities } from './lab/capabilities.ts';
+import { inLabNamespace } from './lab/namespace.ts';
+
+type Project = 'unit' | 'live' | 'node';
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** What we read of the report that vitest's JSON reporter writes. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+}
+
+const root = join(import.meta.dirname, '..');
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const reports = mkdtempSync(join(tmpdir(), 'mailseal-reports-'));
+
+async function runProject(project: Project, inNamespace: boolean, filters: readonly string[]): Promise<Count> {
+  const file = join(reports, `${project}.json`);
+  const outputs = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`, '--passWithNoTests'];
+  const args = ['run', '--project', project, ...outputs, ...filters];
+  const code = inNamespace ? await inLabNamespace(vitest, args) : await runHere(args);
+  const count = readReport(file);
+  // Ended badly although no test failed: an error outside any test, or vitest itself.
+  return code !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
+}
+
+function runHere(args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [vitest, ...args], { stdio: 'inherit', cwd: root });
+    child.once('error', reject).once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** A file that could not even be loaded has no tests in the report: it counts as one that failed. */
+function readReport(file: string): Count {
+  let report: Report;
+  try {
+    report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch (error) {
+    process.stderr.write(`no report: ${error instanceof Error ? error.message : String(error)}\n`);
+    return { passed: 0, failed: 1 };
+  }
+  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+  return { passed: report.numPassedTests, failed: report.numFailedTests + broken.length };
+}
+
+async function main(filters: readonly string[]): Promise<void> {
+  const can = capabilities();
+  const counts = [await runProject('unit', false, filters), await runProject('live', can.namespaces, filters)];
+  if (can.node) {
+    counts.push(await runProject('node', true, filters));
+  } else {
+    const left = globSync('test/**/*.node.test.ts', { cwd: root }).sort();
+    console.log(`left out, because ${can.why}\n${left.map((file) => `  ${file}`).join('\n')}`);
+  }
+  const passed = counts.reduce((sum, count) => sum + count.passed, 0);
+  const failed = counts.reduce((sum, count) => sum + count.failed, 0);
+  console.log(`\n${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+try {
+  await main(process.argv.slice(2));
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}
