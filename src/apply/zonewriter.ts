@@ -14,7 +14,7 @@ export interface ZoneKey {
   readonly zone: string;
 }
 
-export interface SubmitOptions {
+interface SubmitOptions {
   /** `whenNext`: nothing waits for it; it goes with the next batch to the zone, or after a minute at most. */
   readonly urgency: 'now' | 'whenNext';
   /** The object on whose behalf it is, for messages. */

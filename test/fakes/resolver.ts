@@ -39,7 +39,7 @@ function sourceOf(world: FakeWorld, name: string): string | undefined {
 }
 
 /** Answers as a resolver would that knows only the records of `world`: CNAMEs, wildcards, denials. */
-export function answerFrom(world: FakeWorld, name: string, type: QueryType): Answer {
+function answerFrom(world: FakeWorld, name: string, type: QueryType): Answer {
   const failed = Object.entries(world.failing ?? {}).find(([below]) => isWithin(name, below))?.[1];
   if (failed !== undefined) {
     return answerOf(world, name, type, { outcome: failed, authentic: false, ttl: 0, detail: `${failed} by the test` });

@@ -28,6 +28,12 @@ const types = Object.keys(typeCodes) as readonly RecordType[];
 /** Names asked about at a time: five questions each stand in the server's queue. */
 const namesAtATime = 20;
 
+function zoneNotFound(what: string, zone: string): MailsealError {
+  return new MailsealError('ZoneNotFound', `${what}, not in the zone ${zone}: correct the DNSProvider's zones`, {
+    kind: 'Stalled',
+  });
+}
+
 /** The provider for one server and key. All calls go over TCP, signed, and each opens its own connection. */
 export function createRfc2136(options: Rfc2136Options): Provider {
   const endpoint: Endpoint = {
@@ -54,9 +60,12 @@ export function createRfc2136(options: Rfc2136Options): Provider {
       throw new MailsealError('ProviderUnavailable', `${server} fails to look up ${name} (SERVFAIL): see its log`);
     }
     if (!['NOERROR', 'NXDOMAIN'].includes(message.rcode) || !message.authoritative) {
-      throw new MailsealError('ZoneNotFound', `${server} gives no answer about the zone ${zone} (${message.rcode})`, {
-        kind: 'Stalled',
-      });
+      throw zoneNotFound(`${server} gives no answer of its own about ${name} (${message.rcode})`, zone);
+    }
+    // A denial names the zone that it is about: a zone above or below ours is not the one that we may write to.
+    const soa = message.answers.length === 0 ? message.authorities.find((record) => record.type === 'SOA') : undefined;
+    if (soa !== undefined && soa.name !== zone) {
+      throw zoneNotFound(`at ${server} ${name} lies in the zone ${soa.name}`, zone);
     }
     return message;
   };

@@ -17,7 +17,7 @@ export interface Signed {
 }
 
 /** RFC 8945 §3 and RFC 2845 §1.7: errors of the TSIG itself, which the header's rcode only calls NOTAUTH. */
-export type TsigError = 'BADSIG' | 'BADKEY' | 'BADTIME' | 'BADTRUNC';
+type TsigError = 'BADSIG' | 'BADKEY' | 'BADTIME' | 'BADTRUNC';
 
 /**
  * - `Signed`: by our key, in time; `message` is without the signature.

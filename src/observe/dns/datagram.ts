@@ -36,12 +36,17 @@ export function askByDatagram<T>(
     if (taken === undefined) strangers += 1;
     else resolve(taken);
   });
-  const timers = resendAt.filter((ms) => ms < timeoutMs).map((ms) => setTimeout(send, ms));
+  const timers: NodeJS.Timeout[] = [];
+  // A callback given to `connect` would be called for a failure, too; the event comes only for success.
+  socket.once('connect', () => {
+    send();
+    timers.push(...resendAt.filter((ms) => ms < timeoutMs).map((ms) => setTimeout(send, ms)));
+  });
   const deadline = setTimeout(() => {
     const seen = strangers === 0 ? '' : `, but ${strangers} that did not answer the question`;
     reject(new Error(`no answer within ${Math.round(timeoutMs)} ms${seen}`));
   }, timeoutMs);
-  socket.connect(endpoint.port, endpoint.address, send);
+  socket.connect(endpoint.port, endpoint.address);
   return promise.finally(() => {
     for (const timer of [...timers, deadline]) clearTimeout(timer);
     socket.close();

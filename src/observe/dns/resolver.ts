@@ -14,7 +14,7 @@ export interface ResolverOptions {
   readonly timeoutMs?: number;
 }
 
-export type SelfTest = 'Validating' | { readonly problem: string };
+type SelfTest = 'Validating' | { readonly problem: string };
 
 export interface TestedResolver extends Resolver {
   /**

@@ -75,7 +75,10 @@ export function openStream(endpoint: Endpoint, options: StreamOptions = {}): Dns
   const deliver = (message: Buffer): void => {
     if (message.length < 12) return end(new Error('the server sent less than a DNS header'));
     const id = message.readUInt16BE(0);
-    waiting.get(id)?.resolve(message);
+    const asker = waiting.get(id);
+    // Late answers come on a retired connection only; whoever else sends what nobody asked for is cut off.
+    if (asker === undefined && !retired) return end(new Error('the server sent an answer that nobody asked for'));
+    asker?.resolve(message);
     waiting.delete(id);
     if (retired && waiting.size === 0) socket.destroy();
   };

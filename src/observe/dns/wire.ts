@@ -1,16 +1,8 @@
-import {
-  type Answer as PacketRecord,
-  type DecodedPacket,
-  type PacketOpt,
-  type RrsigData,
-  decode,
-  encode,
-} from 'dns-packet';
+import { type Answer as PacketRecord, type DecodedPacket, type PacketOpt, decode, encode } from 'dns-packet';
 import type { QueryType } from '../../dns/answer.ts';
 
 /** A resource record as dns-packet decodes it, but for OPT, which the message's own fields stand for. */
 export type WireRecord = Exclude<PacketRecord, { type: 'OPT' }>;
-export type Signature = RrsigData;
 
 /** A response, with what EDNS adds to it. Names are as sent but for case: lower. */
 export interface Message {

@@ -1,3 +1,4 @@
+import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { createTransport } from '../../../src/observe/dns/transport.ts';
 import type { Question } from '../../../src/observe/dns/wire.ts';
@@ -117,4 +118,37 @@ test('a hundred questions at once share one connection, answers in any order', a
   transport.close();
   expect(all.filter((asked) => asked.ok)).toHaveLength(100);
   expect(server.seen.connections).toBe(1);
+});
+
+test.each([
+  ['promises 65535 bytes and sends a hundred', (socket: Socket) => void socket.write(Buffer.alloc(102, 0xff))],
+  ['sends one byte', (socket: Socket) => void socket.write(Buffer.alloc(1))],
+  ['sends answers that nobody asked for', (socket: Socket) => void socket.write(Buffer.alloc(5000))],
+  ['accepts and is silent', () => undefined],
+])('a server that %s is unreachable in time', async (_what, greet) => {
+  const sockets: Socket[] = [];
+  const slow = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => socket.destroy());
+    greet(socket);
+  });
+  await new Promise<void>((resolve) => {
+    slow.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = slow.address() as AddressInfo;
+  const transport = createTransport({ timeoutMs: 300 });
+  const started = performance.now();
+  const asked = await transport.ask({ protocol: 'tcp', address: '127.0.0.1', port, serverName: undefined }, question);
+  expect(asked).toMatchObject({ ok: false, noRoute: false });
+  expect(performance.now() - started).toBeLessThan(1000);
+  for (const socket of sockets) socket.destroy();
+  slow.close();
+});
+
+test('a server that does not speak TLS is unreachable over TLS', async () => {
+  server = await startServer({ tcp: good });
+  const transport = createTransport({ timeoutMs: 500 });
+  const endpoint = { protocol: 'tls', address: '127.0.0.1', port: server.port, serverName: 'dns.example' } as const;
+  expect(await transport.ask(endpoint, question)).toMatchObject({ ok: false });
+  transport.close();
 });

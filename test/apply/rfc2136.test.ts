@@ -1,0 +1,122 @@
+import { afterEach, expect, test } from 'vitest';
+import type { Provider } from '../../src/apply/providers/provider.ts';
+import { createProvider } from '../../src/apply/providers/index.ts';
+import { type TsigKey, signMessage } from '../../src/apply/providers/tsig.ts';
+import { spans } from '../../src/observe/dns/wire.ts';
+import { type Script, type TestServer, startServer } from '../observe/dns/servers.ts';
+
+const now = 1_800_000_000;
+const key: TsigKey = { name: 'mailseal', algorithm: 'hmac-sha256', secret: Buffer.alloc(32, 7) };
+const zone = 'example.com';
+
+let server: TestServer | undefined;
+afterEach(async () => {
+  await server?.stop();
+  server = undefined;
+});
+
+async function against(script: Script): Promise<Provider> {
+  server = await startServer({ tcp: script });
+  return createProvider(
+    { zones: [zone], rfc2136: { server: `127.0.0.1:${server.port}`, tsigKeyName: key.name } },
+    { 'tsig-secret': key.secret.toString('base64') },
+    { clock: { now: () => now * 1000 }, timeoutMs: 300 },
+  );
+}
+
+/** The header of an answer, with no sections. */
+function bare(query: Buffer, rcode: number): Buffer {
+  const bytes = Buffer.alloc(12);
+  query.copy(bytes, 0, 0, 4);
+  bytes.writeUInt8(bytes.readUInt8(2) | 0x80, 2);
+  bytes.writeUInt8(rcode, 3);
+  return bytes;
+}
+
+/** Where the MAC lies in the TSIG of a request: behind `hmac-sha256`, time, fudge and its own length. */
+function macOf(query: Buffer): Buffer {
+  return spans(query).at(-1)?.rdata.subarray(23, 55) ?? Buffer.alloc(32);
+}
+
+const signedWith =
+  (rcode: number, change: Partial<TsigKey> = {}, at = now): Script =>
+  (query) => [signMessage(bare(query, rcode), { ...key, ...change }, at, macOf(query)).bytes];
+
+function txt(index: number, count = 1) {
+  const name = `_mta-sts.d${index}.${zone}`;
+  const values = Array.from({ length: count }, (_, at) => `value ${at}`);
+  return { name, type: 'TXT', before: undefined, after: { name, type: 'TXT', ttl: 60, values } } as const;
+}
+
+test.each([
+  ['NXRRSET', 8, 'RecordChanged', 'Retry'],
+  ['YXRRSET', 7, 'RecordChanged', 'Retry'],
+  ['YXDOMAIN', 6, 'RecordChanged', 'Retry'],
+  ['NOTAUTH', 9, 'ZoneNotFound', 'Stalled'],
+  ['NOTZONE', 10, 'ProviderRefused', 'Stalled'],
+  ['REFUSED', 5, 'ProviderRefused', 'Stalled'],
+  ['NOTIMP', 4, 'ProviderRefused', 'Stalled'],
+  ['SERVFAIL', 2, 'ProviderUnavailable', 'Retry'],
+])('%s becomes its own reason', async (rcodeName, rcode, reason, kind) => {
+  const provider = await against(signedWith(rcode));
+  const error = await provider.apply(zone, [txt(1)]).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ reason, kind });
+  expect(String(error)).toMatch(rcodeName === 'NOTIMP' ? /NOTIMP/ : /example\.com/);
+});
+
+test.each<readonly [string, Script]>([
+  ['an answer without a signature', (query) => [bare(query, 0)]],
+  ['a refusal without a signature', (query) => [bare(query, 5)]],
+  ['an answer signed with another secret', signedWith(0, { secret: Buffer.alloc(32, 8) })],
+  ['an answer signed an hour ago', signedWith(0, {}, now - 3600)],
+  ['an answer that signs another request', (query) => [signMessage(bare(query, 0), key, now, Buffer.alloc(32)).bytes]],
+  ['half an answer', (query) => [bare(query, 0).subarray(0, 7)]],
+  ['silence', () => []],
+])('%s is no proof that anything was written', async (_what, script) => {
+  const provider = await against(script);
+  await expect(provider.apply(zone, [txt(1)])).rejects.toMatchObject({ reason: 'ProviderUnavailable', kind: 'Retry' });
+});
+
+test.each([
+  ['50 records', 50, 1, [50]],
+  ['51 records', 51, 1, [50, 1]],
+  ['names with three records, which stay whole', 20, 3, [48, 12]],
+])('%s go out in as few messages as hold them', async (_what, names, each, expected) => {
+  const updates: number[] = [];
+  const provider = await against((query, count) => {
+    updates.push(query.readUInt16BE(8));
+    return signedWith(0)(query, count);
+  });
+  await provider.apply(
+    zone,
+    Array.from({ length: names }, (_, index) => txt(index, each)),
+  );
+  expect(updates).toEqual(expected);
+  expect(server?.seen.connections).toBe(1);
+});
+
+test('no changes ask nothing of the server', async () => {
+  const provider = await against(signedWith(0));
+  await provider.apply(zone, []);
+  expect(server?.seen.connections).toBe(0);
+});
+
+const spec = { zones: [zone], rfc2136: { server: '192.0.2.53', tsigKeyName: 'mailseal.' } };
+test.each([
+  ['no Secret data', spec, {}, 'CredentialsMissing'],
+  ['an empty secret', spec, { 'tsig-secret': ' \n' }, 'CredentialsMissing'],
+  ['a secret that is not base64', spec, { 'tsig-secret': '$$$not-base64$$$, no!' }, 'CredentialsInvalid'],
+  ['a secret of three bytes', spec, { 'tsig-secret': 'AAAA' }, 'CredentialsInvalid'],
+  ['no API', { zones: [zone] }, {}, 'InvalidSpec'],
+  [
+    'a name in place of an address',
+    { ...spec, rfc2136: { ...spec.rfc2136, server: 'ns1.example.com' } },
+    {},
+    'InvalidSpec',
+  ],
+  ['a key name that is none', { ...spec, rfc2136: { ...spec.rfc2136, tsigKeyName: 'a..b' } }, {}, 'InvalidSpec'],
+])('a provider with %s is refused, and no secret shown', (_what, given, credentials, reason) => {
+  const make = (): Provider => createProvider(given, credentials, { clock: { now: () => 0 } });
+  expect(make).toThrow(expect.objectContaining({ reason, kind: 'Stalled' }));
+  expect(make).not.toThrow(/not-base64/);
+});
