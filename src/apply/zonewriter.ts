@@ -73,7 +73,7 @@ function refuseForeignNames(key: ZoneKey, changes: readonly RecordChange[], opti
     if (fits && isWithin(name, key.zone) && permittedName(ours, type)) continue;
     throw new MailsealError(
       'NameNotAllowed',
-      `Mailseal does not write ${type} at ${name} in the zone ${key.zone} (for ${options.owner}): no such record is its own`,
+      `${options.owner} asks for ${type} at ${name} in the zone ${key.zone}: Mailseal writes only records of its own`,
       { kind: 'Stalled' },
     );
   }

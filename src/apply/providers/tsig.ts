@@ -1,4 +1,4 @@
-/** Transaction signatures (RFC 8945): what tells the name server that an update is ours, and us that the answer is its. */
+/** Transaction signatures (RFC 8945): they tell the name server that an update is ours, and us that the answer is its. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { encodeName, spans } from '../../observe/dns/wire.ts';
 
@@ -21,7 +21,7 @@ type TsigError = 'BADSIG' | 'BADKEY' | 'BADTIME' | 'BADTRUNC';
 
 /**
  * - `Signed`: by our key, in time; `message` is without the signature.
- * - `Rejected`: the server says that it did not accept our signature; mostly unsigned itself. `serverSeconds` with BADTIME.
+ * - `Rejected`: the server says that it did not accept our signature; mostly unsigned. `serverSeconds` with BADTIME.
  * - `Unsigned`, `Forged`: not to be believed.
  */
 export type Verified =
@@ -63,7 +63,7 @@ function withLength(bytes: Buffer): Buffer {
   return Buffer.concat([uint16(bytes.length), bytes]);
 }
 
-/** The MAC over the request's MAC (for an answer), the message without its TSIG, and the variables of RFC 8945 §4.3.3. */
+/** The MAC over the request's MAC (for an answer), the message without TSIG, and the variables (RFC 8945 §4.3.3). */
 function macOf(key: TsigKey, message: Buffer, data: Omit<TsigData, 'mac' | 'originalId'>, requestMac?: Buffer): Buffer {
   const hmac = createHmac(key.algorithm.replace('hmac-', ''), key.secret);
   if (requestMac !== undefined) hmac.update(withLength(requestMac));

@@ -7,7 +7,7 @@ const mailTypes: readonly QueryType[] = ['MX', 'A', 'AAAA'];
 /** Nobody has this name; that it has records all the same can only come from a wildcard. */
 const nobody = '_mailseal-nobody';
 
-/** What all servers that could be asked agree on; `Unknown` where none could, or they differ in whether there is data. */
+/** What all servers that could be asked agree on; `Unknown` where none could, or some have data and others do not. */
 function agreed(answers: readonly ServerAnswer[]): 'Present' | 'Absent' | 'Unknown' {
   const heard = answers.map(({ answer }) => {
     const alias = answer.canonicalName !== answer.name;

@@ -180,7 +180,8 @@ test('a machine without a way to a family says so, and not that the server is do
   const script = `
     const { createTransport } = await import(${JSON.stringify(transport)});
     const question = { name: 'example.test', type: 'A', recursion: false, checkingDisabled: false };
-    const ask = (address) => createTransport().ask({ protocol: 'udp', address, port: 53, serverName: undefined }, question);
+    const ask = (address) =>
+      createTransport().ask({ protocol: 'udp', address, port: 53, serverName: undefined }, question);
     console.log(JSON.stringify(await Promise.all(['192.0.2.1', '2001:db8::1'].map(ask))));`;
   const argv = [process.execPath, '--input-type=module', '--eval', script] as const;
   const asked = JSON.parse(await run(['unshare', '--net', ...argv])) as unknown;

@@ -1,4 +1,4 @@
-/** Name servers of the tests' own: they answer with the bytes that a test gives, since no real server is that hostile. */
+/** Name servers of the tests' own that answer with the bytes that a test gives: no real server is that hostile. */
 import { type Socket as Datagram, createSocket } from 'node:dgram';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { type Packet, decode, encode } from 'dns-packet';
