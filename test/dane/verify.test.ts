@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { spkiOf } from '../../src/dane/spki.ts';
 import { digest, formatTlsa, parseTlsa, tlsaName, tlsaOfKey, usable } from '../../src/dane/tlsa.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe as group, expect, test } from 'vitest';
 import { canonicalValue, describe, equalSets } from '../../src/dns/rrset.ts';
 import type { RecordSet, RecordType } from '../../src/dns/rrset.ts';

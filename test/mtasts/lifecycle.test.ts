@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import {
@@ -145,7 +145,7 @@ describe('RFC 8461 §8.3: the last promise', () => {
         });
         const end = time + 1000;
         const history = shown.map((each, index) =>
-          publication({ ...each, id: `i${index}`, goneSince: (shown[index + 1]?.shownSince ?? end) as number }),
+          publication({ ...each, id: `i${index}`, goneSince: shown[index + 1]?.shownSince ?? end }),
         );
         const result = promisedUntil(history, { txtTtlSeconds: ttl });
         const until = 'until' in result ? result.until : Infinity;
