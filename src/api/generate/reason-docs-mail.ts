@@ -1,0 +1,156 @@
+import type { ReasonDocs } from './reason-docs.ts';
+
+const nothing = '–';
+
+/** The reasons about the DNS as the world sees it, certificates, MX hosts and policies. */
+export const mailReasonDocs: ReasonDocs = {
+  ResolverNotValidating: {
+    means: 'A resolver does not validate DNSSEC, so nothing can be said about it and no TLSA is published.',
+    mend: 'Name a validating resolver in `resolvers` of the chart.',
+  },
+  ResolverUnreachable: {
+    means: 'The resolver does not answer.',
+    mend: 'Check its address, and that the network lets port 853 or 53 out.',
+  },
+  SplitHorizon: {
+    means: 'The views from inside and outside differ. Nothing proceeds, since senders see the outside one.',
+    mend: 'Make the two views agree for the names in the message.',
+  },
+  NotAtAllServers: {
+    means: 'Some authoritative server does not show the records yet.',
+    mend: 'Wait; check zone transfers to the server that is named if it lasts.',
+  },
+  NotSeenOutside: {
+    means: 'All authoritative servers show the records, the outside view does not yet.',
+    mend: 'Wait; check the delegation at the parent zone if it lasts.',
+  },
+  ZoneSecure: { means: 'The zone is signed and its chain of trust is whole.', mend: nothing },
+  ZoneInsecure: {
+    means: 'The zone is not signed, or has no DS at its parent. No TLSA is published; MTA-STS still protects.',
+    mend: 'Sign the zone and publish its DS if DANE is wanted.',
+  },
+  ZoneBogus: {
+    means: 'DNSSEC is broken: validating senders cannot reach the domain at all. No key is changed.',
+    mend: 'Mend signatures, keys or DS as the message says.',
+  },
+  DNSUnknown: {
+    means: 'The DNS gave no answer from which anything follows. Unknown is not taken for yes.',
+    mend: 'See the message; it is asked again.',
+  },
+  NoMX: {
+    means: 'The domain does not exist, or has neither MX nor address.',
+    mend: 'Publish the MX records of `status.next`.',
+  },
+  NullMX: {
+    means: 'The domain says that it takes no mail (RFC 7505).',
+    mend: 'Replace the null MX with MX records, or delete the MailDomain.',
+  },
+  ImplicitMX: {
+    means: 'The domain has no MX record; senders use its address.',
+    mend: 'Publish MX records that name the hosts.',
+  },
+  UnlistedMX: {
+    means: 'A live MX is not in the spec. Senders that enforce the policy refuse it; it may be forged.',
+    mend: 'Add the host to the spec, or remove its MX record.',
+  },
+  MXNotPublished: {
+    means: 'A host of the spec has no MX record. It is kept in the policy.',
+    mend: 'Publish its MX record, or remove it from the spec.',
+  },
+  MXResolved: { means: 'The live MX records are those of the spec.', mend: nothing },
+
+  ACMEUnavailable: {
+    means: 'The CA does not answer, or fails. It is tried again.',
+    mend: 'Check `acme.server`, `caBundle` and the network policy if it lasts.',
+  },
+  ACMERefused: {
+    means: 'The CA refused a request; the message holds its words.',
+    mend: 'See the message: names, CAA records, terms, account.',
+  },
+  ACMEThrottled: { means: 'The CA asks us to wait. We wait as long as it says.', mend: nothing },
+  OrderPending: { means: 'The CA is checking the challenges or making the certificate.', mend: nothing },
+  OrderInvalid: {
+    means: 'The CA could not validate a name; the message holds its words. Another order follows later.',
+    mend: 'Check that the challenge name is seen from outside, and CAA records.',
+  },
+  CertificateIssued: { means: 'The certificate is valid and names all hosts.', mend: nothing },
+  CertificateInvalid: {
+    means: 'The certificate does not fit: expired, another key, or a broken chain. It is not installed.',
+    mend: 'Wait for the next order; see the message.',
+  },
+  CertificateNamesLost: {
+    means: 'The certificate in place has names that the new one would lack. It is not replaced.',
+    mend: 'Add the names to `certificate.dnsNames`, or delete the Secret if they are not needed.',
+  },
+
+  AwaitingDelivery: {
+    means: 'The Secret is ready; a host does not present its certificate yet.',
+    mend: 'Let the host mount the Secret or run `mailseal agent`, and reload its mail server.',
+  },
+  Deployed: { means: 'Every address of every host presents the certificate.', mend: nothing },
+  KeyMismatch: {
+    means: 'A host presents another key than the one in the Secret.',
+    mend: 'Reload the mail server of the host that is named; check where it takes its key from.',
+  },
+  TLSAMismatch: {
+    means: 'The TLSA records in the DNS do not match the key. It is not delivered: DANE senders would defer mail.',
+    mend: 'Wait where the message says so; else remove the records that are not ours.',
+  },
+  STARTTLSMissing: {
+    means: 'A host does not offer STARTTLS.',
+    mend: 'Switch TLS on in the mail server; look for a firewall that rewrites SMTP.',
+  },
+  TLSFailed: {
+    means: 'STARTTLS is offered and the handshake fails.',
+    mend: "See the mail server's log: key not readable, protocol versions, ciphers.",
+  },
+  CertificateNotTrusted: {
+    means: 'A host presents a certificate that senders do not trust, or without its intermediates.',
+    mend: 'Install the full chain from the Secret.',
+  },
+  CertificateNameMismatch: {
+    means: "A host presents a certificate without the host's name.",
+    mend: 'Install the certificate from the Secret.',
+  },
+  CertificateExpired: {
+    means: 'A host presents an expired certificate.',
+    mend: 'Install the one from the Secret; reload.',
+  },
+  MXUnreachable: {
+    means: 'A host does not answer on port 25.',
+    mend: 'Start its mail server, or correct its address record.',
+  },
+  PortBlocked: {
+    means: 'Port 25 is closed from here, so hosts cannot be probed. This is about the cluster, not the hosts.',
+    mend: 'Let the operator out on port 25, or run `mailseal agent` on the hosts.',
+  },
+  STARTTLSVerified: { means: 'Every address of every host was verified as a sender would.', mend: nothing },
+  DANEPublished: { means: 'TLSA records stand and match what the hosts present.', mend: nothing },
+  DANEOff: { means: '`dane.mode` is Off: no TLSA is published.', mend: 'Set it to Auto to publish.' },
+
+  PolicyServed: { means: 'Every policy pod serves the policy.', mend: nothing },
+  PolicyNotServed: {
+    means: 'The policy cannot be fetched as senders do.',
+    mend: 'Check the Service of the policy pods and its load balancer.',
+  },
+  NoPolicyPods: {
+    means: 'No policy pod is running.',
+    mend: 'See the Deployment of the policy pods: `kubectl get pods`.',
+  },
+  NoPolicyAddress: {
+    means: 'The Service of the policy pods has no outside address yet.',
+    mend: 'Give it a load balancer, or set `policy.service.externalIPs` of the chart.',
+  },
+  PolicyPodStale: {
+    means: 'A policy pod still serves an older policy. The TXT record waits.',
+    mend: 'Wait; look at the pod and its node if it lasts.',
+  },
+  RecordsPublished: { means: 'All records stand at all servers and are seen outside.', mend: nothing },
+  TLSRPTPublished: { means: 'The TLSRPT record stands.', mend: nothing },
+  TLSRPTOff: { means: 'No report address is given, so no TLSRPT record is published.', mend: 'Set `spec.tlsRpt.rua`.' },
+  InTesting: {
+    means: 'The policy is in `testing` until it is promoted; `status.next` says when.',
+    mend: 'Wait, or set `mtaSts.promotion`.',
+  },
+  Enforcing: { means: 'The policy is enforced.', mend: nothing },
+};

@@ -1,0 +1,154 @@
+import type { Reason } from '../reasons.ts';
+import { mailReasonDocs } from './reason-docs-mail.ts';
+
+/** What a reason means in general, and how it is mended. */
+export interface ReasonDoc {
+  readonly means: string;
+  /** `–` where there is nothing to mend. */
+  readonly mend: string;
+}
+
+const nothing = '–';
+
+export type ReasonDocs = Readonly<Partial<Record<Reason, ReasonDoc>>>;
+
+/** All of them, here or in the part that is spread in; the generator refuses to go on where one is missing. */
+export const reasonDocs: ReasonDocs = {
+  ...mailReasonDocs,
+  Ready: { means: 'All that applies holds.', mend: nothing },
+  Reconciling: { means: 'Mailseal is at work on it.', mend: nothing },
+  Waiting: {
+    means: 'A time must pass or an event happen before the next step is safe; the message says which.',
+    mend: 'Wait. `status.next` has the time.',
+  },
+  Suspended: {
+    means: '`spec.suspend` is true: nothing changes but renewals with the same key.',
+    mend: 'Set `spec.suspend` to false.',
+  },
+  Deleting: { means: 'The object is being deleted.', mend: nothing },
+
+  InvalidSpec: {
+    means: 'The spec breaks a rule; the message lists each field and its rule.',
+    mend: 'Edit the fields that are named.',
+  },
+  InvalidDomain: {
+    means: '`spec.domain` is no mail domain, or is malformed as an internationalised name.',
+    mend: 'The domain cannot be changed: delete the object and make one with the right domain.',
+  },
+  InvalidHost: {
+    means: 'A host is no full host name, is an IP address, or is the name of the policy host.',
+    mend: 'Write the host as the MX record names it.',
+  },
+  NoProvider: {
+    means: 'There is no DNSProvider at all.',
+    mend: 'An administrator creates a DNSProvider with the zone and this namespace.',
+  },
+  ProviderNotFound: {
+    means: '`dnsProviderRef` names a DNSProvider that does not exist.',
+    mend: 'Correct the name, or create it.',
+  },
+  ZoneNotGranted: {
+    means: 'A name lies in no zone of any DNSProvider that applies.',
+    mend: "Add its zone to a DNSProvider's `spec.zones`, or correct the name.",
+  },
+  NamespaceNotGranted: {
+    means: 'A DNSProvider has the zone but does not allow this namespace.',
+    mend: 'An administrator adds the namespace to `spec.allowedNamespaces.names` of the DNSProvider.',
+  },
+  AmbiguousDefault: {
+    means: 'Several providers or issuers fit equally well. Objects that have one keep it; new ones must say.',
+    mend: 'Name one in `dnsProviderRef` or `issuerRef`, or leave `default: true` on one only.',
+  },
+  NoIssuer: {
+    means: 'No CertificateIssuer is named, and none is marked as default.',
+    mend: 'Name one in `issuerRef`, or set `default: true` on one.',
+  },
+  IssuerNotFound: {
+    means: '`issuerRef` names a CertificateIssuer that does not exist.',
+    mend: 'Correct the name, or create it.',
+  },
+  IssuerNotReady: {
+    means: 'The CertificateIssuer is not usable yet.',
+    mend: 'See the conditions of the CertificateIssuer.',
+  },
+  ExchangerNotFound: {
+    means: '`exchangerRefs` names a MailExchanger that does not exist.',
+    mend: 'Correct name and namespace, or create it.',
+  },
+  ExchangerNotAllowed: {
+    means: 'The MailExchanger lies in another namespace and does not allow this one.',
+    mend: 'Its owner adds this namespace to its `spec.allowedNamespaces.names`.',
+  },
+  ExchangerNotReady: {
+    means: 'A MailExchanger of this domain is not ready.',
+    mend: 'See its conditions: `kubectl describe mex`.',
+  },
+  Conflict: {
+    means: 'Another object already claims this domain or host. The one that has it keeps it.',
+    mend: 'Remove the domain or host from one of the two objects.',
+  },
+
+  ProviderUnauthorized: {
+    means: 'The DNS provider refuses our credentials: unknown key, wrong secret, or clocks that differ.',
+    mend: 'Correct key name, algorithm and secret; check the clock of both sides.',
+  },
+  ProviderUnavailable: {
+    means: 'The DNS provider does not answer, or fails. It is tried again.',
+    mend: 'Check its address and the network policy if it lasts.',
+  },
+  ProviderThrottled: { means: 'The DNS provider asks us to slow down. We wait as long as it says.', mend: nothing },
+  ProviderRefused: {
+    means: 'The DNS provider understood a change and refused it.',
+    mend: 'Grant the key the right to the names that the message lists.',
+  },
+  ZoneNotFound: {
+    means: 'The server is not authoritative for the zone.',
+    mend: 'Correct `spec.zones` or `server` of the DNSProvider.',
+  },
+  RecordChanged: {
+    means: 'A record changed between our look and our write; the write was not made. We look again.',
+    mend: 'Find out who else writes these names if it happens again and again.',
+  },
+  ForeignRecord: {
+    means: 'A record that we would write stands there already and is not ours. Nothing was changed.',
+    mend: 'Remove it, or take the name out of the spec.',
+  },
+  TLSAForeign: {
+    means: 'TLSA records of someone else stand at an MX host. Nothing was changed and no key is delivered.',
+    mend: 'Remove them once no mail host needs them, wait their TTL; or set `dane.mode: Off`.',
+  },
+  WildcardSynthesised: {
+    means: 'The name exists only through a wildcard; a record below it would take its mail away.',
+    mend: 'Give the name an MX or address record of its own.',
+  },
+  TooManyChanges: {
+    means: 'The plan would delete or change more than is plausible at once, and was refused.',
+    mend: 'Check the spec; split the change if it is meant.',
+  },
+  NameNotAllowed: {
+    means: 'A change was for a name that Mailseal never writes, and was refused.',
+    mend: 'This is a defect of Mailseal: please report it.',
+  },
+  CredentialsMissing: {
+    means: 'The Secret with the credentials, or its key, does not exist.',
+    mend: "Create it in the operator's namespace with the key that the message names.",
+  },
+  CredentialsInvalid: {
+    means: 'The Secret is there but what it holds cannot be used.',
+    mend: 'Store the credentials in the form that the message names.',
+  },
+
+  SecretForbidden: {
+    means: 'The operator may not write Secrets in this namespace.',
+    mend: 'Add the namespace to `tenantNamespaces` of the chart.',
+  },
+  SecretForeign: {
+    means: 'A Secret of the wanted name exists and is not ours. It was not touched.',
+    mend: 'Choose another `secretName`, or delete that Secret.',
+  },
+  StateUnreadable: {
+    means: 'The durable state of this object cannot be read. It is not overwritten, and nothing is changed.',
+    mend: 'Restore the Secret from a backup, or run the version of Mailseal that wrote it.',
+  },
+  KubernetesUnavailable: { means: 'The API server does not answer, or fails. It is tried again.', mend: nothing },
+};

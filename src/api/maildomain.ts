@@ -1,0 +1,240 @@
+import { defaults } from './defaults.ts';
+import { certificate, commonStatus, dane, hostList, nameRef, statusTime, suspend, ttl } from './fields.ts';
+import { ageColumn, readyColumns } from './columns.ts';
+import type { ArraySchema, KindDefinition, ObjectSchema } from './schema.ts';
+import type { MailDomainSpec, MailDomainStatus } from './types.ts';
+
+/** RFC 8461 §3.2: max_age is at most 31557600 seconds, about a year. */
+const longestMaxAge = 31_557_600;
+
+const example = `apiVersion: mailseal.dev/v1alpha1
+kind: MailDomain
+metadata:
+  name: example-com
+  namespace: mail
+spec:
+  domain: example.com
+  mx:
+    hosts: [mx1.example.com, mx2.example.com]
+  tlsRpt:
+    rua: ["mailto:tls-reports@example.net"]
+`;
+
+const mx: ObjectSchema<NonNullable<MailDomainSpec['mx']>> = {
+  type: 'object',
+  description: 'The MX hosts of this domain alone; a MailExchanger of the same name is made for them.',
+  properties: {
+    hosts: {
+      ...hostList('The hosts as the MX records name them. Their keys and certificates come from Mailseal.', 1),
+      required: true,
+    },
+    certificate,
+    dane,
+  },
+};
+
+const exchangerRefs: ArraySchema<NonNullable<MailDomainSpec['exchangerRefs']>[number]> = {
+  type: 'array',
+  description: 'MailExchangers that this domain shares with others; together their hosts are its MX hosts.',
+  list: 'atomic',
+  minItems: 1,
+  maxItems: 16,
+  items: {
+    type: 'object',
+    description: 'A MailExchanger.',
+    properties: {
+      name: { type: 'string', description: 'Its metadata.name.', format: 'objectName', maxLength: 253, required: true },
+      namespace: {
+        type: 'string',
+        description: 'Its namespace; the exchanger must list ours in allowedNamespaces.',
+        format: 'namespaceName',
+        maxLength: 63,
+        defaultsTo: 'the namespace of the MailDomain',
+      },
+    },
+  },
+};
+
+type Promotion = NonNullable<NonNullable<MailDomainSpec['mtaSts']>['promotion']>;
+
+const promotion: ObjectSchema<Promotion> = {
+  type: 'object',
+  description: 'When a new domain goes from `testing` to `enforce`.',
+  properties: {
+    afterDays: {
+      type: 'integer',
+      description: 'Days in `testing` without a failure seen.',
+      minimum: 0,
+      maximum: 365,
+      defaultsTo: defaults.mtaSts.afterDays,
+    },
+    immediately: {
+      type: 'boolean',
+      description: 'Enforce at once, with the full max_age. For labs and for domains that enforced before.',
+      defaultsTo: defaults.mtaSts.immediately,
+    },
+  },
+  rules: [
+    {
+      name: 'OneWayOfPromotion',
+      cel: '!(has(self.immediately) && self.immediately && has(self.afterDays) && self.afterDays > 0)',
+      message: 'promotes both immediately and after days; keep one of immediately and afterDays',
+      holds: (self) => !(self.immediately === true && (self.afterDays ?? 0) > 0),
+    },
+  ],
+};
+
+const mtaSts: ObjectSchema<NonNullable<MailDomainSpec['mtaSts']>> = {
+  type: 'object',
+  description: 'The MTA-STS policy (RFC 8461).',
+  properties: {
+    mode: {
+      type: 'string',
+      description: 'What senders are asked to do when an MX host cannot be verified, once the domain is promoted.',
+      maxLength: 16,
+      enum: {
+        enforce: 'Not to deliver. A new domain begins in testing and is promoted, see `promotion`.',
+        testing: 'To deliver all the same, and report.',
+      },
+      defaultsTo: defaults.mtaSts.mode,
+    },
+    maxAgeSeconds: {
+      type: 'integer',
+      description:
+        'Seconds that a sender keeps the policy (max_age). Weeks or more protect; reached in steps from one day.',
+      minimum: 0,
+      maximum: longestMaxAge,
+      defaultsTo: defaults.mtaSts.maxAgeSeconds,
+    },
+    ttlSeconds: ttl('Seconds that the TXT and address records may be cached.', defaults.mtaSts.ttlSeconds),
+    promotion,
+    issuerRef: {
+      ...nameRef(
+        'The CertificateIssuer for the policy host mta-sts.DOMAIN; senders must trust it, so it is a public CA.',
+      ),
+      defaultsTo: 'as for the MX hosts',
+    },
+  },
+};
+
+const tlsRpt: ObjectSchema<NonNullable<MailDomainSpec['tlsRpt']>> = {
+  type: 'object',
+  description: 'Reports of senders about TLS failures (RFC 8460). Without it no TLSRPT record is published.',
+  properties: {
+    rua: {
+      type: 'array',
+      description: 'Where reports go. A mailbox outside this domain still gets them when its TLS is broken.',
+      list: 'set',
+      minItems: 1,
+      maxItems: 8,
+      items: { type: 'string', description: 'A mailto: or https: URI.', format: 'reportUri', maxLength: 512 },
+      required: true,
+    },
+  },
+};
+
+const spec: ObjectSchema<MailDomainSpec> = {
+  type: 'object',
+  description: 'What is wanted.',
+  properties: {
+    domain: {
+      type: 'string',
+      description: 'The mail domain: what stands after the @. It can never be changed.',
+      format: 'domain',
+      maxLength: 253,
+      rules: [
+        {
+          name: 'Immutable',
+          cel: 'self == oldSelf',
+          message: 'cannot be changed, since senders remember promises by it; make a second MailDomain instead',
+        },
+      ],
+      required: true,
+    },
+    mx,
+    exchangerRefs,
+    dnsProviderRef: {
+      ...nameRef('The DNSProvider that writes the records of the domain and of inline hosts.'),
+      defaultsTo: 'the DNSProvider with the longest matching zone that allows this namespace',
+    },
+    mtaSts,
+    tlsRpt,
+    suspend,
+  },
+  rules: [
+    {
+      name: 'MxOrExchangerRefs',
+      cel: 'has(self.mx) != has(self.exchangerRefs)',
+      message: 'must have exactly one of mx (hosts of its own) and exchangerRefs (hosts shared with other domains)',
+      holds: (self) => (self.mx !== undefined) !== (self.exchangerRefs !== undefined),
+    },
+  ],
+};
+
+const status: ObjectSchema<MailDomainStatus> = {
+  type: 'object',
+  description: 'What is. Written by Mailseal; it may be lost without harm.',
+  properties: {
+    ...commonStatus,
+    domain: { type: 'string', description: 'The domain as A-labels, lower case.', maxLength: 253 },
+    mtaSts: {
+      type: 'object',
+      description: 'The policy that is announced.',
+      properties: {
+        effectiveMode: {
+          type: 'string',
+          description: 'The mode in the policy that is served now.',
+          maxLength: 16,
+          enum: {
+            enforce: 'Senders deliver only over verified TLS.',
+            testing: 'Senders report failures and deliver.',
+            none: 'The policy is being withdrawn.',
+          },
+          required: true,
+        },
+        id: { ...statusTime('The id of the TXT record.'), required: true },
+        maxAgeSeconds: {
+          type: 'integer',
+          description: 'Its max_age in seconds.',
+          minimum: 0,
+          maximum: longestMaxAge,
+          required: true,
+        },
+      },
+    },
+  },
+};
+
+export const mailDomain: KindDefinition<MailDomainSpec, MailDomainStatus> = {
+  kind: 'MailDomain',
+  plural: 'maildomains',
+  singular: 'maildomain',
+  shortNames: ['md'],
+  scope: 'Namespaced',
+  description: 'A mail domain whose incoming mail Mailseal makes provably encrypted, and keeps so.',
+  notes:
+    'A domain and its hosts are enough: certificates, TLSA, MTA-STS and the policy host follow from them. MX and ' +
+    'address records of the hosts are yours; Mailseal never writes them.',
+  example,
+  spec,
+  status,
+  columns: [
+    { name: 'Domain', type: 'string', jsonPath: '.spec.domain', description: 'The mail domain.' },
+    {
+      name: 'Mode',
+      type: 'string',
+      jsonPath: '.status.mtaSts.effectiveMode',
+      description: 'The mode that senders see.',
+    },
+    ...readyColumns,
+    {
+      name: 'PolicyID',
+      type: 'string',
+      jsonPath: '.status.mtaSts.id',
+      description: 'The id in the TXT record.',
+      wide: true,
+    },
+    ageColumn,
+  ],
+  selectableFields: ['.spec.domain', '.spec.dnsProviderRef.name'],
+};

@@ -1,0 +1,115 @@
+/** The CRDs in a real API server: it takes what is right, and refuses what is wrong with our words. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { KindName } from '../../src/api/kinds.ts';
+import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
+import { kubectl, kubectlApply } from '../lab/kubectl.ts';
+import { bad, bases, good } from './objects.ts';
+
+const crds = resolve(import.meta.dirname, '../../crds');
+const dir = mkdtempSync(join(tmpdir(), 'mailseal-crds-'));
+let plane: ControlPlane;
+
+function manifest(kind: KindName, spec: unknown, name = 'sample'): string {
+  const namespaced = kind === 'MailDomain' || kind === 'MailExchanger';
+  const metadata = namespaced ? { name, namespace: 'mail' } : { name };
+  return JSON.stringify({ apiVersion: 'mailseal.dev/v1alpha1', kind, metadata, spec });
+}
+
+const tried = (kind: KindName, spec: unknown): Promise<string> =>
+  kubectlApply(plane.kubeconfig, manifest(kind, spec), '--dry-run=server', '--validate=strict');
+
+beforeAll(async () => {
+  plane = await startControlPlane({ dir });
+  await kubectl(plane.kubeconfig, 'apply', '--server-side', '-f', crds);
+  await kubectl(plane.kubeconfig, 'wait', '--for=condition=Established', '-f', crds);
+  await kubectl(plane.kubeconfig, 'create', 'namespace', 'mail');
+}, 120_000);
+
+afterAll(async () => {
+  await plane?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('the schemas are structural: the API server has no complaint about a CRD', async () => {
+  const path = '{range .items[*].status.conditions[*]}{.type}={.status} {end}';
+  const conditions = await kubectl(plane.kubeconfig, 'get', 'crd', '-o', `jsonpath=${path}`);
+  expect(conditions).not.toContain('NonStructuralSchema');
+  expect(conditions.match(/Established=True/gu)).toHaveLength(4);
+});
+
+describe('the API server', () => {
+  test.concurrent.each(good)('accepts %s', async (_what, kind, spec) => {
+    expect(await tried(kind, spec)).toContain('(server dry run)');
+  });
+
+  test.concurrent.each(bad)('refuses %s', async (_what, kind, spec, words) => {
+    await expect(tried(kind, spec)).rejects.toThrow(words);
+  });
+
+  test('refuses a field that no kind has', async () => {
+    await expect(tried('MailDomain', { ...bases.MailDomain, mtaST: {} })).rejects.toThrow('unknown field "spec.mtaST"');
+  });
+
+  test('refuses to change the domain of an object', async () => {
+    await kubectlApply(plane.kubeconfig, manifest('MailDomain', bases.MailDomain, 'fixed'));
+    const changed = manifest('MailDomain', { ...bases.MailDomain, domain: 'example.net' }, 'fixed');
+    await expect(kubectlApply(plane.kubeconfig, changed)).rejects.toThrow('make a second MailDomain instead');
+  });
+});
+
+test('kubectl get shows what an administrator looks for', async () => {
+  await kubectlApply(plane.kubeconfig, manifest('MailDomain', bases.MailDomain, 'shown'));
+  const condition = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'AwaitingDelivery',
+    message: 'mx1.example.com presents another key.',
+    lastTransitionTime: '2026-11-22T14:05:00Z',
+    observedGeneration: 1,
+  };
+  const status = {
+    conditions: [condition],
+    mtaSts: { effectiveMode: 'testing', id: '20261122T140500abc', maxAgeSeconds: 86_400 },
+    next: [{ what: 'Reload mx1.example.com.' }],
+  };
+  const patch = ['-n', 'mail', 'md', 'shown', '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
+  await kubectl(plane.kubeconfig, 'patch', ...patch);
+  const shown = await kubectl(plane.kubeconfig, 'get', '-n', 'mail', 'md', 'shown');
+  expect(shown.split('\n')[0]?.trim().split(/\s+/u)).toEqual(['NAME', 'DOMAIN', 'MODE', 'READY', 'REASON', 'AGE']);
+  expect(shown).toMatch(/shown\s+example\.com\s+testing\s+False\s+AwaitingDelivery/u);
+  const wide = await kubectl(plane.kubeconfig, 'get', '-n', 'mail', 'md', 'shown', '-o', 'wide');
+  expect(wide).toMatch(/presents another key\.\s+Reload mx1\.example\.com\.\s+20261122T140500abc/u);
+});
+
+test('the category mail lists every kind of ours', async () => {
+  for (const kind of Object.keys(bases) as KindName[]) {
+    await kubectlApply(plane.kubeconfig, manifest(kind, bases[kind], 'listed'));
+  }
+  const listed = await kubectl(plane.kubeconfig, 'get', 'mail', '-A', '-o', 'name');
+  expect(
+    listed
+      .split('\n')
+      .filter((line) => line.endsWith('/listed'))
+      .sort(),
+  ).toEqual([
+    'certificateissuer.mailseal.dev/listed',
+    'dnsprovider.mailseal.dev/listed',
+    'maildomain.mailseal.dev/listed',
+    'mailexchanger.mailseal.dev/listed',
+  ]);
+});
+
+test('objects are selected by domain', async () => {
+  await kubectlApply(plane.kubeconfig, manifest('MailDomain', { ...bases.MailDomain, domain: 'one.example' }, 'one'));
+  const selector = ['--field-selector', 'spec.domain=one.example', '-o', 'name'];
+  expect(await kubectl(plane.kubeconfig, 'get', 'md', '-n', 'mail', ...selector)).toBe('maildomain.mailseal.dev/one\n');
+});
+
+test('a spec is stored as written: no default appears in it', async () => {
+  await kubectlApply(plane.kubeconfig, manifest('MailDomain', bases.MailDomain, 'plain'));
+  const json = await kubectl(plane.kubeconfig, 'get', 'md', '-n', 'mail', 'plain', '-o', 'jsonpath={.spec}');
+  expect(JSON.parse(json)).toEqual(bases.MailDomain);
+});
