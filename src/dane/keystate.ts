@@ -1,7 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
 import { tlsaOfKey, usable } from './tlsa.ts';
 
-export type Phase = 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
+type Phase = 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
 
 /**
  * The durable part, one per key algorithm. A key is named by its fingerprint, the data of its `3 1 1`. The MX hosts are
@@ -142,8 +142,8 @@ export function zoneWait(state: RolloverState, facts: RolloverFacts): RolloverWa
 }
 
 /**
- * What of the live TLSA sets forbids to hand this key to the hosts; undefined where every set is absent, insecure, matches
- * or holds nothing that a sender can use.
+ * What of the live TLSA sets forbids to hand this key to the hosts; undefined where every set is absent, insecure,
+ * matches or holds nothing that a sender can use.
  */
 export function deliveryWait(state: RolloverState, facts: RolloverFacts, key: string): RolloverWait | undefined {
   for (const set of facts.live) {

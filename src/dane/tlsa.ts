@@ -11,7 +11,7 @@ export interface Tlsa {
   readonly data: string;
 }
 
-/** The TLSA base domain of a host's SMTP port, or of another one. Host and name canonical. RFC 7672 §2.2.3, RFC 6698 §3. */
+/** The TLSA base domain of a host's SMTP port, or of another one; names canonical. RFC 7672 §2.2.3, RFC 6698 §3. */
 export function tlsaName(host: string, port: number = 25): string {
   return `_${port}._tcp.${host}`;
 }

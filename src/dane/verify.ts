@@ -5,7 +5,7 @@ import { usable } from './tlsa.ts';
 import type { Tlsa } from './tlsa.ts';
 
 /** Why one record of the set does not authenticate the host. */
-export interface RecordVerdict {
+interface RecordVerdict {
   readonly record: string;
   readonly why: string;
 }
@@ -109,8 +109,8 @@ interface Path {
 }
 
 /**
- * The shortest signed path from the leaf up to what the record names. Each certificate is visited once, so that circles and
- * cross-signed extras cost nothing.
+ * The shortest signed path from the leaf up to what the record names. Each certificate is visited once, so that
+ * circles and cross-signed extras cost nothing.
  */
 function pathTo(tlsa: Tlsa, leaf: X509Certificate, chain: readonly (X509Certificate | undefined)[]): Path | string {
   const above = new Map([...chain.entries()].filter(([index]) => index > 0));

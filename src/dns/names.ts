@@ -14,7 +14,7 @@ export interface NameRule {
 /** Longer than any name is as U-labels; keeps the work on a hostile text small. */
 const longestText = 1024;
 
-/** Invisible characters that UTS #46 drops silently; the two joiners have a meaning in some scripts and are judged there. */
+/** What UTS #46 drops silently; the two joiners have a meaning in some scripts and are judged there. */
 const invisible = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}/u;
 
 /**

@@ -1,5 +1,5 @@
 /** Every code that a parser of this program gives; they are stable, scripts may rely on them. */
-export type ProblemCode =
+type ProblemCode =
   // Any text.
   | 'TooLarge'
   | 'MalformedLine'
@@ -85,7 +85,7 @@ export function parsed<T>(value: T | undefined, list: ProblemList): Parsed<T> {
   return wrong ? { ok: false, value: undefined, problems: list.all } : { ok: true, value, problems: list.all };
 }
 
-/** A stranger's text for a message: quoted, control and invisible characters escaped or shown as U+FFFD, cut at 80 characters. */
+/** A stranger's text for a message: quoted, cut at 80 characters, what is invisible escaped or shown as U+FFFD. */
 export function quoted(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return JSON.stringify(shown).replace(

@@ -106,7 +106,7 @@ function promiseOf(one: Publication, adoptedMaxAge: number | undefined): number 
  * The hosts that a policy must name: those listed, and those removed that are still in the live MX (no `leftMxAt`) or
  * left it less than its TTL and the slop ago. Sorted, each once. `until` says when the next one may go, in milliseconds;
  * absent where none waits for a time.
- * Nothing comes from live MX answers: they are unsigned, and would put an attacker's host into the policy (RFC 8461 §8.1).
+ * Nothing comes from live MX answers: they are unsigned, and could name an attacker's host. Source: RFC 8461 §8.1.
  */
 export function policyHosts(input: {
   readonly listed: readonly string[];
@@ -130,7 +130,7 @@ export function policyHosts(input: {
 }
 
 /** Why the mode is what it is; `Failing` and `Unproven` say what keeps a policy in testing. */
-export type ModeReason = 'AsWanted' | 'InTesting' | 'Failing' | 'Unproven' | 'Promoted' | 'KeepsEnforcing';
+type ModeReason = 'AsWanted' | 'InTesting' | 'Failing' | 'Unproven' | 'Promoted' | 'KeepsEnforcing';
 
 export interface ModeDecision {
   readonly mode: Mode;
@@ -170,8 +170,8 @@ export function effectiveMode(input: {
 }
 
 /**
- * Seconds: the max_age to publish. Testing and none promise a day; after promotion it grows from a day to a week to what is
- * wanted, each step standing as long as it promises, unless promotion was to be immediate. `next` is the next step and
+ * Seconds: the max_age to publish. Testing and none promise a day; after promotion it grows from a day to a week to
+ * what is wanted, each step standing as long as it promises, unless promotion was to be immediate. `next` is the next step and
  * the time, in milliseconds, from which it may be published. Never more than is wanted, nor than RFC 8461 §3.2 allows.
  */
 export function effectiveMaxAge(input: {

@@ -51,7 +51,7 @@ function readId(record: string, list: ProblemList): string | undefined {
 }
 
 /** Whether this may be a policy id. RFC 8461 §3.1. */
-export function isId(text: string): boolean {
+function isId(text: string): boolean {
   return /^[A-Za-z0-9]{1,32}$/.test(text);
 }
 
