@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { newLabId, removeLabCgroups } from './leftovers.ts';
 
 export interface Capabilities {
   /** Whether a node with pods, and the lab's namespaces, can be run here. */
@@ -65,21 +66,27 @@ export function capabilities(): Capabilities {
   if (!root) {
     return { ...base, node: false, namespaces: false, why: 'a node needs root: run this as root (sudo).' };
   }
-  const refused = namespaceRefusal();
-  if (refused !== undefined) return { ...base, node: false, namespaces: false, why: refused };
   if (missing.length > 0) {
     const names = [...new Set(missing.map((name) => programs[name] ?? 'containernetworking-plugins'))];
     const why = `not installed: ${missing.join(', ')} (Debian packages: ${names.join(' ')}).`;
-    return { ...base, node: false, namespaces: findProgram('ip') !== undefined, why };
+    return { ...base, node: false, namespaces: !missing.includes('ip') && namespaceRefusal() === undefined, why };
   }
-  return { ...base, node: true, namespaces: true };
+  const refused = namespaceRefusal();
+  return refused === undefined
+    ? { ...base, node: true, namespaces: true }
+    : { ...base, node: false, namespaces: false, why: refused };
 }
 
+/** Why a lab's namespaces can't be made here: found out by making them. */
 function namespaceRefusal(): string | undefined {
-  const probe = spawnSync('unshare', ['--net', '--pid', '--mount', '--fork', '--mount-proc', 'true'], {
+  const id = newLabId();
+  const unshare = ['--net', '--pid', '--mount', '--fork', '--mount-proc', '/bin/sh'];
+  const probe = spawnSync('unshare', [...unshare, join(import.meta.dirname, 'init.sh'), 'true'], {
     encoding: 'utf8',
+    env: { ...process.env, MAILSEAL_LAB: id, PATH: [process.env['PATH'] ?? '', ...sbin].join(delimiter) },
   });
+  removeLabCgroups(id);
   if (probe.error !== undefined) return `unshare (util-linux) can't be run: ${probe.error.message}.`;
   if (probe.status === 0) return undefined;
-  return `this machine refuses new namespaces (${probe.stderr.trim()}): in a container, run it privileged.`;
+  return `namespaces, mounts or control groups are refused (${probe.stderr.trim()}): in a container, run it privileged.`;
 }

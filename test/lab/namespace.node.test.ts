@@ -70,6 +70,16 @@ test('nothing of a lab with a node outlives the kill -9 of its owner, and the ne
   expect(cgroupsOf(second.folder)).toEqual([]);
 });
 
+test('a command can be run in a running lab from outside, and its exit code comes back', async () => {
+  const { owner, exitCode } = await startOwnedLab();
+  const exec = [process.execPath, join(fixtures, 'exec.ts')] as const;
+  expect(await run([...exec, 'kubectl', 'get', 'pods', '-o', 'name'])).toBe('pod/hello\n');
+  await expect(run([...exec, 'sh', '-c', 'exit 3'])).rejects.toThrow('exit code 3');
+  owner.kill('SIGINT');
+  await exitCode;
+  await expect(run([...exec, 'true'])).rejects.toThrow('no lab is running');
+});
+
 test('two labs with a node run at once and do not see each other', async () => {
   const labs = await Promise.all([startOwnedLab(), startOwnedLab()]);
   expect(new Set(labs.map((lab) => lab.folder)).size).toBe(2);

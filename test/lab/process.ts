@@ -5,8 +5,10 @@
  * the lab, which then stops its parts in reverse order. Output goes to a file; its tail is quoted when a part fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+
+const setpriv = '/usr/bin/setpriv';
 
 export interface ProcessSpec {
   /** What the part is called in messages: `etcd`, `named primary`. */
@@ -33,7 +35,7 @@ export interface Running {
 export function startProcess(spec: ProcessSpec): Running {
   mkdirSync(dirname(spec.log), { recursive: true });
   const out = openSync(spec.log, 'a');
-  const [command, ...args] = spec.argv;
+  const [command, ...args] = killedWithUs(spec.argv);
   const child: ChildProcess = spawn(command, args, {
     detached: true,
     stdio: ['ignore', out, out],
@@ -69,6 +71,11 @@ export function startProcess(spec: ProcessSpec): Running {
     clearTimeout(timer);
   };
   return { name: spec.name, pid, log: spec.log, ended, alive: () => alive, signal, stop };
+}
+
+/** Linux ends the part when our main thread ends, however that ends; elsewhere a killed program leaves its parts. */
+function killedWithUs(argv: readonly [string, ...string[]]): readonly [string, ...string[]] {
+  return existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', ...argv] : argv;
 }
 
 /** The last lines of a log, for a message that explains a failure. */

@@ -27,7 +27,7 @@ current() {
 install_packages() {
   command -v npm >/dev/null 2>&1 ||
     fail 'npm is not installed' 'install Node.js (any version from 20; https://nodejs.org) and run this again.'
-  lock=$root/.setup.lock
+  lock=${TMPDIR:-/tmp}/mailseal-npm-$(printf %s "$root" | cksum | cut -d' ' -f1).lock
   until mkdir "$lock" 2>/dev/null; do
     owner=$(cat "$lock/pid" 2>/dev/null || true)
     if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then

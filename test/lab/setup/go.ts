@@ -5,48 +5,30 @@ import { run } from '../command.ts';
 import { cacheRoot, type Recipe, recipes, sourceFolder, type ToolName, toolFolder } from '../tools.ts';
 import { withLock } from './lock.ts';
 import { SetupError, step } from './steps.ts';
+import { goCommand } from './toolchain.ts';
 
 /** Builds those of the named tools that the cache lacks, one after the other: a Go build uses all cores by itself. */
 export async function buildTools(names: readonly ToolName[]): Promise<void> {
   const missing = recipes.filter((recipe) => names.includes(recipe.name) && !existsSync(toolFolder(recipe)));
   if (missing.length === 0) return;
-  await requireGo(missing);
+  const go = await goCommand();
   for (const recipe of missing) {
     await withLock(join(cacheRoot(), `${recipe.name}.lock`), recipe.name, async () => {
       if (existsSync(toolFolder(recipe))) return;
       await step(`${recipe.name} ${recipe.version}: building from Go modules (cold: ${recipe.cold})`, () =>
-        build(recipe),
+        build(recipe, go),
       );
     });
   }
 }
 
-async function requireGo(missing: readonly Recipe[]): Promise<void> {
-  const needed = missing.map((recipe) => `${recipe.name} ${recipe.version}`).join(', ');
-  let version: string;
-  try {
-    version = await run(['go', 'env', 'GOVERSION']);
-  } catch {
-    throw new SetupError(
-      `Go is not installed, and these are built with it: ${needed}`,
-      'install Go 1.21 or newer (https://go.dev/dl; Debian: golang-go from backports) and run this again.',
-    );
-  }
-  const minor = Number(/^go1\.(\d+)/.exec(version)?.[1] ?? '21');
-  if (minor >= 21) return;
-  throw new SetupError(
-    `Go is too old (${version.trim()}) to build ${needed}`,
-    'install Go 1.21 or newer from https://go.dev/dl; it fetches the exact toolchain itself.',
-  );
-}
-
-async function build(recipe: Recipe): Promise<void> {
+async function build(recipe: Recipe, go: string): Promise<void> {
   const target = toolFolder(recipe);
   mkdirSync(dirname(target), { recursive: true });
   removeDrafts(recipe);
   const draft = mkdtempSync(join(dirname(target), `.${recipe.name}-`));
   try {
-    await compile(recipe, draft);
+    await compile(recipe, draft, go);
     for (const link of recipe.links) symlinkSync(recipe.name, join(draft, link));
     renameSync(draft, target);
   } catch (error) {
@@ -66,15 +48,15 @@ function removeDrafts(recipe: Recipe): void {
   }
 }
 
-async function compile(recipe: Recipe, draft: string): Promise<void> {
+async function compile(recipe: Recipe, draft: string, go: string): Promise<void> {
   const env = { CGO_ENABLED: '0', GOWORK: 'off' };
   const common = ['-trimpath', '-buildvcs=false'];
   if ('module' in recipe.source) {
     const options = { env: { ...env, GOBIN: draft }, cwd: draft };
-    await run(['go', 'install', ...common, '-ldflags', '-s -w', recipe.source.module], options);
+    await run([go, 'install', ...common, '-ldflags', '-s -w', recipe.source.module], options);
     return;
   }
   const { folder, ldflags } = recipe.source;
   const options = { env, cwd: sourceFolder(folder) };
-  await run(['go', 'build', ...common, '-ldflags', ldflags, '-o', join(draft, recipe.name), '.'], options);
+  await run([go, 'build', ...common, '-ldflags', ldflags, '-o', join(draft, recipe.name), '.'], options);
 }
