@@ -1,0 +1,175 @@
+import { MailsealError, messageOf } from '../errors.ts';
+import { hasReason } from '../kube/error.ts';
+import type { SecretObject } from '../kube/types.ts';
+import { checkCertificate, parseChain, renewalTime } from '../pki/certificate.ts';
+import type { Change } from '../plan/change.ts';
+import type { OpenOrder, State, StoredCertificate, StoredKey } from '../plan/state.ts';
+import type { World } from '../world.ts';
+import type { IssuerApi } from './issuers.ts';
+import { identityOf } from './store.ts';
+
+export interface Applied {
+  /** How many changes were made, those that only ride along not counted. */
+  readonly made: number;
+}
+
+/** The object on whose behalf changes are made, and the version of its durable state that the plan was made from. */
+export interface Applicant {
+  readonly owner: string;
+  readonly resourceVersion: string | undefined;
+}
+
+const keyOf = (state: State): StoredKey => (state.kind === 'domain' ? state.key : state.keys.current);
+
+/**
+ * Makes the changes of a plan in their order and stops at the first that fails. It decides nothing: whatever it leaves
+ * undone, also when it is killed in the middle, the next plan finds and goes on from.
+ */
+export async function applyChanges(world: World, applicant: Applicant, changes: readonly Change[]): Promise<Applied> {
+  let { resourceVersion } = applicant;
+  const save = async (state: State): Promise<void> => {
+    resourceVersion = await world.store.save(state, identityOf(state), resourceVersion);
+  };
+  let made = 0;
+  for (const change of changes) {
+    world.log.info('change', { object: applicant.owner, step: change.do, why: change.why });
+    const rides = change.do === 'Records' && change.urgency === 'whenNext';
+    await applyChange(world, applicant.owner, change, save);
+    if (!rides) made += 1;
+  }
+  return { made };
+}
+
+async function applyChange(
+  world: World,
+  owner: string,
+  change: Change,
+  save: (state: State) => Promise<void>,
+): Promise<void> {
+  switch (change.do) {
+    case 'SaveState':
+      await save(change.state);
+      return;
+    case 'Order':
+      await openOrder(world, change, save);
+      return;
+    case 'SelfSign':
+      await selfSign(world, change, save);
+      return;
+    case 'AnswerChallenges':
+      await (await acmeOf(world, change.order.issuer)).answer(change.order);
+      world.orders.answered(change.order.url);
+      return;
+    case 'Finalize':
+      await (await acmeOf(world, change.order.issuer)).finalize(
+        change.order,
+        keyOf(change.state).pem,
+        change.order.names,
+      );
+      world.orders.answered(change.order.url);
+      return;
+    case 'FetchCertificate':
+      await fetchCertificate(world, change, save);
+      return;
+    case 'Records':
+      await writeRecords(world, owner, change);
+      return;
+    case 'Deliver':
+      await deliver(world, change.secret);
+      return;
+    case 'Serve':
+      await world.shards.serve(change.host, change.entry);
+      return;
+  }
+}
+
+async function acmeOf(world: World, name: string): Promise<Extract<IssuerApi, { kind: 'acme' }>['acme']> {
+  const issuer = await world.issuerOf(name);
+  if (issuer.kind !== 'acme') throw new MailsealError('IssuerNotReady', `CertificateIssuer ${name} is no ACME server`);
+  return issuer.acme;
+}
+
+type Of<D extends Change['do']> = Extract<Change, { do: D }>;
+
+async function openOrder(
+  world: World,
+  { state, names, issuer }: Of<'Order'>,
+  save: (state: State) => Promise<void>,
+): Promise<void> {
+  const order = await (await acmeOf(world, issuer)).newOrder(names);
+  const open: OpenOrder = { ...order, issuer, spkiSha256: keyOf(state).spkiSha256 };
+  world.orders.opened(order.url);
+  await save({ ...state, order: open });
+}
+
+function stored(chain: string, issuer: string, key: StoredKey): StoredCertificate {
+  const [leaf] = parseChain(chain);
+  if (leaf === undefined) throw new MailsealError('CertificateInvalid', 'the issuer gave no certificate');
+  const { names, notBefore, notAfter } = leaf;
+  return { chain, issuer, spkiSha256: key.spkiSha256, names, notBefore, notAfter, renewAt: renewalTime(chain) };
+}
+
+async function selfSign(
+  world: World,
+  { state, names, issuer }: Of<'SelfSign'>,
+  save: (state: State) => Promise<void>,
+): Promise<void> {
+  const api = await world.issuerOf(issuer);
+  if (api.kind !== 'selfSigned')
+    throw new MailsealError('IssuerNotReady', `CertificateIssuer ${issuer} does not sign itself`);
+  const { issueSelfSigned } = await import('./selfsigned.ts');
+  const key = keyOf(state);
+  const chain = await issueSelfSigned({ names, keyPem: key.pem, years: api.years, now: world.clock.now() });
+  await save({ ...state, certificate: stored(chain, issuer, key) });
+}
+
+async function fetchCertificate(
+  world: World,
+  { order, state }: Of<'FetchCertificate'>,
+  save: (state: State) => Promise<void>,
+): Promise<void> {
+  const key = keyOf(state);
+  const chain = await (await acmeOf(world, order.issuer)).certificate(order);
+  // A mismatched or expired leaf never gets as far as an installation.
+  const problems = checkCertificate({ chain, key: key.pem, names: order.names, now: world.clock.now() });
+  const { order: _, orderAfter: __, failures: ___, ...rest } = state;
+  if (problems.length > 0) {
+    await save({ ...rest, failures: (state.failures ?? 0) + 1, orderAfter: world.clock.now() + 60_000 });
+    throw new MailsealError(
+      'CertificateInvalid',
+      `the CA's certificate can't be used: ${problems.map(({ message }) => message).join('; ')}`,
+    );
+  }
+  world.orders.forget(order.url);
+  await save({ ...rest, certificate: stored(chain, order.issuer, key) });
+}
+
+async function writeRecords(world: World, owner: string, change: Of<'Records'>): Promise<void> {
+  const { provider, zone, urgency, aliases } = change;
+  const submit = (): Promise<void> =>
+    world.zoneWriter.submit({ provider, zone }, change.changes, { urgency, owner, aliases });
+  if (urgency === 'now') return submit();
+  const key = JSON.stringify([provider, zone, change.changes]);
+  if (world.riding.has(key)) return;
+  world.riding.add(key);
+  submit()
+    .catch((error: unknown) =>
+      world.log.warn('a spent challenge could not be taken away yet', { object: owner, problem: messageOf(error) }),
+    )
+    .finally(() => world.riding.delete(key));
+}
+
+async function deliver(world: World, secret: SecretObject): Promise<void> {
+  try {
+    await (secret.metadata.resourceVersion === undefined ? world.kube.create(secret) : world.kube.replace(secret));
+  } catch (error) {
+    if (!hasReason(error, 'Forbidden')) throw error;
+    const { namespace } = secret.metadata;
+    throw new MailsealError('SecretForbidden', secretForbidden(namespace ?? ''), { kind: 'Stalled', cause: error });
+  }
+}
+
+/** Says how the right is given. */
+export function secretForbidden(namespace: string): string {
+  return `Mailseal may not keep Secrets in namespace ${namespace}: add it to the chart's value tenantNamespaces`;
+}

@@ -1,0 +1,139 @@
+import type { CertificateIssuer } from '../api/types.ts';
+import type { Clock } from '../clock.ts';
+import { MailsealError } from '../errors.ts';
+import { hasReason } from '../kube/error.ts';
+import type { Kube, SecretObject } from '../kube/types.ts';
+import type { Acme } from './acme.ts';
+import { hashedName } from './store.ts';
+
+/** An issuer, ready to issue. */
+export type IssuerApi =
+  | { readonly kind: 'acme'; readonly name: string; readonly acme: Acme }
+  | { readonly kind: 'selfSigned'; readonly name: string; readonly years: number };
+
+export interface Issuers {
+  /**
+   * The issuer by its name; registers the ACME account on first use.
+   * @throws MailsealError `IssuerNotFound`, `InvalidSpec`, or what the ACME server said.
+   */
+  readonly get: (name: string) => Promise<IssuerApi>;
+}
+
+export interface IssuersOptions {
+  readonly kube: Kube;
+  readonly namespace: string;
+  readonly find: (name: string) => CertificateIssuer | undefined;
+  readonly clock: Clock;
+  /** Counts requests by method and resource. */
+  readonly onRequest: (method: string, resource: string) => void;
+}
+
+interface Account {
+  readonly keyPem: string;
+  readonly url: string | undefined;
+  readonly resourceVersion: string | undefined;
+}
+
+const defaultYears = 3;
+
+export function createIssuers(options: IssuersOptions): Issuers {
+  const { kube, namespace } = options;
+  const ready = new Map<string, { readonly spec: string; readonly issuer: Promise<IssuerApi> }>();
+
+  const secretFor = (name: string, server: string, account: Account): SecretObject => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name: hashedName('mailseal-issuer', `${name} ${server}`),
+      namespace,
+      labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/state': 'issuer' },
+      annotations: { 'mailseal.dev/of': name },
+      ...(account.resourceVersion === undefined ? {} : { resourceVersion: account.resourceVersion }),
+    },
+    type: 'mailseal.dev/state',
+    data: {
+      'account.json': Buffer.from(
+        JSON.stringify({ formatVersion: 1, server, keyPem: account.keyPem, url: account.url }),
+      ).toString('base64'),
+    },
+  });
+
+  const loadAccount = async (name: string, server: string): Promise<Account | undefined> => {
+    const { metadata } = secretFor(name, server, { keyPem: '', url: undefined, resourceVersion: undefined });
+    const secret = await kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name: metadata.name });
+    if (secret === undefined) return undefined;
+    try {
+      const text = Buffer.from(secret.data?.['account.json'] ?? '', 'base64').toString('utf8');
+      const { keyPem, url } = JSON.parse(text) as { keyPem: string; url?: string };
+      return { keyPem, url, resourceVersion: secret.metadata.resourceVersion };
+    } catch (error) {
+      const where = `Secret ${namespace}/${metadata.name} (the ACME account of CertificateIssuer ${name})`;
+      const mend = 'Restore it from a backup, or delete it to register a new account';
+      throw new MailsealError('StateUnreadable', `${where} can't be read. ${mend}`, { kind: 'Stalled', cause: error });
+    }
+  };
+
+  /** The account's key is stored before the CA hears of it (RFC 8555 §7.3: the same key gives the same account). */
+  const openAccount = async (name: string, server: string): Promise<Account> => {
+    const found = await loadAccount(name, server);
+    if (found !== undefined) return found;
+    const { newAccountKey } = await import('./acme.ts');
+    const account: Account = { keyPem: newAccountKey(), url: undefined, resourceVersion: undefined };
+    try {
+      const written = await kube.create(secretFor(name, server, account));
+      return { ...account, resourceVersion: written.metadata.resourceVersion };
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+      const other = await loadAccount(name, server);
+      if (other === undefined) throw error;
+      return other;
+    }
+  };
+
+  const openAcme = async (name: string, spec: NonNullable<CertificateIssuer['spec']['acme']>): Promise<IssuerApi> => {
+    const { createAcme } = await import('./acme.ts');
+    const account = await openAccount(name, spec.server);
+    const acme = createAcme({
+      directoryUrl: spec.server,
+      caBundle: spec.caBundle,
+      accountKeyPem: account.keyPem,
+      accountUrl: account.url,
+      profile: spec.profile,
+      onRequest: options.onRequest,
+      clock: options.clock,
+    });
+    if (account.url === undefined) {
+      const url = await acme.register({ email: spec.email });
+      await kube.replace(secretFor(name, spec.server, { ...account, url }));
+    }
+    return { kind: 'acme', name, acme };
+  };
+
+  const open = async ({ metadata: { name }, spec }: CertificateIssuer): Promise<IssuerApi> => {
+    if (spec.acme !== undefined) return openAcme(name, spec.acme);
+    if (spec.selfSigned !== undefined) {
+      return { kind: 'selfSigned', name, years: spec.selfSigned.years ?? defaultYears };
+    }
+    throw new MailsealError('InvalidSpec', `CertificateIssuer ${name} names neither acme nor selfSigned`, {
+      kind: 'Stalled',
+    });
+  };
+
+  return {
+    get: async (name) => {
+      const issuer = options.find(name);
+      if (issuer === undefined) {
+        throw new MailsealError('IssuerNotFound', `the CertificateIssuer ${name} does not exist`, { kind: 'Stalled' });
+      }
+      const spec = JSON.stringify(issuer.spec);
+      const known = ready.get(name);
+      if (known?.spec === spec) return known.issuer;
+      const opening = open(issuer);
+      ready.set(name, { spec, issuer: opening });
+      opening.catch(() => {
+        if (ready.get(name)?.issuer === opening) ready.delete(name);
+      });
+      return opening;
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { MailsealError, messageOf } from '../errors.ts';
+import type { Kube, Ref, SecretObject } from '../kube/types.ts';
+import { formatState, parseState, type State } from '../plan/state.ts';
+
+/** A stored state with the version that the next write must still find. */
+export interface Loaded<S extends State> {
+  readonly state: S;
+  readonly resourceVersion: string;
+}
+
+/** Durable state in Secrets of the operator's namespace. */
+export interface Store {
+  /** @throws MailsealError `StateUnreadable`: it is there and can't be read; nothing may be written over it. */
+  readonly load: <K extends State['kind']>(
+    kind: K,
+    identity: string,
+  ) => Promise<Loaded<Extract<State, { kind: K }>> | undefined>;
+  /**
+   * Compare-and-swap: creates without `resourceVersion`, replaces with it; gives the new version.
+   * @throws KubeError `Conflict` or `AlreadyExists`: someone else wrote; load again.
+   */
+  readonly save: (state: State, identity: string, resourceVersion: string | undefined) => Promise<string>;
+}
+
+const dataKey = 'state.json';
+
+/** `exchanger:NAMESPACE/NAME` or the domain: what a state belongs to, and its Secret's name is hashed from. */
+export function identityOf(state: Pick<State, 'kind' | 'namespace' | 'name'> & { readonly domain?: string }): string {
+  return state.kind === 'domain' ? (state.domain ?? '') : `${state.namespace}/${state.name}`;
+}
+
+/** A short name that any identity fits into. */
+export function hashedName(prefix: string, identity: string): string {
+  return `${prefix}-${createHash('sha256').update(identity).digest('hex').slice(0, 20)}`;
+}
+
+export function createStore(kube: Kube, namespace: string): Store {
+  const refOf = (kind: State['kind'], identity: string): Ref => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    namespace,
+    name: hashedName(`mailseal-${kind}`, identity),
+  });
+  const load: Store['load'] = async (kind, identity) => {
+    const ref = refOf(kind, identity);
+    const secret = await kube.get<SecretObject>(ref);
+    if (secret === undefined) return undefined;
+    try {
+      const text = Buffer.from(secret.data?.[dataKey] ?? '', 'base64').toString('utf8');
+      return { state: parseState(kind, text), resourceVersion: secret.metadata.resourceVersion ?? '' };
+    } catch (error) {
+      throw new MailsealError(
+        'StateUnreadable',
+        `Secret ${namespace}/${ref.name} holds the durable state of ${identity} and can't be read: ${messageOf(error)}. ` +
+          'Restore it from a backup; nothing is written over it',
+        { kind: 'Stalled', cause: error },
+      );
+    }
+  };
+  const save: Store['save'] = async (state, identity, resourceVersion) => {
+    const { name } = refOf(state.kind, identity);
+    const secret: SecretObject = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name,
+        namespace,
+        labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/state': state.kind },
+        annotations: { 'mailseal.dev/of': identity },
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      },
+      type: 'mailseal.dev/state',
+      data: { [dataKey]: Buffer.from(formatState(state), 'utf8').toString('base64') },
+    };
+    const written = resourceVersion === undefined ? await kube.create(secret) : await kube.replace(secret);
+    return written.metadata.resourceVersion ?? '';
+  };
+  return { load, save };
+}

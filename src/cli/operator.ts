@@ -1,0 +1,160 @@
+/** `mailseal operator`: follows the API, takes part in the election, and reconciles while it leads. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { operatorConfig, operatorUsage, type OperatorConfig } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { createKube } from '../kube/client.ts';
+import { loadKubeConfig } from '../kube/config.ts';
+import { createEventRecorder } from '../kube/events.ts';
+import { guardWrites } from '../kube/guard.ts';
+import { createElection } from '../kube/lease.ts';
+import { createLog, type Log } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+import { createResolver, type TestedResolver } from '../observe/dns/resolver.ts';
+import { createCaches } from '../reconcile/caches.ts';
+import { createControllers } from '../reconcile/controllers.ts';
+import { installationId } from '../reconcile/installation.ts';
+import { createWorld } from '../reconcile/world.ts';
+import { serveOperatorStatus } from '../server/operator-status.ts';
+import type { Io } from './io.ts';
+
+/** Without a word from the API server for so long, a restart is the best that can be done. */
+const deafSeconds = 900;
+const selfTestMs = 5 * 60 * 1000;
+const firstSelfTestMs = 5 * 1000;
+
+export async function runOperator(args: readonly string[], io: Io): Promise<number> {
+  if (args.includes('--help')) {
+    io.out(operatorUsage);
+    return 0;
+  }
+  const config = operatorConfig(args);
+  const log = createLog(io.out, config.logLevel, io.clock);
+  const metrics = await createMetrics();
+  const access = await loadKubeConfig(config.kube);
+  const kube = createKube(access, {
+    userAgent: 'mailseal-operator',
+    onRequest: (method, resource, code) => metrics.kubeRequests.inc({ method, resource, code: String(code) }),
+  });
+  const controllers = createControllers(metrics, log, () => ({
+    domain: keys(caches.cache.domains()),
+    exchanger: keys(caches.cache.exchangers()),
+    provider: keys(caches.cache.providers()),
+    issuer: keys(caches.cache.issuers()),
+  }));
+  const caches = createCaches({ ...config, kube, notify: controllers.notify, log });
+  const outside = await openResolver(config);
+  let synced = false;
+  const server = await serveOperatorStatus(config.httpAddress, {
+    sick: () =>
+      caches.lastContact() > deafSeconds
+        ? `nothing was heard from the API server for ${deafSeconds} s`
+        : caches.problems().find((problem) => problem.includes('denied')),
+    unready: () => (synced ? undefined : (caches.problems()[0] ?? 'the caches are being filled')),
+    metrics: async () => {
+      for (const [name, depth] of Object.entries(controllers.depths())) metrics.queueDepth.set({ name }, depth);
+      return metrics.registry.metrics();
+    },
+  });
+  log.info('listening', { port: server.port });
+  caches.start();
+
+  const lead = async (signal: AbortSignal): Promise<void> => {
+    await caches.synced;
+    metrics.leader.set({ name: 'mailseal' }, 1);
+    const guarded = config.leaderElection ? guardWrites(kube, election.isLeader) : kube;
+    const id = await installationId(guarded, config.namespace, config.installationId);
+    const events = createEventRecorder({
+      kube: guarded,
+      controller: 'mailseal.dev/operator',
+      instance: hostname(),
+      onError: (error) => log.warn('an Event could not be written', { problem: messageOf(error) }),
+    });
+    const world = createWorld({
+      config,
+      clock: io.clock,
+      log,
+      metrics,
+      kube: guarded,
+      cache: caches.cache,
+      outside,
+      installationId: id,
+      events,
+    });
+    log.info('leading', { installationId: id });
+    await controllers.run(world, signal);
+    await world.zoneWriter.flush();
+    metrics.leader.set({ name: 'mailseal' }, 0);
+  };
+  const election = createElection({
+    kube,
+    namespace: config.namespace,
+    name: 'mailseal-operator',
+    identity: `${hostname()}-${randomUUID().slice(0, 8)}`,
+    onStarted: lead,
+    onStopped: (why) => log.warn('no longer leading', { why }),
+    onError: (error) => log.warn('the Lease could not be renewed', { problem: messageOf(error) }),
+  });
+  const testing = keepTesting(outside, config, log, io.signal);
+  void caches.synced.then(() => {
+    synced = true;
+    return log.info('ready');
+  });
+  if (config.leaderElection) {
+    io.signal.addEventListener('abort', () => void election.stop(), { once: true });
+    await election.run();
+  } else {
+    await lead(io.signal);
+  }
+  await testing;
+  await caches.stop();
+  await server.close();
+  outside.close();
+  kube.close();
+  return 0;
+}
+
+const keys = (
+  objects: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[],
+): readonly string[] =>
+  objects.map(({ metadata: { name, namespace } }) => (namespace === undefined ? name : `${namespace}/${name}`));
+
+async function openResolver(config: OperatorConfig): Promise<TestedResolver> {
+  const caBundle = config.resolverCaFile === undefined ? undefined : await readFile(config.resolverCaFile, 'utf8');
+  return createResolver({ view: 'outside', servers: config.outsideResolvers, caBundle });
+}
+
+/** Nothing counts as authentic until a resolver was shown to validate, and it is shown again and again. */
+async function keepTesting(
+  resolver: TestedResolver,
+  config: OperatorConfig,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = '';
+  while (!signal.aborted) {
+    const verdict = await resolver.selfTest(config.secureName, config.bogusName);
+    const text = verdict === 'Validating' ? verdict : verdict.problem;
+    if (text !== last) {
+      if (verdict === 'Validating') log.info('the outside resolver validates DNSSEC');
+      else log.error('the outside resolver is not shown to validate: no TLSA record is published', { problem: text });
+    }
+    last = text;
+    await pauseUnlessAborted(verdict === 'Validating' ? selfTestMs : firstSelfTestMs, signal);
+  }
+}
+
+function pauseUnlessAborted(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener(
+    'abort',
+    () => {
+      clearTimeout(timer);
+      resolve();
+    },
+    { once: true },
+  );
+  return promise;
+}

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from '../config.ts';
+import { createLog } from '../log.ts';
+import { startPolicyServer } from '../server/policy-server.ts';
+import type { Io } from './io.ts';
+
+const usage = `mailseal policy-server: serves MTA-STS policies by SNI (the chart runs it)
+
+  --shards-dir DIR          holds one folder a shard, each a mounted Secret (/shards)
+  --https-address HOST:PORT (:8443)
+  --http-address HOST:PORT  /healthz, /readyz, /metrics (:9090)
+`;
+
+/** `mailseal policy-server`: ends when it has drained after SIGTERM. */
+export async function runPolicyServer(args: readonly string[], io: Io): Promise<number> {
+  if (args.includes('--help')) {
+    io.out(usage);
+    return 0;
+  }
+  const values = parse(args);
+  const log = createLog(io.out, 'info', io.clock);
+  const server = await startPolicyServer({
+    shardsDir: values['shards-dir'],
+    httpsAddress: values['https-address'],
+    httpAddress: values['http-address'],
+    log,
+    clock: io.clock,
+    signal: io.signal,
+  });
+  log.info('serving', { https: server.httpsPort, http: server.httpPort });
+  await server.closed;
+  return 0;
+}
+
+function parse(args: readonly string[]): { 'shards-dir': string; 'https-address': string; 'http-address': string } {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        'shards-dir': { type: 'string', default: '/shards' },
+        'https-address': { type: 'string', default: ':8443' },
+        'http-address': { type: 'string', default: ':9090' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}

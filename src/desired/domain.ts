@@ -1,0 +1,62 @@
+import type { MailDomain } from '../api/types.ts';
+import type { ZoneGrant } from './references.ts';
+
+/** A MailDomain with every default resolved and every name canonical. */
+export interface DesiredDomain {
+  readonly namespace: string;
+  readonly name: string;
+  readonly domain: string;
+  readonly policyHost: string;
+  readonly grant: ZoneGrant;
+  readonly issuer: string;
+  /** Hosts of all its exchangers: what the policy names. Sorted. */
+  readonly hosts: readonly string[];
+  readonly mtaSts: {
+    readonly mode: 'enforce' | 'testing';
+    readonly maxAgeSeconds: number;
+    readonly ttlSeconds: number;
+    readonly afterDays: number;
+    readonly immediately: boolean;
+  };
+  readonly rua: readonly string[];
+  readonly suspended: boolean;
+}
+
+export const domainDefaults = {
+  mode: 'enforce',
+  /** Four weeks. */
+  maxAgeSeconds: 2_419_200,
+  ttlSeconds: 300,
+  afterDays: 14,
+} as const;
+
+export function desiredDomain(
+  mailDomain: MailDomain,
+  resolved: {
+    readonly domain: string;
+    readonly grant: ZoneGrant;
+    readonly issuer: string;
+    readonly hosts: readonly string[];
+  },
+): DesiredDomain {
+  const { spec, metadata } = mailDomain;
+  const { domain, grant, issuer } = resolved;
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    domain,
+    policyHost: `mta-sts.${domain}`,
+    grant,
+    issuer,
+    hosts: [...new Set(resolved.hosts)].sort(),
+    mtaSts: {
+      mode: spec.mtaSts?.mode ?? domainDefaults.mode,
+      maxAgeSeconds: spec.mtaSts?.maxAgeSeconds ?? domainDefaults.maxAgeSeconds,
+      ttlSeconds: spec.mtaSts?.ttlSeconds ?? domainDefaults.ttlSeconds,
+      afterDays: spec.mtaSts?.promotion?.afterDays ?? domainDefaults.afterDays,
+      immediately: spec.mtaSts?.promotion?.immediately ?? false,
+    },
+    rua: spec.tlsRpt?.rua ?? [],
+    suspended: spec.suspend ?? false,
+  };
+}

@@ -1,0 +1,53 @@
+import type { MailExchanger } from '../api/types.ts';
+import { toALabel } from '../dns/names.ts';
+import type { ZoneGrant } from './references.ts';
+
+/** A MailExchanger with every default resolved and every name canonical. */
+export interface DesiredExchanger {
+  readonly namespace: string;
+  readonly name: string;
+  readonly hosts: readonly DesiredHost[];
+  /** In the certificate: the hosts, then the further names. */
+  readonly certificateNames: readonly string[];
+  readonly issuer: string;
+  readonly secretName: string;
+  readonly dane: { readonly mode: 'Auto' | 'Off'; readonly ttlSeconds: number };
+  readonly suspended: boolean;
+}
+
+export interface DesiredHost {
+  readonly host: string;
+  readonly grant: ZoneGrant;
+}
+
+export const defaultDaneTtlSeconds = 3600;
+
+/** Canonical form of names that validation has accepted. */
+export function canonicalNames(names: readonly string[]): readonly string[] {
+  return names.flatMap((text) => {
+    const parsed = toALabel(text);
+    return parsed.ok ? [parsed.name] : [];
+  });
+}
+
+export function desiredExchanger(
+  exchanger: MailExchanger,
+  resolved: { readonly issuer: string; readonly grants: ReadonlyMap<string, ZoneGrant> },
+): DesiredExchanger {
+  const { spec, metadata } = exchanger;
+  const hosts = canonicalNames(spec.hosts).flatMap((host) => {
+    const grant = resolved.grants.get(host);
+    return grant === undefined ? [] : [{ host, grant }];
+  });
+  const names = [...hosts.map(({ host }) => host), ...canonicalNames(spec.certificate?.dnsNames ?? [])];
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    hosts,
+    certificateNames: [...new Set(names)],
+    issuer: resolved.issuer,
+    secretName: spec.certificate?.secretName ?? `${metadata.name}-tls`,
+    dane: { mode: spec.dane?.mode ?? 'Auto', ttlSeconds: spec.dane?.ttlSeconds ?? defaultDaneTtlSeconds },
+    suspended: spec.suspend ?? false,
+  };
+}

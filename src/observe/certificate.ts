@@ -1,0 +1,75 @@
+import { resolveZone } from '../desired/references.ts';
+import type { Authorities } from '../dns/answer.ts';
+import type { RecordSet } from '../dns/rrset.ts';
+import type { DNSProvider } from '../api/types.ts';
+import type { CertificateInput, ChallengeView } from '../plan/certificate.ts';
+import { recordKey } from '../plan/records.ts';
+import type { OpenOrder, State } from '../plan/state.ts';
+import { listLive, type RecordObserver } from './records.ts';
+
+type Target = ChallengeView['target'];
+
+export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'> {
+  readonly authorities: Authorities;
+  readonly providers: readonly DNSProvider[];
+  readonly namespace: string;
+  readonly providerRef: string | undefined;
+}
+
+const mostAliases = 4;
+
+const locate = (world: CertificateObserver, name: string, ref: string | undefined): Target => {
+  const found = resolveZone(world.providers, { name, namespace: world.namespace, ref });
+  return found.ok ? { ok: true, name, provider: found.value.provider, zone: found.value.zone } : found;
+};
+
+/** Where a challenge record must stand: at its own name, or where the CNAMEs that a human put there lead (RFC 8555 §8.4). */
+async function followAliases(world: CertificateObserver, txtName: string): Promise<Target> {
+  let target = locate(world, txtName, world.providerRef);
+  for (let hops = 0; hops < mostAliases && target.ok; hops += 1) {
+    const alias = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'CNAME' }))?.values[0];
+    if (alias === undefined) return target;
+    target = locate(world, alias, undefined);
+  }
+  return target.ok
+    ? { ok: false, reason: 'ProviderRefused', message: `${txtName} leads through more than ${mostAliases} aliases` }
+    : target;
+}
+
+async function viewChallenge(
+  world: CertificateObserver,
+  { txtName, txtValue }: { readonly txtName: string; readonly txtValue: string },
+): Promise<ChallengeView> {
+  const target = await followAliases(world, txtName);
+  if (!target.ok) return { txtName, txtValue, target, live: undefined, shownEverywhere: false };
+  const live = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'TXT' }));
+  if (live?.values.includes(txtValue) !== true) return { txtName, txtValue, target, live, shownEverywhere: false };
+  const answers = await world.authorities.lookupAll(target.zone, target.name, 'TXT');
+  const shownEverywhere = shows(answers, txtValue);
+  return { txtName, txtValue, target, live, shownEverywhere };
+}
+
+function shows(answers: Awaited<ReturnType<Authorities['lookupAll']>>, value: string): boolean {
+  const answered = answers.filter(({ answer }) => answer.outcome !== 'Unreachable');
+  const servers = new Set(answers.map(({ server }) => server));
+  const heard = new Set(answered.map(({ server }) => server));
+  return (
+    answered.length > 0 && heard.size === servers.size && answered.every(({ answer }) => answer.values.includes(value))
+  );
+}
+
+/** What stands at the challenge names of the open order, and at those of orders that are done. */
+export async function observeChallenges(
+  world: CertificateObserver,
+  state: State | undefined,
+): Promise<Pick<CertificateInput, 'challenges' | 'spentLive'>> {
+  const open: OpenOrder['authorizations'] = state?.order?.authorizations ?? [];
+  const wanted = open.filter(({ status }) => status !== 'valid');
+  const [challenges, live] = await Promise.all([
+    Promise.all(wanted.map((authorization) => viewChallenge(world, authorization))),
+    listLive(world, state?.spent ?? []),
+  ]);
+  const spentLive = new Map<string, RecordSet>();
+  for (const set of live.values()) if (set.type === 'TXT') spentLive.set(set.name, set);
+  return { challenges, spentLive };
+}

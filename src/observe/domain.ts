@@ -1,0 +1,156 @@
+import type { DesiredDomain } from '../desired/domain.ts';
+import type { Answer, ServerAnswer } from '../dns/answer.ts';
+import { stsRecordName } from '../mtasts/record.ts';
+import { type ObservedDomain, type ObservedExchangerRef, type ObservedPod, mxHosts } from '../plan/domain.ts';
+import { markName } from '../plan/exchanger.ts';
+import type { MxAtServers } from '../plan/publication.ts';
+import { recordKey } from '../plan/records.ts';
+import type { DomainState } from '../plan/state.ts';
+import { tlsRptRecordName } from '../tlsrpt/record.ts';
+import type { World } from '../world.ts';
+import { observeChallenges } from './certificate.ts';
+import { drawKey, markFor } from './exchanger.ts';
+import { observeRecords, type Sought } from './records.ts';
+import type { PolicyFetch } from './types.ts';
+
+const httpsPort = 443;
+
+/** What every authoritative server names as MX; undefined while one of them gives no answer. */
+function mxAtServers(answers: readonly ServerAnswer[]): MxAtServers {
+  const heard = new Map<string, Answer>();
+  for (const { server, answer } of answers) {
+    if (answer.outcome === 'Found' || answer.outcome === 'NoData' || answer.outcome === 'NxDomain')
+      heard.set(server, answer);
+  }
+  const servers = new Set(answers.map(({ server }) => server));
+  if (heard.size === 0 || heard.size !== servers.size) return undefined;
+  const all = [...heard.values()];
+  return {
+    hosts: [...new Set(all.flatMap(({ values }) => mxHosts(values)))],
+    ttl: Math.max(...all.map(({ ttl }) => ttl)),
+  };
+}
+
+async function observePods(
+  world: World,
+  desired: DesiredDomain,
+  state: DomainState | undefined,
+): Promise<readonly ObservedPod[]> {
+  const publication = state?.publications.at(-1);
+  if (state?.certificate === undefined || publication === undefined) {
+    return world.cache.policyPods().map(({ name }) => ({ pod: name, served: undefined }));
+  }
+  const wanted = { body: publication.body, spkiSha256: state.key.spkiSha256 };
+  return Promise.all(
+    world.cache.policyPods().map(async ({ name, uid, ip }): Promise<ObservedPod> => {
+      if (ip === undefined) return { pod: name, served: undefined };
+      const question = {
+        domain: desired.domain,
+        address: ip,
+        port: world.policyPort,
+        endpoint: uid,
+        wanted,
+        verify: false,
+      };
+      return { pod: name, served: await world.policyWatch.fetch(question) };
+    }),
+  );
+}
+
+/** The policy as a sender would fetch it, by every address that the outside view gives; the first that fails decides. */
+async function fetchFromOutside(
+  world: World,
+  desired: DesiredDomain,
+  state: DomainState | undefined,
+): Promise<PolicyFetch | undefined> {
+  const publication = state?.publications.at(-1);
+  if (state?.certificate === undefined || publication === undefined) return undefined;
+  const answers = await Promise.all([
+    world.outside.lookup(desired.policyHost, 'A'),
+    world.outside.lookup(desired.policyHost, 'AAAA'),
+  ]);
+  const addresses = answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : []));
+  const wanted = { body: publication.body, spkiSha256: state.key.spkiSha256 };
+  const fetches = await Promise.all(
+    addresses.map(async (address): Promise<PolicyFetch> => {
+      if (!world.allow.permits(address)) {
+        const detail = `${address} is not an address of the public Internet, and is not asked unless the installation allows its range`;
+        return { address, at: world.clock.now(), outcome: 'Failed', detail };
+      }
+      const question = { domain: desired.domain, address, port: httpsPort, endpoint: 'outside', wanted, verify: true };
+      return world.policyWatch.fetch(question);
+    }),
+  );
+  return fetches.find((fetch) => fetch.outcome === 'Failed' || fetch.body !== publication.body) ?? fetches[0];
+}
+
+function soughtRecords(world: World, desired: DesiredDomain, state: DomainState | undefined): readonly Sought[] {
+  const { domain, policyHost, grant } = desired;
+  const { provider, zone } = grant;
+  const { ipv4, ipv6 } = world.cache.policyAddresses();
+  const valuesOf = (name: string, type: string): readonly string[] =>
+    state?.applied.find((entry) => entry.name === name && entry.type === type)?.values ?? [];
+  const place = { provider, zone, host: domain };
+  const wanted: readonly Sought[] = [
+    { ...place, name: markName(domain), type: 'TXT', values: [markFor(world)] },
+    { ...place, name: policyHost, type: 'A', values: ipv4 },
+    { ...place, name: policyHost, type: 'AAAA', values: ipv6 },
+    { ...place, name: tlsRptRecordName(domain), type: 'TXT', values: valuesOf(tlsRptRecordName(domain), 'TXT') },
+    { ...place, name: stsRecordName(domain), type: 'TXT', values: valuesOf(stsRecordName(domain), 'TXT') },
+  ];
+  const known = new Set(wanted.map(recordKey));
+  const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
+  return [
+    ...wanted,
+    ...left.map(({ name, type, values, ...at }) => ({
+      name,
+      type,
+      values,
+      provider: at.provider,
+      zone: at.zone,
+      host: undefined,
+    })),
+  ];
+}
+
+/** Everything that the plan of a domain looks at. */
+export async function observeDomain(
+  world: World,
+  desired: DesiredDomain,
+  stored: { readonly state: DomainState } | undefined,
+  request: { readonly exchangers: readonly ObservedExchangerRef[]; readonly providerRef: string | undefined },
+): Promise<ObservedDomain> {
+  const state = stored?.state;
+  const issuer = await world.issuerOf(desired.issuer);
+  const records = { providerOf: world.providerOf, outside: world.outside, authorities: world.authorities };
+  const at = {
+    ...records,
+    providers: world.cache.providers(),
+    namespace: desired.namespace,
+    providerRef: request.providerRef,
+  };
+  const [freshKey, outside, servers, views, pods, outsideFetch, entry, order, challenges] = await Promise.all([
+    state === undefined ? drawKey() : undefined,
+    world.outside.lookup(desired.domain, 'MX'),
+    world.authorities.lookupAll(desired.grant.zone, desired.domain, 'MX'),
+    observeRecords(records, soughtRecords(world, desired, state)),
+    observePods(world, desired, state),
+    fetchFromOutside(world, desired, state),
+    world.shards.read(desired.policyHost),
+    state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
+    observeChallenges(at, state),
+  ]);
+  return {
+    installationId: world.installationId,
+    state,
+    freshKey,
+    views,
+    mx: { outside, servers: mxAtServers(servers) },
+    exchangers: request.exchangers,
+    pods,
+    addresses: world.cache.policyAddresses(),
+    outsideFetch,
+    entry,
+    certificate: { issuer, order, ...challenges },
+  };
+}

@@ -1,0 +1,126 @@
+import type { DesiredExchanger } from '../desired/exchanger.ts';
+import { tlsaName } from '../dane/tlsa.ts';
+import type { Answer } from '../dns/answer.ts';
+import { createKey } from '../apply/acme-keys.ts';
+import { hasReason } from '../kube/error.ts';
+import type { SecretObject } from '../kube/types.ts';
+import { spkiSha256OfKey } from '../pki/certificate.ts';
+import {
+  markName,
+  type MountedSecret,
+  type ObservedExchanger,
+  type ObservedHost,
+  type Security,
+} from '../plan/exchanger.ts';
+import { recordKey } from '../plan/records.ts';
+import type { ExchangerState, StoredKey } from '../plan/state.ts';
+import { secretForbidden } from '../apply/apply.ts';
+import type { World } from '../world.ts';
+import { observeChallenges } from './certificate.ts';
+import { observeRecords, type Sought } from './records.ts';
+
+/** A new key, with the digest that its TLSA record would carry. */
+export async function drawKey(): Promise<StoredKey> {
+  const pem = await createKey('ECDSA-P256');
+  return { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) };
+}
+
+/** Whether DNSSEC protects a name, from the validated answers for it. */
+export function judgeSecurity(answers: readonly Answer[], view: string): Security {
+  const bogus = answers.find(({ outcome }) => outcome === 'Bogus');
+  if (bogus !== undefined)
+    return { verdict: 'Bogus', detail: bogus.detail ?? `the ${view} resolver can't validate it` };
+  const silent = answers.find(({ outcome }) => outcome === 'ServFail' || outcome === 'Unreachable');
+  if (silent !== undefined)
+    return { verdict: 'Unknown', detail: silent.detail ?? `the ${view} resolver answers ${silent.outcome}` };
+  if (answers.every(({ authentic }) => authentic)) return { verdict: 'Secure', detail: 'validated' };
+  const untested = answers.find(({ detail }) => detail !== undefined);
+  if (untested?.detail !== undefined) return { verdict: 'Unknown', detail: untested.detail };
+  return { verdict: 'Insecure', detail: 'its zone is not signed, or its parent has no DS record for it' };
+}
+
+async function readMounted(world: World, desired: DesiredExchanger): Promise<MountedSecret> {
+  const { namespace, secretName: name } = desired;
+  try {
+    const object = await world.kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name });
+    if (object === undefined) return { is: 'Absent' };
+    if (object.metadata.labels?.['mailseal.dev/exchanger'] === desired.name) return { is: 'Ours', object };
+    const message = `Secret ${namespace}/${name} exists and is not Mailseal's: name another in spec.certificate.secretName, or delete it`;
+    return { is: 'Foreign', message };
+  } catch (error) {
+    if (hasReason(error, 'Forbidden')) return { is: 'Forbidden', message: secretForbidden(namespace) };
+    throw error;
+  }
+}
+
+async function observeHost(
+  world: World,
+  desired: DesiredExchanger,
+  host: string,
+  key: StoredKey | undefined,
+  askedAt: number,
+): Promise<ObservedHost> {
+  const attestation = world.cache.attestation(desired.namespace, desired.name, host);
+  const wish = { spkiSha256: key?.spkiSha256, changedAt: Math.max(attestation?.at ?? 0, askedAt) };
+  const [address, liveTlsa, probes] = await Promise.all([
+    world.outside.lookup(host, 'A'),
+    world.outside.lookup(tlsaName(host, 25), 'TLSA'),
+    world.prober.probe(host, wish),
+  ]);
+  // RFC 7672 §2.2.2: the address answer decides whether TLSA counts at all; the TLSA answer must be provable too.
+  return { host, security: judgeSecurity([address, liveTlsa], 'outside'), liveTlsa, probes, attestation };
+}
+
+function soughtRecords(desired: DesiredExchanger, world: World, state: ExchangerState | undefined): readonly Sought[] {
+  const { current, next } = state?.keys ?? {};
+  const digests = [current, next].flatMap((key) => (key === undefined ? [] : [`3 1 1 ${key.spkiSha256}`]));
+  const wanted = desired.hosts.flatMap(({ host, grant: { provider, zone } }): Sought[] => [
+    { name: markName(host), type: 'TXT', values: [markFor(world)], provider, zone, host },
+    { name: tlsaName(host, 25), type: 'TLSA', values: digests, provider, zone, host },
+  ]);
+  const known = new Set(wanted.map(recordKey));
+  const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
+  return [
+    ...wanted,
+    ...left.map(({ name, type, values, provider, zone }) => ({ name, type, values, provider, zone, host: undefined })),
+  ];
+}
+
+export const markFor = (world: World): string => `heritage=mailseal,owner=${world.installationId}`;
+
+/** Everything that the plan of an exchanger looks at. `askedAt`: when someone last asked for a fresh look. */
+export async function observeExchanger(
+  world: World,
+  desired: DesiredExchanger,
+  stored: { readonly state: ExchangerState } | undefined,
+  request: { readonly askedAt: number; readonly providerRef: string | undefined },
+): Promise<ObservedExchanger> {
+  const state = stored?.state;
+  const freshKeys = state === undefined ? ([await drawKey(), await drawKey()] as const) : undefined;
+  const issuer = await world.issuerOf(desired.issuer);
+  const records = { providerOf: world.providerOf, outside: world.outside, authorities: world.authorities };
+  const at = {
+    ...records,
+    providers: world.cache.providers(),
+    namespace: desired.namespace,
+    providerRef: request.providerRef,
+  };
+  const [mounted, views, hosts, order, challenges] = await Promise.all([
+    readMounted(world, desired),
+    observeRecords(records, soughtRecords(desired, world, state)),
+    Promise.all(
+      desired.hosts.map(({ host }) => observeHost(world, desired, host, state?.keys.current, request.askedAt)),
+    ),
+    state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
+    observeChallenges(at, state),
+  ]);
+  return {
+    installationId: world.installationId,
+    state,
+    freshKeys,
+    mounted,
+    views,
+    hosts,
+    certificate: { issuer, order, ...challenges },
+  };
+}

@@ -1,0 +1,53 @@
+import type { Clock } from '../clock.ts';
+import type { PolicyFetch } from './types.ts';
+
+/** Who serves a policy, and what the asker hopes to be shown. */
+export interface PolicyQuestion {
+  readonly domain: string;
+  readonly address: string;
+  readonly port: number;
+  /** Tells pods apart that had the same address one after another. */
+  readonly endpoint: string;
+  readonly wanted: { readonly body: string; readonly spkiSha256: string };
+  /** Whether the certificate must lead to a trusted root: yes for what a sender would do. */
+  readonly verify: boolean;
+}
+
+/** Fetches of policies, remembered per endpoint, so that a pod is asked again only while it shows something else. */
+export interface PolicyWatch {
+  readonly fetch: (question: PolicyQuestion) => Promise<PolicyFetch>;
+}
+
+export interface PolicyWatchOptions {
+  readonly clock: Clock;
+  readonly fetch: (target: Pick<PolicyQuestion, 'domain' | 'address' | 'port' | 'verify'>) => Promise<PolicyFetch>;
+}
+
+const steadyMs = 60 * 60 * 1000;
+const mostRemembered = 100_000;
+
+const digestOf = ({ wanted }: PolicyQuestion): string => `${wanted.spkiSha256}\n${wanted.body}`;
+
+export function createPolicyWatch(options: PolicyWatchOptions): PolicyWatch {
+  /** Only answers that were as wanted are worth remembering. */
+  const seen = new Map<string, { readonly digest: string; readonly fetch: PolicyFetch }>();
+  return {
+    fetch: async (question) => {
+      const key = `${question.endpoint} ${question.address} ${question.domain}`;
+      const digest = digestOf(question);
+      const memory = seen.get(key);
+      if (memory?.digest === digest && options.clock.now() - memory.fetch.at < steadyMs) return memory.fetch;
+      seen.delete(key);
+      const { domain, address, port, verify } = question;
+      const fetch = await options.fetch({ domain, address, port, verify });
+      const good =
+        fetch.outcome === 'Fetched' &&
+        fetch.body === question.wanted.body &&
+        fetch.chain[0]?.spkiSha256 === question.wanted.spkiSha256;
+      if (good) seen.set(key, { digest, fetch });
+      const [oldest] = seen.keys();
+      if (seen.size > mostRemembered && oldest !== undefined) seen.delete(oldest);
+      return fetch;
+    },
+  };
+}

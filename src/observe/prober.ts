@@ -1,0 +1,88 @@
+import type { Clock } from '../clock.ts';
+import type { Resolver } from '../dns/answer.ts';
+import type { AddressPolicy } from './dns/address.ts';
+import type { SmtpProbe } from './types.ts';
+
+/** What the asker hopes to see, and what makes an older probe stale. */
+export interface ProbeWish {
+  /** Digest of the key that should be presented; undefined: any answer will do. */
+  readonly spkiSha256: string | undefined;
+  /** Milliseconds since 1970: something changed then (an agent attested, someone asked); look again after it. */
+  readonly changedAt: number;
+}
+
+/** Probes of MX hosts, remembered per address, so that no mail server is asked more often than it is worth. */
+export interface Prober {
+  /** One probe per address of the host; empty where it has no address. Never rejects. */
+  readonly probe: (host: string, wish: ProbeWish) => Promise<readonly SmtpProbe[]>;
+}
+
+export interface ProberOptions {
+  readonly resolver: Resolver;
+  readonly allow: AddressPolicy;
+  readonly clock: Clock;
+  readonly probe: (target: { readonly host: string; readonly address: string }) => Promise<SmtpProbe>;
+}
+
+const second = 1000;
+/** How long a good answer stands. */
+const steadyMs = 6 * 60 * 60 * second;
+const firstRetryMs = 2 * second;
+const longestRetryMs = 60 * second;
+const mostAddresses = 16;
+const mostRemembered = 20_000;
+
+interface Memory {
+  readonly probe: SmtpProbe;
+  readonly misses: number;
+}
+
+function isDue(memory: Memory, wish: ProbeWish, now: number): boolean {
+  const { at, result } = memory.probe;
+  if (wish.changedAt > at) return now - at >= second / 2;
+  const good =
+    result.outcome === 'Tls' && (wish.spkiSha256 === undefined || result.chain[0]?.spkiSha256 === wish.spkiSha256);
+  const wait = good ? steadyMs : Math.min(firstRetryMs * 2 ** memory.misses, longestRetryMs);
+  return now - at >= wait;
+}
+
+export function createProber(options: ProberOptions): Prober {
+  const { clock, resolver, allow } = options;
+  const memories = new Map<string, Memory>();
+  const running = new Map<string, Promise<SmtpProbe>>();
+
+  const addressesOf = async (host: string): Promise<readonly string[]> => {
+    const answers = await Promise.all([resolver.lookup(host, 'A'), resolver.lookup(host, 'AAAA')]);
+    return answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : [])).slice(0, mostAddresses);
+  };
+
+  const ask = (host: string, address: string): Promise<SmtpProbe> => {
+    if (allow.permits(address)) return options.probe({ host, address });
+    const detail = `${address} is not an address of the public Internet, and is not probed unless the installation allows its range`;
+    return Promise.resolve({ host, address, port: 25, at: clock.now(), result: { outcome: 'Unknown', detail } });
+  };
+
+  const probeAddress = async (host: string, address: string, wish: ProbeWish): Promise<SmtpProbe> => {
+    const key = `${host} ${address}`;
+    const memory = memories.get(key);
+    if (memory !== undefined && !isDue(memory, wish, clock.now())) return memory.probe;
+    const current = running.get(key) ?? ask(host, address);
+    running.set(key, current);
+    try {
+      const probe = await current;
+      const good = probe.result.outcome === 'Tls' && probe.result.chain[0]?.spkiSha256 === wish.spkiSha256;
+      memories.delete(key);
+      memories.set(key, { probe, misses: good ? 0 : (memory?.misses ?? 0) + 1 });
+      const [oldest] = memories.keys();
+      if (memories.size > mostRemembered && oldest !== undefined) memories.delete(oldest);
+      return probe;
+    } finally {
+      running.delete(key);
+    }
+  };
+
+  return {
+    probe: async (host, wish) =>
+      Promise.all((await addressesOf(host)).map((address) => probeAddress(host, address, wish))),
+  };
+}

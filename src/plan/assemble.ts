@@ -1,0 +1,84 @@
+import type { CertificatePlan } from './certificate.ts';
+import type { Change, Wait } from './change.ts';
+import type { RecordsPlan } from './records.ts';
+import type { State } from './state.ts';
+
+const stores: ReadonlySet<Change['do']> = new Set(['Order', 'SelfSign', 'FetchCertificate', 'SaveState']);
+const second = 1000;
+
+/** Equal but for spent challenges: taking those out is worth a write only when nothing else is on its way. */
+function worthSaving(stored: State | undefined, state: State, settled: boolean): boolean {
+  if (stored === undefined) return false;
+  const plain = (value: State): string => JSON.stringify(settled ? value : { ...value, spent: [] });
+  return plain(stored) !== plain(state);
+}
+
+/** Record changes to one zone travel together. */
+function mergeRecords(changes: readonly Change[]): readonly Change[] {
+  const merged: Change[] = [];
+  for (const change of changes) {
+    const at = merged.findIndex(
+      (earlier) =>
+        earlier.do === 'Records' &&
+        change.do === 'Records' &&
+        earlier.provider === change.provider &&
+        earlier.zone === change.zone &&
+        earlier.urgency === change.urgency,
+    );
+    const earlier = merged[at];
+    if (earlier?.do === 'Records' && change.do === 'Records') {
+      const aliases = { ...earlier.aliases, ...change.aliases };
+      merged[at] = { ...earlier, changes: [...earlier.changes, ...change.changes], aliases };
+    } else {
+      merged.push(change);
+    }
+  }
+  return merged;
+}
+
+/**
+ * Puts the parts of a plan in order: what a step depends on is stored before it, then come the
+ * steps of the kind itself, then the records, in one change a zone. A suspended object changes nothing but its certificate.
+ */
+export function assemble(parts: {
+  readonly stored: State | undefined;
+  readonly state: State;
+  readonly certificate: CertificatePlan;
+  readonly records: RecordsPlan;
+  readonly steps: readonly Change[];
+  readonly suspended: boolean;
+  readonly now: number;
+}): { readonly changes: readonly Change[]; readonly waits: readonly Wait[] } {
+  const { certificate, records } = parts;
+  const waits: Wait[] = [...certificate.waits];
+  const changes: Change[] = [];
+  const storing = certificate.changes.some((change) => stores.has(change.do));
+  if (!storing && worthSaving(parts.stored, parts.state, records.pending.length === 0)) {
+    changes.push({ do: 'SaveState', why: 'what follows depends on it', state: parts.state });
+  }
+  changes.push(...certificate.changes, ...parts.steps);
+  // While an order is being opened the records wait a moment, to travel with its challenges in one message.
+  const ordering = certificate.changes.some((change) => change.do === 'Order');
+  if (!parts.suspended && !ordering) {
+    for (const { provider, zone, change } of records.changes) {
+      const why =
+        change.before === undefined
+          ? 'is wanted and nothing stands there'
+          : change.after === undefined
+            ? 'is no longer wanted'
+            : 'differs from what is wanted';
+      changes.push({
+        do: 'Records',
+        why: `${change.name} ${change.type} ${why}`,
+        provider,
+        zone,
+        changes: [change],
+        urgency: 'now',
+        aliases: {},
+      });
+    }
+    for (const { message } of records.pending) waits.push({ why: message, forMs: second });
+    for (const { message } of records.refused) waits.push({ why: message, forMs: 30 * second });
+  }
+  return { changes: mergeRecords(changes), waits };
+}

@@ -1,0 +1,34 @@
+import type { RecordChange } from '../apply/providers/provider.ts';
+import type { SecretObject } from '../kube/types.ts';
+import type { HostEntry } from '../policyshard/shard.ts';
+import type { OpenOrder, State } from './state.ts';
+
+/** One small step, with the reason why it may happen now. They are applied in the order of the plan. */
+export type Change = { readonly why: string } & (
+  /** Opens an order and stores it with the state, keys included, before anything depends on them. */
+  | { readonly do: 'Order'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
+  | { readonly do: 'SelfSign'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
+  | { readonly do: 'AnswerChallenges'; readonly order: OpenOrder }
+  | { readonly do: 'Finalize'; readonly order: OpenOrder; readonly state: State }
+  | { readonly do: 'FetchCertificate'; readonly order: OpenOrder; readonly state: State }
+  | { readonly do: 'SaveState'; readonly state: State }
+  | {
+      readonly do: 'Records';
+      readonly provider: string;
+      readonly zone: string;
+      readonly changes: readonly RecordChange[];
+      /** `whenNext`: rides with the next batch to the zone, within a minute. */
+      readonly urgency: 'now' | 'whenNext';
+      /** Targets of a human's CNAMEs, each with the name of ours that points to it. */
+      readonly aliases: Readonly<Record<string, string>>;
+    }
+  | { readonly do: 'Deliver'; readonly secret: SecretObject }
+  | { readonly do: 'Serve'; readonly host: string; readonly entry: HostEntry }
+);
+
+/** What may not happen yet: until when, or for which event. */
+export interface Wait {
+  readonly why: string;
+  /** Milliseconds from now until it is worth looking again. */
+  readonly forMs: number;
+}

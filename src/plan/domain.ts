@@ -1,0 +1,231 @@
+import type { DesiredDomain } from '../desired/domain.ts';
+import type { Answer } from '../dns/answer.ts';
+import type { Publication } from '../mtasts/lifecycle.ts';
+import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
+import type { PolicyFetch } from '../observe/types.ts';
+import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
+import { assemble } from './assemble.ts';
+import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
+import type { Change, Wait } from './change.ts';
+import { markName } from './exchanger.ts';
+import { markValue, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
+import type { DomainState, StoredKey } from './state.ts';
+
+/** A policy pod that exists, ready or not, and what it answered; undefined while it has no address. */
+export interface ObservedPod {
+  readonly pod: string;
+  readonly served: PolicyFetch | undefined;
+}
+
+/** An exchanger as the domain needs to know it: readiness only, never its Secrets. */
+export interface ObservedExchangerRef {
+  readonly name: string;
+  readonly ready: boolean;
+  /** Every address offers STARTTLS with a certificate that senders can check. */
+  readonly verified: boolean;
+  readonly message: string;
+}
+
+export interface ObservedDomain {
+  readonly installationId: string;
+  readonly state: DomainState | undefined;
+  readonly freshKey: StoredKey | undefined;
+  readonly views: ReadonlyMap<string, RecordView>;
+  readonly mx: {
+    readonly outside: Answer;
+    readonly servers: MxAtServers;
+  };
+  readonly exchangers: readonly ObservedExchangerRef[];
+  readonly pods: readonly ObservedPod[];
+  /** Where the policy pods are reached from outside. */
+  readonly addresses: { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] };
+  /** The policy as a sender fetches it, by the published address; undefined before there is one. */
+  readonly outsideFetch: PolicyFetch | undefined;
+  readonly entry: HostEntry | undefined;
+  readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
+}
+
+export interface Serving {
+  /** Every pod that exists shows the newest publication, and so does the published address. */
+  readonly everywhere: boolean;
+  readonly lagging: readonly string[];
+}
+
+export interface DomainPlan {
+  readonly changes: readonly Change[];
+  readonly waits: readonly Wait[];
+  readonly state: DomainState;
+  readonly publication: Publication;
+  readonly certificate: CertificatePlan;
+  readonly records: RecordsPlan;
+  readonly serving: Serving;
+  /** Live MX hosts that the policy does not name. */
+  readonly unlisted: readonly string[];
+  /** Why the policy is in testing though enforce is wanted, and when it is promoted. */
+  readonly promotion: { readonly why: string; readonly at?: number | undefined } | undefined;
+}
+
+const markTtlSeconds = 300;
+const second = 1000;
+
+/** Hosts of MX answers; a null MX and an implicit one name none. */
+export const mxHosts = (values: readonly string[]): readonly string[] =>
+  values.map((value) => value.split(' ')[1] ?? '').filter((host) => host !== '' && host !== '.');
+
+function newState(desired: DesiredDomain, key: StoredKey): DomainState {
+  return {
+    formatVersion: 1,
+    kind: 'domain',
+    namespace: desired.namespace,
+    name: desired.name,
+    domain: desired.domain,
+    issuer: desired.issuer,
+    key,
+    applied: [],
+    spent: [],
+    publications: [],
+    listedHosts: desired.hosts,
+    removedHosts: [],
+  };
+}
+
+/** What is not right yet, in words; empty when every host was seen to be right and the MX set names no other. */
+function doubtsOf(observed: ObservedDomain, unlisted: readonly string[]): readonly string[] {
+  const hosts = observed.exchangers.filter(({ verified }) => !verified).map(({ message }) => message);
+  const strangers = unlisted.map((host) => `${host} is in the MX set and the policy does not name it`);
+  const { outcome, detail } = observed.mx.outside;
+  const unseen =
+    outcome === 'Found' ? [] : [`the MX set of the domain was not seen from outside (${detail ?? outcome})`];
+  return [...hosts, ...strangers, ...unseen];
+}
+
+function servingOf(observed: ObservedDomain, publication: Publication, state: DomainState): Serving {
+  const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
+    if (fetch === undefined) return 'has no address yet';
+    if (fetch.outcome === 'Failed') return fetch.detail;
+    if (fetch.body !== publication.body) return 'shows another policy';
+    return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
+  };
+  const lagging = observed.pods.flatMap(({ pod, served }) => {
+    const problem = wrong(served);
+    return problem === undefined ? [] : [`pod ${pod}: ${problem}`];
+  });
+  if (observed.pods.length === 0) lagging.push('there is no policy pod');
+  const outside = wrong(observed.outsideFetch);
+  if (outside !== undefined)
+    lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not published yet' : outside}`);
+  return { everywhere: lagging.length === 0, lagging };
+}
+
+function wantedRecords(
+  desired: DesiredDomain,
+  observed: ObservedDomain,
+  publication: Publication,
+  hold: string | undefined,
+): readonly WantedSet[] {
+  const { grant, domain, policyHost, rua } = desired;
+  const ttl = desired.mtaSts.ttlSeconds;
+  const set = (name: string, type: WantedSet['type'], values: readonly string[]): WantedSet => ({
+    ...grant,
+    name,
+    type,
+    ttl,
+    values,
+  });
+  const wanted: WantedSet[] = [
+    { ...set(markName(domain), 'TXT', [markValue(observed.installationId)]), ttl: markTtlSeconds },
+  ];
+  if (observed.addresses.ipv4.length > 0) wanted.push(set(policyHost, 'A', observed.addresses.ipv4));
+  if (observed.addresses.ipv6.length > 0) wanted.push(set(policyHost, 'AAAA', observed.addresses.ipv6));
+  if (rua.length > 0) wanted.push(set(tlsRptRecordName(domain), 'TXT', [formatTlsRptRecord({ rua })]));
+  wanted.push({ ...set(stsRecordName(domain), 'TXT', [formatStsRecord(publication.id)]), hold });
+  return wanted;
+}
+
+/**
+ * The ordered changes that bring a domain's policy and records nearer to what is desired: the id is stored before the
+ * body is served, the body is seen everywhere before the id is published (RFC 8461 §8.1).
+ * @returns undefined where there is neither stored state nor a key to begin with.
+ */
+export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now: number): DomainPlan | undefined {
+  const stored = observed.state ?? (observed.freshKey && newState(desired, observed.freshKey));
+  if (stored === undefined) return undefined;
+  const followed = followHosts(desired, observed.mx.servers, stored, now);
+  const unlisted =
+    observed.mx.outside.outcome === 'Found'
+      ? mxHosts(observed.mx.outside.values).filter((host) => !desired.hosts.includes(host))
+      : [];
+  const doubts = doubtsOf(observed, unlisted);
+  const mode = decideMode(desired, followed, doubts, now);
+  const publication = publish(desired, followed, mode.mode, now);
+  const minted = followed.publications.includes(publication)
+    ? followed
+    : { ...followed, publications: [...followed.publications, publication] };
+  const serving = servingOf(observed, publication, minted);
+  const hold = holdOf(publication, serving, doubts);
+  const records = planRecords({
+    wanted: wantedRecords(desired, observed, publication, hold),
+    applied: minted.applied,
+    views: observed.views,
+    marked: () =>
+      observed.views
+        .get(`${markName(desired.domain)} TXT`)
+        ?.live?.values.includes(markValue(observed.installationId)) ?? false,
+    now,
+  });
+  const certificate = planCertificate({
+    ...observed.certificate,
+    state: {
+      ...datePublications(minted, records, hold === undefined && !desired.suspended, now),
+      issuer: desired.issuer,
+      applied: records.applied,
+    },
+    key: minted.key,
+    names: [desired.policyHost],
+    now,
+  });
+  const state = certificate.state as DomainState;
+  const serve = planServe(desired, observed, state, publication);
+  const { changes, waits } = assemble({
+    stored: observed.state,
+    state,
+    certificate,
+    records,
+    steps: serve,
+    suspended: desired.suspended,
+    now,
+  });
+  const lag = serving.lagging.map((why) => ({ why, forMs: second }));
+  const promotion = mode.mode === desired.mtaSts.mode ? undefined : { why: mode.why, at: mode.at };
+  return { changes, waits: [...waits, ...lag], state, publication, certificate, records, serving, unlisted, promotion };
+}
+
+/** Body before id; and nothing is promised to be enforced that no sender could keep. */
+function holdOf(publication: Publication, serving: Serving, doubts: readonly string[]): string | undefined {
+  if (!serving.everywhere) return `waits until the policy is served everywhere (${serving.lagging.join('; ')})`;
+  const first = publication.mode === 'enforce' && publication.shownSince === undefined;
+  return first && doubts.length > 0 ? `waits until enforcing is safe (${doubts.join('; ')})` : undefined;
+}
+
+function planServe(
+  desired: DesiredDomain,
+  observed: ObservedDomain,
+  state: DomainState,
+  publication: Publication,
+): readonly Change[] {
+  const { certificate } = state;
+  if (certificate === undefined) return [];
+  const policy = publication.body;
+  const entry: HostEntry = {
+    policy,
+    revision: revisionOf(policy, certificate.chain),
+    certificate: certificate.chain,
+    key: state.key.pem,
+  };
+  if (observed.entry?.revision === entry.revision && observed.entry.key === entry.key) return [];
+  return [
+    { do: 'Serve', why: 'the pods are to show the newest policy and certificate', host: desired.policyHost, entry },
+  ];
+}

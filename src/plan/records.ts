@@ -1,0 +1,196 @@
+import type { RecordChange } from '../apply/providers/provider.ts';
+import type { Answer } from '../dns/answer.ts';
+import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { AppliedSet } from './state.ts';
+
+/** A record set that should stand, and whose API carries it. */
+export interface WantedSet extends RecordSet {
+  readonly provider: string;
+  readonly zone: string;
+  readonly settleSeconds: number;
+  /** Why it may not be written yet: the intent is stored, what stands stays. */
+  readonly hold?: string | undefined;
+}
+
+/** What was seen of one record set. */
+export interface RecordView {
+  /** In the provider's own eyes; `undefined`: nothing of that type stands there. */
+  readonly live: RecordSet | undefined;
+  /** All authoritative servers show the wanted set; undefined where it was not asked. */
+  readonly servers: { readonly ok: true } | { readonly ok: false; readonly why: string } | undefined;
+  readonly outside: Answer | undefined;
+  /** The name, or the host it hangs on, comes from a wildcard; asked only before a first write. */
+  readonly synthesised: boolean | 'Unknown';
+  /** Seconds for which its absence may be cached. */
+  readonly negativeTtl: number;
+}
+
+export interface RecordProblem {
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+export interface RecordsPlan {
+  /** What to store before the changes are made, and after they have been seen. */
+  readonly applied: readonly AppliedSet[];
+  readonly changes: readonly { readonly provider: string; readonly zone: string; readonly change: RecordChange }[];
+  /** Foreign records, wildcards: nothing is written there. */
+  readonly refused: readonly RecordProblem[];
+  /** Written, or about to be, and not yet seen by all. */
+  readonly pending: readonly RecordProblem[];
+}
+
+export const recordKey = (set: { readonly name: string; readonly type: string }): string => `${set.name} ${set.type}`;
+
+/** What the mark of this installation says, at `_mailseal.NAME`. */
+export const markValue = (installationId: string): string => `heritage=mailseal,owner=${installationId}`;
+
+/**
+ * Whether a live record set may be changed by us: our durable record says so, or the mark does where there is no
+ * durable record (a restore), or what stands is just what we had set out to write.
+ */
+export function owned(live: RecordSet, applied: AppliedSet | undefined, marked: boolean): boolean {
+  if (applied === undefined) return marked;
+  switch (applied.standing) {
+    case 'Ours':
+      return true;
+    case 'Intended':
+      return equalSets(live, applied);
+    case 'Found':
+      return false;
+  }
+}
+
+/** Equal in values, and in TTL where the set is ours to change. */
+const stands = (wanted: RecordSet, live: RecordSet, entry: AppliedSet): boolean =>
+  equalSets(live, wanted, { ttl: entry.standing !== 'Found' });
+
+const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: true });
+
+function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
+  if (view.servers === undefined || !view.servers.ok) {
+    const why = view.servers === undefined ? 'not asked yet' : view.servers.why;
+    return { reason: 'NotAtAllServers', message: `${recordKey(wanted)} is not yet at all name servers: ${why}` };
+  }
+  const outside = view.outside;
+  if (outside?.outcome === 'Found' && equalSets({ ...wanted, values: outside.values }, wanted)) return undefined;
+  const seen =
+    outside === undefined ? 'not asked' : outside.outcome === 'Found' ? outside.values.join(' | ') : outside.outcome;
+  return {
+    reason: 'NotSeenOutside',
+    message: `${recordKey(wanted)} stands at all name servers, but the outside resolver still answers: ${seen}`,
+  };
+}
+
+function standingOf(
+  wanted: WantedSet,
+  view: RecordView,
+  before: AppliedSet | undefined,
+  marked: boolean,
+): AppliedSet['standing'] {
+  if (before?.standing === 'Ours') return 'Ours';
+  if (before !== undefined || view.live === undefined) return 'Intended';
+  if (marked) return 'Ours';
+  return equalSets(view.live, wanted) ? 'Found' : 'Intended';
+}
+
+function remember(wanted: WantedSet, view: RecordView, before: AppliedSet | undefined, marked: boolean): AppliedSet {
+  if (before !== undefined && same(before, wanted)) return before;
+  const { name, type, ttl, values, provider, zone } = wanted;
+  const standing = standingOf(wanted, view, before, marked);
+  const previousTtl = Math.max(view.live?.ttl ?? 0, before?.ttl ?? 0, view.negativeTtl);
+  return { name, type, ttl, values, provider, zone, standing, previousTtl };
+}
+
+function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: number): AppliedSet {
+  if (problem !== undefined || entry.since !== undefined) return entry;
+  return { ...entry, standing: entry.standing === 'Intended' ? 'Ours' : entry.standing, since: now };
+}
+
+/**
+ * Compares what is wanted with what stands. A name that is new to us is written only where nothing stands, and never
+ * below a name that a wildcard makes; what stood before us is never touched.
+ */
+export function planRecords(request: {
+  readonly wanted: readonly WantedSet[];
+  readonly applied: readonly AppliedSet[];
+  readonly views: ReadonlyMap<string, RecordView>;
+  /** The zone carries our mark for these names. */
+  readonly marked: (name: string) => boolean;
+  readonly now: number;
+}): RecordsPlan {
+  const before = new Map(request.applied.map((entry) => [recordKey(entry), entry]));
+  const applied: AppliedSet[] = [];
+  const changes: { provider: string; zone: string; change: RecordChange }[] = [];
+  const refused: RecordProblem[] = [];
+  const pending: RecordProblem[] = [];
+
+  for (const wanted of request.wanted) {
+    const key = recordKey(wanted);
+    const view = request.views.get(key);
+    const entry = before.get(key);
+    before.delete(key);
+    if (view === undefined) continue;
+    const { provider, zone, name, type } = wanted;
+    const { ttl, values } = wanted;
+    const after: RecordSet = { name, type, ttl, values };
+    const problem = refusal(wanted, view, entry, request.marked(name));
+    if (problem !== undefined) {
+      refused.push(problem);
+      if (entry !== undefined) applied.push(entry);
+      continue;
+    }
+    const next = remember(wanted, view, entry, request.marked(name));
+    if (view.live !== undefined && stands(wanted, view.live, next)) {
+      const unseen = shown(wanted, view);
+      if (unseen !== undefined) pending.push(unseen);
+      applied.push(confirm(next, unseen, request.now));
+      continue;
+    }
+    applied.push(next);
+    pending.push({ reason: 'Waiting', message: `${key} ${wanted.hold ?? 'is being published'}` });
+    if (wanted.hold !== undefined) continue;
+    changes.push({ provider, zone, change: { name, type, before: view.live, after } });
+  }
+
+  for (const entry of before.values()) {
+    const live = request.views.get(recordKey(entry))?.live;
+    if (live === undefined || !owned(live, entry, request.marked(entry.name))) continue;
+    applied.push(entry);
+    const { provider, zone, name, type } = entry;
+    changes.push({ provider, zone, change: { name, type, before: live, after: undefined } });
+  }
+  return { applied, changes, refused, pending };
+}
+
+function refusal(
+  wanted: WantedSet,
+  view: RecordView,
+  entry: AppliedSet | undefined,
+  marked: boolean,
+): RecordProblem | undefined {
+  const { live } = view;
+  if (live === undefined) {
+    // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
+    if (view.synthesised === true) {
+      return {
+        reason: 'WildcardSynthesised',
+        message: `${wanted.name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
+      };
+    }
+    if (view.synthesised === 'Unknown') {
+      return {
+        reason: 'DNSUnknown',
+        message: `can't tell whether ${wanted.name} hangs on a wildcard: its servers gave no answer`,
+      };
+    }
+    return undefined;
+  }
+  if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
+  const stands = live.values.join(' | ');
+  return {
+    reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',
+    message: `${recordKey(wanted)} already stands and is not ours: ${stands}. Nothing was written; remove it, or give its name up to Mailseal`,
+  };
+}

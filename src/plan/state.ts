@@ -1,0 +1,154 @@
+/**
+ * Durable state: what can't be observed again. It lies in Secrets of the operator's namespace, one per exchanger and
+ * one per domain, and is written before the step that depends on it. Times are milliseconds since 1970.
+ */
+import type { RecordType } from '../dns/rrset.ts';
+import type { Publication } from '../mtasts/lifecycle.ts';
+
+export const formatVersion = 1;
+
+/** A private key and the digest that its TLSA record carries. */
+export interface StoredKey {
+  readonly algorithm: 'ECDSA-P256';
+  /** PKCS #8 PEM. */
+  readonly pem: string;
+  readonly spkiSha256: string;
+}
+
+/** One DNS-01 authorization of an order. */
+export interface StoredAuthorization {
+  readonly name: string;
+  readonly url: string;
+  readonly challengeUrl: string;
+  /** `_acme-challenge.NAME`, before any CNAME. */
+  readonly txtName: string;
+  readonly txtValue: string;
+  readonly status: string;
+}
+
+/** An ACME order as it must be known after a crash (RFC 8555 §7.4). */
+export interface StoredOrder {
+  readonly url: string;
+  readonly names: readonly string[];
+  readonly authorizations: readonly StoredAuthorization[];
+  readonly expires?: string;
+}
+
+/** The order under way, for which issuer and key, and where its challenge records stand after CNAMEs. */
+export interface OpenOrder extends StoredOrder {
+  readonly issuer: string;
+  readonly spkiSha256: string;
+}
+
+export interface StoredCertificate {
+  /** Leaf first, PEM. */
+  readonly chain: string;
+  readonly issuer: string;
+  readonly spkiSha256: string;
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly renewAt: number;
+}
+
+/** A record set that we meant to publish: the durable half of ownership (the mark in DNS is the other). */
+export interface AppliedSet {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly ttl: number;
+  readonly values: readonly string[];
+  readonly provider: string;
+  readonly zone: string;
+  /**
+   * `Intended`: stored before it is written; `Ours`: seen to stand by our hand, so that whatever replaces it is an edit
+   * of ours; `Found`: it stood exactly so before we came, and is never changed or removed by us.
+   */
+  readonly standing: 'Intended' | 'Ours' | 'Found';
+  /** Since when all authoritative servers and the outside view show exactly this set. */
+  readonly since?: number;
+  /** Seconds: the longest TTL at which the previous set, or its absence, may still be cached. */
+  readonly previousTtl: number;
+}
+
+/** A challenge record that has been answered and waits to be taken away. */
+export interface SpentChallenge {
+  /** Where it stands, after CNAMEs, and the challenge name that leads there. */
+  readonly name: string;
+  readonly txtName: string;
+  readonly value: string;
+  readonly provider: string;
+  readonly zone: string;
+}
+
+interface CertificateLane {
+  readonly issuer: string;
+  readonly order?: OpenOrder;
+  readonly certificate?: StoredCertificate;
+  readonly spent: readonly SpentChallenge[];
+  /** The last order that failed: wait until then before another. */
+  readonly orderAfter?: number;
+  readonly failures?: number;
+}
+
+export interface ExchangerState extends CertificateLane {
+  readonly formatVersion: typeof formatVersion;
+  readonly kind: 'exchanger';
+  readonly namespace: string;
+  readonly name: string;
+  readonly phase: 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
+  readonly keys: { readonly current: StoredKey; readonly next: StoredKey };
+  readonly applied: readonly AppliedSet[];
+}
+
+/** A host that the administrator took out of the policy's list. */
+export interface RemovedHost {
+  readonly host: string;
+  /** Since when no authoritative server names it in the MX set any more; absent while one does. */
+  readonly leftMxAt?: number;
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+export interface DomainState extends CertificateLane {
+  readonly formatVersion: typeof formatVersion;
+  readonly kind: 'domain';
+  readonly namespace: string;
+  readonly name: string;
+  readonly domain: string;
+  readonly key: StoredKey;
+  readonly applied: readonly AppliedSet[];
+  readonly publications: readonly Publication[];
+  readonly listedHosts: readonly string[];
+  readonly removedHosts: readonly RemovedHost[];
+  /** Since when a policy in testing has been announced; promotion counts from here. */
+  readonly testingSince?: number;
+}
+
+export type State = ExchangerState | DomainState;
+
+/** The text that is stored. */
+export function formatState(state: State): string {
+  return JSON.stringify(state);
+}
+
+/**
+ * Reads stored text. A state that can't be read is never overwritten: the caller reports `StateUnreadable` and stops.
+ * @throws Error with the reason in words.
+ */
+export function parseState<K extends State['kind']>(kind: K, text: string): Extract<State, { kind: K }> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error('the stored state is not JSON', { cause: error });
+  }
+  const state = value as Partial<State> | null;
+  if (state === null || typeof state !== 'object') throw new Error('the stored state is not an object');
+  if (state.formatVersion !== formatVersion) {
+    throw new Error(
+      `the stored state has format version ${String(state.formatVersion)}, this program reads ${formatVersion}`,
+    );
+  }
+  if (state.kind !== kind) throw new Error(`the stored state is of a ${String(state.kind)}, not of a ${kind}`);
+  return state as Extract<State, { kind: K }>;
+}

@@ -1,0 +1,215 @@
+import ipaddr from 'ipaddr.js';
+import {
+  attestationDataKey,
+  attestationLabel,
+  exchangerLabel,
+  parseAttestation,
+  type Attestation,
+} from '../api/attestation.ts';
+import {
+  apiVersion,
+  type CertificateIssuer,
+  type DNSProvider,
+  type MailDomain,
+  type MailExchanger,
+} from '../api/types.ts';
+import { messageOf } from '../errors.ts';
+import type { Watching } from '../kube/client.ts';
+import { createReflector, type Reflector } from '../kube/reflector.ts';
+import type { ConfigMapObject, KubeObject, ListQuery } from '../kube/types.ts';
+import type { Log } from '../log.ts';
+import type { Cache, PolicyPod } from '../world.ts';
+
+interface Pod extends KubeObject {
+  readonly status?: { readonly podIP?: string };
+}
+
+interface Service extends KubeObject {
+  readonly spec?: { readonly externalIPs?: readonly string[] };
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+}
+
+interface Attested {
+  readonly namespace: string;
+  readonly exchanger: string;
+  readonly attestation: Attestation;
+}
+
+/** What a change in a cache calls for; `object` as `namespace/name`. */
+export interface Notify {
+  readonly domain: (object: string) => void;
+  readonly exchanger: (object: string) => void;
+  readonly provider: (name: string) => void;
+  readonly issuer: (name: string) => void;
+  /** Policy pods, or where they are reached, changed. */
+  readonly policy: () => void;
+}
+
+export interface Caches {
+  readonly cache: Cache;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
+  readonly synced: Promise<void>;
+  /** Seconds since the API server last said anything about the kind that was silent longest. */
+  readonly lastContact: () => number;
+  readonly problems: () => readonly string[];
+}
+
+export interface CachesOptions {
+  readonly kube: Watching;
+  readonly namespace: string;
+  readonly tenantNamespaces: readonly string[];
+  readonly policyService: string;
+  readonly policySelector: string;
+  readonly notify: Notify;
+  readonly log: Log;
+}
+
+/** Managed fields are most of an object's bytes, and nobody here reads them. */
+function lean<T extends KubeObject>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { managedFields?: unknown };
+  return { ...object, metadata };
+}
+
+/** What a human, or someone else than this operator, changed: our own status writes call for nothing. */
+const asked = ({ metadata }: KubeObject): string =>
+  JSON.stringify([metadata.generation, metadata.deletionTimestamp, metadata.annotations]);
+
+export function createCaches(options: CachesOptions): Caches {
+  const { kube, namespace, notify, log } = options;
+  const reflectors: Reflector<unknown>[] = [];
+  const follow = <T extends KubeObject, E>(
+    query: ListQuery,
+    select: (object: T) => E | undefined,
+    onChange: (key: string, entry: E | undefined, previous: E | undefined) => void,
+  ): Reflector<E> => {
+    const reflector = createReflector<T, E>({
+      kube,
+      query,
+      select,
+      onChange,
+      onError: (error) => log.warn('watch failed and is retried', { kind: query.kind, problem: messageOf(error) }),
+      onMissed: (changes) =>
+        log.warn('a list found changes that the watch had not told', { kind: query.kind, changes }),
+    });
+    reflectors.push(reflector);
+    return reflector;
+  };
+  const onAsked =
+    (tell: (key: string) => void) =>
+    (key: string, entry: KubeObject | undefined, previous: KubeObject | undefined): void => {
+      if (entry === undefined || previous === undefined || asked(entry) !== asked(previous)) tell(key);
+    };
+
+  const domains = follow<MailDomain, MailDomain>({ apiVersion, kind: 'MailDomain' }, lean, onAsked(notify.domain));
+  const exchangers = follow<MailExchanger, MailExchanger>(
+    { apiVersion, kind: 'MailExchanger' },
+    lean,
+    (key, entry, previous) => {
+      onAsked(notify.exchanger)(key, entry, previous);
+      for (const [domain, value] of domains.entries()) if (refersTo(value, key)) notify.domain(domain);
+    },
+  );
+  const providers = follow<DNSProvider, DNSProvider>(
+    { apiVersion, kind: 'DNSProvider' },
+    lean,
+    onAsked(notify.provider),
+  );
+  const issuers = follow<CertificateIssuer, CertificateIssuer>(
+    { apiVersion, kind: 'CertificateIssuer' },
+    lean,
+    onAsked(notify.issuer),
+  );
+  const pods = follow<Pod, PolicyPod>(
+    { apiVersion: 'v1', kind: 'Pod', namespace, labelSelector: options.policySelector },
+    ({ metadata, status }) => ({ name: metadata.name, uid: metadata.uid ?? '', ip: status?.podIP }),
+    (_, entry, previous) => {
+      if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
+    },
+  );
+  const services = follow<Service, readonly string[]>(
+    { apiVersion: 'v1', kind: 'Service', namespace, fieldSelector: `metadata.name=${options.policyService}` },
+    addressesOf,
+    (_, entry, previous) => {
+      if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
+    },
+  );
+  const attestations = options.tenantNamespaces.map((tenant) =>
+    follow<ConfigMapObject, Attested>(
+      { apiVersion: 'v1', kind: 'ConfigMap', namespace: tenant, labelSelector: `${attestationLabel}=true` },
+      (object) => readAttestation(object, log),
+      (_, entry, previous) => {
+        if (entry !== undefined && JSON.stringify(entry) !== JSON.stringify(previous)) {
+          notify.exchanger(`${entry.namespace}/${entry.exchanger}`);
+        }
+      },
+    ),
+  );
+
+  const values = <E>(reflector: Reflector<E>): readonly E[] => [...reflector.entries()].map(([, entry]) => entry);
+  const cache: Cache = {
+    domain: (at, name) => domains.get(`${at}/${name}`),
+    exchanger: (at, name) => exchangers.get(`${at}/${name}`),
+    domains: () => values(domains),
+    exchangers: () => values(exchangers),
+    providers: () => values(providers),
+    issuers: () => values(issuers),
+    policyPods: () => values(pods),
+    policyAddresses: () => {
+      const all = values(services).flat();
+      return {
+        ipv4: all.filter((text) => ipaddr.IPv4.isValid(text)),
+        ipv6: all.filter((text) => ipaddr.IPv6.isValid(text)),
+      };
+    },
+    attestation: (at, exchanger, host) =>
+      attestations
+        .flatMap(values)
+        .find((entry) => entry.namespace === at && entry.exchanger === exchanger && entry.attestation.host === host)
+        ?.attestation,
+  };
+  return {
+    cache,
+    start: () => {
+      for (const reflector of reflectors) reflector.start();
+    },
+    stop: async () => void (await Promise.all(reflectors.map((reflector) => reflector.stop()))),
+    synced: Promise.all(reflectors.map((reflector) => reflector.synced)).then(() => undefined),
+    lastContact: () => Math.max(...reflectors.map((reflector) => reflector.lastContact())),
+    problems: () => reflectors.flatMap((reflector) => reflector.problem() ?? []),
+  };
+}
+
+/** Canonical addresses under which the Service is reached from outside. */
+function addressesOf({ spec, status }: Service): readonly string[] {
+  const balanced = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
+  const all = [...balanced, ...(spec?.externalIPs ?? [])].filter((text) => ipaddr.isValid(text));
+  return [...new Set(all.map((text) => canonicalAddress(text)))].sort();
+}
+
+function canonicalAddress(text: string): string {
+  const address = ipaddr.parse(text);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+}
+
+function readAttestation(object: ConfigMapObject, log: Log): Attested | undefined {
+  const { labels, name, namespace = '' } = object.metadata;
+  const exchanger = labels?.[exchangerLabel];
+  const text = object.data?.[attestationDataKey];
+  if (exchanger === undefined || text === undefined) return undefined;
+  try {
+    return { namespace, exchanger, attestation: parseAttestation(text) };
+  } catch (error) {
+    log.warn('an attestation can not be read and counts for nothing', {
+      object: `ConfigMap ${namespace}/${name}`,
+      problem: messageOf(error),
+    });
+    return undefined;
+  }
+}
+
+function refersTo({ metadata, spec }: MailDomain, exchanger: string): boolean {
+  const own = metadata.namespace ?? '';
+  if (spec.exchangerRefs === undefined) return `${own}/${metadata.name}` === exchanger;
+  return spec.exchangerRefs.some(({ name, namespace }) => `${namespace ?? own}/${name}` === exchanger);
+}

@@ -1,0 +1,52 @@
+/** The two cluster-scoped kinds that administrators grant: whether they would work, before a domain needs them. */
+import type { WantedCondition } from '../api/conditions.ts';
+import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
+import { reasonOf, validate } from '../api/validate.ts';
+import { MailsealError } from '../errors.ts';
+import type { Result, World } from '../world.ts';
+import { markName } from '../plan/exchanger.ts';
+import { summarise, type Trouble } from '../status/findings.ts';
+import { announce, retryAfterMs, troubleOf } from './common.ts';
+
+/** Every zone answers, with these credentials. */
+export async function reconcileProvider(world: World, name: string): Promise<Result> {
+  const object = world.cache.providers().find(({ metadata }) => metadata.name === name);
+  if (object === undefined) return {};
+  return judge(world, object, `serves ${object.spec.zones.join(', ')}`, async () => {
+    const provider = await world.providerOf(name);
+    for (const zone of object.spec.zones) await provider.list(zone, [markName(zone)]);
+  });
+}
+
+/** The account stands at the CA. */
+export async function reconcileIssuer(world: World, name: string): Promise<Result> {
+  const object = world.cache.issuers().find(({ metadata }) => metadata.name === name);
+  if (object === undefined) return {};
+  return judge(world, object, 'ready to issue', async () => void (await world.issuerOf(name)));
+}
+
+async function judge(
+  world: World,
+  object: DNSProvider | CertificateIssuer,
+  well: string,
+  proof: () => Promise<void>,
+): Promise<Result> {
+  const label = `${object.kind} ${object.metadata.name}`;
+  let trouble: Trouble | undefined;
+  let failure: unknown;
+  try {
+    const problems = validate(object.kind, object);
+    const message = problems.map((problem) => problem.message).join('; ');
+    if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
+    await proof();
+  } catch (error) {
+    failure = error;
+    trouble = troubleOf(error);
+    if (trouble === undefined) return { requeueAfterMs: 200 };
+    world.log.warn('not usable', { object: label, ...trouble });
+  }
+  const conditions: readonly WantedCondition[] = summarise([], trouble, well);
+  announce(world, object, conditions);
+  const statusDueMs = await world.statusWriter.write(object, {}, conditions);
+  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(failure) });
+}

@@ -1,0 +1,68 @@
+import type { KubeObject } from '../kube/types.ts';
+import type { Wait } from '../plan/change.ts';
+import type { Trouble } from '../status/findings.ts';
+import type { Result } from '../world.ts';
+
+const second = 1000;
+/** How often an object is looked at when nothing calls for it: DNS, the policy and the certificate's renewal. */
+const steadyMs = 30 * 60 * second;
+/** What waits for a human is looked at ever more rarely. */
+const firstStalledMs = 15 * second;
+const longestStalledMs = 5 * 60 * second;
+const retryMs = 5 * second;
+/** After a change the world is looked at again at once: the next step may be possible already. */
+const againMs = 50;
+/** So many looks in vain are taken at the pace that the waits ask for; then each takes a quarter longer than the last. */
+const patientLooks = 20;
+const longestVainMs = 60 * second;
+
+/**
+ * Milliseconds since 1970 at which someone last asked for a fresh look, by `mailseal.dev/requested-at`; 0 for never, and
+ * for a time that is yet to come.
+ */
+export function askedAt({ metadata }: KubeObject, now: number): number {
+  const text = metadata.annotations?.['mailseal.dev/requested-at'];
+  const time = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) || time > now ? 0 : time;
+}
+
+/** Decides when each object is looked at again; remembers how often it was looked at in vain. */
+export interface Pace {
+  /** As soon as the nearest wait may be over, a status held back is due, or a peer may be asked again. */
+  readonly next: (
+    object: string,
+    after: {
+      readonly trouble?: Trouble | undefined;
+      readonly statusDueMs?: number | undefined;
+      readonly retryAfterMs?: number;
+      readonly made?: number;
+      readonly waits?: readonly Wait[];
+    },
+  ) => Result;
+  readonly forget: (object: string) => void;
+}
+
+export function createPace(): Pace {
+  const vain = new Map<string, number>();
+  return {
+    next: (object, { trouble, retryAfterMs = 0, made = 0, waits = [], statusDueMs = steadyMs }) => {
+      if (trouble === undefined && made > 0) {
+        vain.delete(object);
+        return { requeueAfterMs: againMs };
+      }
+      const looks = (vain.get(object) ?? 0) + 1;
+      vain.set(object, looks);
+      const slower = 1.25 ** Math.max(0, looks - patientLooks);
+      const least = (ms: number): number => Math.max(ms, Math.min(ms * slower, longestVainMs));
+      const pause =
+        trouble === undefined
+          ? Math.min(steadyMs, ...waits.map(({ forMs }) => least(forMs)))
+          : Math.max(
+              trouble.kind === 'Stalled' ? Math.min(firstStalledMs * 1.25 ** looks, longestStalledMs) : least(retryMs),
+              retryAfterMs,
+            );
+      return { requeueAfterMs: Math.max(againMs, Math.min(pause, statusDueMs)) };
+    },
+    forget: (object) => void vain.delete(object),
+  };
+}

@@ -1,0 +1,94 @@
+import { setConditions, type WantedCondition } from '../api/conditions.ts';
+import { canonical } from '../api/canonical.ts';
+import { apiVersion, type Condition } from '../api/types.ts';
+import type { Clock } from '../clock.ts';
+import type { Kube, KubeObject } from '../kube/types.ts';
+
+interface StatusLike {
+  readonly conditions?: readonly Condition[];
+  readonly observedGeneration?: number;
+}
+
+export interface StatusWriter {
+  /**
+   * Writes the status where it differs enough: at once when Ready or Stalled turn, else not more often than every few
+   * seconds, and for mere wording not more often than every minute.
+   * @returns milliseconds after which a difference that was held back should be written; undefined where none was.
+   */
+  readonly write: (
+    object: KubeObject & { readonly status?: StatusLike },
+    /** Undefined: what was known stays, only the conditions given are new. */
+    status: object | undefined,
+    conditions: readonly WantedCondition[],
+  ) => Promise<number | undefined>;
+  readonly forget: (object: KubeObject) => void;
+}
+
+const turnMs = 8_000;
+const wordingMs = 60_000;
+
+interface Written {
+  readonly status: StatusLike;
+  readonly text: string;
+  readonly at: number;
+}
+
+/** What must never wait: whether it is ready, stuck, and which generation that speaks of. */
+const urgent = ({ conditions = [], observedGeneration }: StatusLike): string => {
+  const ready = conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
+  const stalled = conditions.some(({ type }) => type === 'Stalled');
+  return `${ready} ${stalled} ${observedGeneration ?? 0}`;
+};
+
+const gist = ({ conditions = [] }: StatusLike): string =>
+  conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`).join(',');
+
+/** The conditions that were known and of which nothing new is known, but for the summary. */
+function keep({ conditions = [] }: StatusLike, wanted: readonly WantedCondition[]): readonly WantedCondition[] {
+  const summary: readonly string[] = ['Ready', 'Reconciling', 'Stalled'];
+  const renewed = new Set(wanted.map(({ type }) => type));
+  return [...conditions.filter(({ type }) => !summary.includes(type) && !renewed.has(type)), ...wanted];
+}
+
+export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
+  const memory = new Map<string, Written>();
+  const keyOf = ({ kind, metadata }: KubeObject): string =>
+    `${kind} ${metadata.uid ?? ''} ${metadata.namespace ?? ''}/${metadata.name}`;
+
+  return {
+    write: async (object, content, wanted) => {
+      const key = keyOf(object);
+      const generation = object.metadata.generation ?? 0;
+      // What we wrote last outranks a cache that may lag behind it.
+      const last = memory.get(key) ?? {
+        status: object.status ?? {},
+        text: canonical(object.status ?? {}),
+        at: 0,
+      };
+      const now = clock.now();
+      const conditions = setConditions(
+        last.status.conditions ?? [],
+        content === undefined ? keep(last.status, wanted) : wanted,
+        now,
+        generation,
+      );
+      const status: StatusLike = { ...(content ?? last.status), observedGeneration: generation, conditions };
+      const text = canonical(status);
+      if (text === last.text) return undefined;
+      const due =
+        urgent(status) === urgent(last.status)
+          ? last.at + (gist(status) === gist(last.status) ? wordingMs : turnMs)
+          : 0;
+      if (now < due) return due - now;
+      const { name, namespace } = object.metadata;
+      const metadata = namespace === undefined ? { name } : { name, namespace };
+      await kube.apply({ apiVersion, kind: object.kind, metadata, status } as KubeObject, {
+        fieldManager: 'mailseal/status',
+        subresource: 'status',
+      });
+      memory.set(key, { status, text, at: now });
+      return undefined;
+    },
+    forget: (object) => void memory.delete(keyOf(object)),
+  };
+}

@@ -1,0 +1,103 @@
+/** Puts together what reconciles read from and write to. */
+import { createClaims } from '../apply/claims.ts';
+import { createIssuers } from '../apply/issuers.ts';
+import { createProviders } from '../apply/providers/registry.ts';
+import { createShards } from '../apply/shards.ts';
+import { createStore } from '../apply/store.ts';
+import { createZoneWriter } from '../apply/zonewriter.ts';
+import type { Clock } from '../clock.ts';
+import type { OperatorConfig } from '../config.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Kube } from '../kube/types.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { createAddressPolicy } from '../observe/dns/address.ts';
+import { createAuthorities } from '../observe/dns/authorities.ts';
+import type { TestedResolver } from '../observe/dns/resolver.ts';
+import { fetchPolicy } from '../observe/policyhost.ts';
+import { createPolicyWatch } from '../observe/policypods.ts';
+import { createProber } from '../observe/prober.ts';
+import { probeSmtp } from '../observe/smtp.ts';
+import type { Cache, World } from '../world.ts';
+import { createOrders } from './orders.ts';
+import { createPace } from './pace.ts';
+import { createStatusWriter } from './statuswriter.ts';
+
+export interface WorldParts {
+  readonly config: OperatorConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Guarded: writes only while this operator leads. */
+  readonly kube: Kube;
+  readonly cache: Cache;
+  readonly outside: TestedResolver;
+  readonly installationId: string;
+  readonly events: EventRecorder;
+}
+
+/** Seconds that a policy pod or a policy's public address may take: far less than senders allow. */
+const policyTimeoutMs = 10_000;
+
+export function createWorld(parts: WorldParts): World {
+  const { config, clock, log, metrics, kube, cache, outside } = parts;
+  const { namespace } = config;
+  const allow = createAddressPolicy(config.allowAddresses);
+  const providerOf = createProviders({
+    kube,
+    namespace,
+    find: (name) => cache.providers().find(({ metadata }) => metadata.name === name),
+    clock,
+    onCall: (provider, call, sets) => {
+      metrics.dnsCalls.inc({ provider, call });
+      if (call === 'apply') metrics.recordSets.inc({ provider }, sets);
+    },
+  });
+  const issuers = createIssuers({
+    kube,
+    namespace,
+    find: (name) => cache.issuers().find(({ metadata }) => metadata.name === name),
+    clock,
+    onRequest: (method, resource) => metrics.acmeRequests.inc({ method, resource }),
+  });
+  return {
+    clock,
+    log,
+    kube,
+    namespace,
+    installationId: parts.installationId,
+    cache,
+    store: createStore(kube, namespace),
+    claims: createClaims(kube, namespace),
+    shards: createShards({
+      kube,
+      namespace,
+      secretPrefix: config.shardSecretPrefix,
+      count: config.shards,
+      pods: cache.policyPods,
+      log,
+    }),
+    providerOf,
+    issuerOf: issuers.get,
+    zoneWriter: createZoneWriter({ providerFor: ({ provider }) => providerOf(provider) }),
+    orders: createOrders(),
+    allow,
+    outside,
+    authorities: createAuthorities({ resolver: outside, allow, clock }),
+    prober: createProber({
+      resolver: outside,
+      allow,
+      clock,
+      probe: ({ host, address }) => probeSmtp({ host, address, ehloName: config.ehloName, clock }),
+    }),
+    policyWatch: createPolicyWatch({
+      clock,
+      fetch: (target) => fetchPolicy({ ...target, timeoutMs: policyTimeoutMs, clock }),
+    }),
+    policyPort: config.policyPort,
+    statusWriter: createStatusWriter(kube, clock),
+    events: parts.events,
+    pace: createPace(),
+    riding: new Set(),
+  };
+}

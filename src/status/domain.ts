@@ -1,0 +1,188 @@
+import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
+import type { MailDomainStatus, NextStep } from '../api/types.ts';
+import type { DesiredDomain } from '../desired/domain.ts';
+import { stsRecordName } from '../mtasts/record.ts';
+import type { DomainPlan, ObservedDomain } from '../plan/domain.ts';
+import { mxHosts } from '../plan/domain.ts';
+import { tlsRptRecordName } from '../tlsrpt/record.ts';
+import { nextSteps, publishedRecords, summarise, type Trouble } from './findings.ts';
+
+type Judgement = Omit<WantedCondition, 'type'>;
+
+function mxResolved(desired: DesiredDomain, observed: ObservedDomain, plan: DomainPlan): Judgement {
+  const { outcome, values, detail } = observed.mx.outside;
+  const { domain, hosts } = desired;
+  switch (outcome) {
+    case 'NxDomain':
+      return {
+        status: 'False',
+        reason: 'NoMX',
+        message: `${domain} does not exist in the DNS: publish its MX records`,
+      };
+    case 'NoData':
+      return {
+        status: 'False',
+        reason: 'ImplicitMX',
+        message: `${domain} has no MX record: mail goes to the address of the domain itself. Publish MX records for ${hosts.join(', ')}`,
+      };
+    case 'Bogus':
+      return {
+        status: 'False',
+        reason: 'ZoneBogus',
+        message: `DNSSEC of ${domain} is broken (${detail ?? 'no detail'}): validating senders can't deliver at all. Mend the signatures or the DS record`,
+      };
+    case 'ServFail':
+    case 'Unreachable':
+      return {
+        status: 'Unknown',
+        reason: 'DNSUnknown',
+        message: `the MX set of ${domain} can't be looked up: ${detail ?? outcome}`,
+      };
+    case 'Found':
+      break;
+  }
+  const live = mxHosts(values);
+  if (live.length === 0)
+    return {
+      status: 'False',
+      reason: 'NullMX',
+      message: `${domain} has a null MX (RFC 7505): it says that it takes no mail`,
+    };
+  const [stranger] = plan.unlisted;
+  if (stranger !== undefined) {
+    return {
+      status: 'False',
+      reason: 'UnlistedMX',
+      message: `the MX set names ${plan.unlisted.join(', ')}, which the policy does not: under enforce no mail would go there. If it is yours, list it; if not, someone forges your MX answers`,
+    };
+  }
+  const absent = hosts.filter((host) => !live.includes(host));
+  if (absent.length > 0)
+    return {
+      status: 'True',
+      reason: 'MXNotPublished',
+      message: `the MX set names only hosts of the policy; not in it yet: ${absent.join(', ')}`,
+    };
+  return { status: 'True', reason: 'MXResolved', message: `the MX set names ${live.join(', ')}` };
+}
+
+function exchangerReady(observed: ObservedDomain): Judgement {
+  const open = observed.exchangers.filter(({ ready }) => !ready);
+  if (open.length === 0) return { status: 'True', reason: 'Ready', message: 'every exchanger is ready' };
+  return {
+    status: 'False',
+    reason: 'ExchangerNotReady',
+    message: open.map(({ name, message }) => `${name}: ${message}`).join('; '),
+  };
+}
+
+function startTls(observed: ObservedDomain): Judgement {
+  const open = observed.exchangers.filter(({ verified }) => !verified);
+  if (open.length === 0)
+    return {
+      status: 'True',
+      reason: 'STARTTLSVerified',
+      message: 'every MX host offers STARTTLS with a certificate that senders can check',
+    };
+  return {
+    status: 'False',
+    reason: 'ExchangerNotReady',
+    message: open.map(({ name, message }) => `${name}: ${message}`).join('; '),
+  };
+}
+
+function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {
+  if (plan.serving.everywhere) {
+    return {
+      status: 'True',
+      reason: 'PolicyServed',
+      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}`,
+    };
+  }
+  if (plan.certificate.problem !== undefined && plan.state.certificate === undefined)
+    return { status: 'False', ...plan.certificate.problem };
+  if (observed.pods.length === 0)
+    return {
+      status: 'False',
+      reason: 'NoPolicyPods',
+      message: 'no policy pod runs: look at the policy Deployment of the installation',
+    };
+  if (observed.addresses.ipv4.length + observed.addresses.ipv6.length === 0) {
+    return {
+      status: 'False',
+      reason: 'NoPolicyAddress',
+      message: 'the policy Service has no address yet: a load balancer gives it one, or set policy.service.externalIPs',
+    };
+  }
+  return { status: 'False', reason: 'PolicyNotServed', message: plan.serving.lagging.join('; ') };
+}
+
+function records(plan: DomainPlan, about: (name: string) => boolean, done: Judgement): Judgement {
+  const named = ({ message }: { readonly message: string }): boolean => about(message.split(' ')[0] ?? '');
+  const refused = plan.records.refused.find(named);
+  if (refused !== undefined) return { status: 'False', ...refused };
+  const pending = plan.records.pending.find(named);
+  return pending === undefined ? done : { status: 'False', ...pending };
+}
+
+/** The conditions of a domain; TLSRPTReady counts where reports are asked for. */
+export function domainFindings(
+  desired: DesiredDomain,
+  observed: ObservedDomain,
+  plan: DomainPlan,
+  trouble: Trouble | undefined,
+): readonly WantedCondition[] {
+  const { domain, rua } = desired;
+  const reports = tlsRptRecordName(domain);
+  const published: Judgement = {
+    status: 'True',
+    reason: 'RecordsPublished',
+    message: `${stsRecordName(domain)} announces policy ${plan.publication.id}; all name servers and the outside view agree`,
+  };
+  const reporting: Judgement =
+    rua.length > 0
+      ? { status: 'True', reason: 'TLSRPTPublished', message: `reports go to ${rua.join(', ')}` }
+      : { status: 'False', reason: 'TLSRPTOff', message: 'spec.tlsRpt.rua is empty: no reports are asked for' };
+  const all: readonly WantedCondition[] = [
+    { type: 'MXResolved', ...mxResolved(desired, observed, plan) },
+    { type: 'ExchangerReady', ...exchangerReady(observed) },
+    { type: 'PolicyServed', ...policyServed(observed, plan) },
+    { type: 'RecordsPublished', ...records(plan, (name) => name !== reports, published) },
+    { type: 'StartTLSVerified', ...startTls(observed) },
+    { type: 'TLSRPTReady', ...records(plan, (name) => name === reports, reporting) },
+  ];
+  const refused = plan.records.refused[0];
+  const stop: Trouble | undefined = trouble ?? (refused === undefined ? undefined : { kind: 'Stalled', ...refused });
+  const counted = all.filter(({ reason }) => reason !== 'TLSRPTOff');
+  const well = `mail for ${domain} can be delivered over a verified channel; the policy is in mode ${plan.publication.mode}`;
+  return [...summarise(counted, stop, well), ...all];
+}
+
+export function domainStatus(desired: DesiredDomain, plan: DomainPlan): Omit<MailDomainStatus, 'conditions'> {
+  const { state, promotion } = plan;
+  const announced = state.publications.findLast(({ shownSince }) => shownSince !== undefined);
+  const fixed: NextStep[] = [];
+  if (promotion !== undefined) {
+    const what = `promote the policy from testing to enforce (${promotion.why})`;
+    fixed.push(
+      promotion.at === undefined || state.testingSince === undefined
+        ? { what }
+        : { what, after: statusTimeOf(promotion.at) },
+    );
+  }
+  for (const { host, leftMxAt, ttl } of state.removedHosts) {
+    fixed.push(
+      leftMxAt === undefined
+        ? { what: `${host} stays in the policy: the MX set still names it. Take it out of the MX set first` }
+        : { what: `safe to stop ${host}`, after: statusTimeOf(leftMxAt + ttl * 1000) },
+    );
+  }
+  return {
+    domain: desired.domain,
+    records: publishedRecords(state.applied),
+    next: nextSteps(plan.waits, fixed),
+    ...(announced === undefined
+      ? {}
+      : { mtaSts: { effectiveMode: announced.mode, id: announced.id, maxAgeSeconds: announced.maxAgeSeconds } }),
+  };
+}

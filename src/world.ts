@@ -1,0 +1,74 @@
+import type { Claims } from './apply/claims.ts';
+import type { IssuerApi } from './apply/issuers.ts';
+import type { Provider } from './apply/providers/provider.ts';
+import type { Shards } from './apply/shards.ts';
+import type { Store } from './apply/store.ts';
+import type { ZoneWriter } from './apply/zonewriter.ts';
+import type { Attestation } from './api/attestation.ts';
+import type { CertificateIssuer, DNSProvider, MailDomain, MailExchanger } from './api/types.ts';
+import type { Clock } from './clock.ts';
+import type { Authorities, Resolver } from './dns/answer.ts';
+import type { Kube } from './kube/types.ts';
+import type { EventRecorder } from './kube/events.ts';
+import type { Log } from './log.ts';
+import type { AddressPolicy } from './observe/dns/address.ts';
+import type { PolicyWatch } from './observe/policypods.ts';
+import type { Prober } from './observe/prober.ts';
+import type { Orders } from './reconcile/orders.ts';
+import type { Pace } from './reconcile/pace.ts';
+import type { StatusWriter } from './reconcile/statuswriter.ts';
+
+/** A policy pod that exists, whatever its state. */
+export interface PolicyPod {
+  readonly name: string;
+  readonly uid: string;
+  readonly ip: string | undefined;
+}
+
+/** What the reflectors know: the latest that was seen of every object that matters. */
+export interface Cache {
+  readonly domain: (namespace: string, name: string) => MailDomain | undefined;
+  readonly exchanger: (namespace: string, name: string) => MailExchanger | undefined;
+  readonly domains: () => readonly MailDomain[];
+  readonly exchangers: () => readonly MailExchanger[];
+  readonly providers: () => readonly DNSProvider[];
+  readonly issuers: () => readonly CertificateIssuer[];
+  readonly policyPods: () => readonly PolicyPod[];
+  /** Where the policy Service is reached from outside. */
+  readonly policyAddresses: () => { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] };
+  readonly attestation: (namespace: string, exchanger: string, host: string) => Attestation | undefined;
+}
+
+/** All that a reconcile reads from and writes to; put together once, at the start of the operator. */
+export interface World {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly kube: Kube;
+  /** The operator's own. */
+  readonly namespace: string;
+  readonly installationId: string;
+  readonly cache: Cache;
+  readonly store: Store;
+  readonly claims: Claims;
+  readonly shards: Shards;
+  readonly providerOf: (name: string) => Promise<Provider>;
+  readonly issuerOf: (name: string) => Promise<IssuerApi>;
+  readonly zoneWriter: ZoneWriter;
+  readonly orders: Orders;
+  readonly allow: AddressPolicy;
+  readonly outside: Resolver;
+  readonly authorities: Authorities;
+  readonly prober: Prober;
+  readonly policyWatch: PolicyWatch;
+  readonly statusWriter: StatusWriter;
+  readonly events: EventRecorder;
+  readonly pace: Pace;
+  /** Record changes that ride with the next batch and are on their way, so that none is submitted twice. */
+  readonly riding: Set<string>;
+  readonly policyPort: number;
+}
+
+/** What a reconcile returns: when to look again, at the latest; never sooner than it is worth. */
+export interface Result {
+  readonly requeueAfterMs?: number;
+}
