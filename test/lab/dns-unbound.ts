@@ -7,7 +7,7 @@ import { ask } from './dns-ask.ts';
 import type { Certificate } from './mail-ca.ts';
 import { type Running, startProcess, waitFor } from './process.ts';
 
-export interface StubZone {
+interface StubZone {
   readonly zone: string;
   /** Addresses of the zone's servers; an address with another port is written `10.53.0.1@5353`. */
   readonly servers: readonly string[];

@@ -27,8 +27,8 @@ export interface Addresses {
 }
 
 /** The zone that vouches for the others; its keys are the trust anchor. */
-export const rootZone = 'test';
-export const nameServers = { primary: 'ns1.test', secondary: 'ns2.test' } as const;
+const rootZone = 'test';
+const nameServers = { primary: 'ns1.test', secondary: 'ns2.test' } as const;
 
 /** The closest listed zone above `name`; `undefined` for a zone that nobody here delegates. */
 export function parentOf(name: string, zones: readonly ZoneSpec[]): string | undefined {

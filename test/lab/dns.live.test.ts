@@ -33,6 +33,7 @@ beforeAll(async () => {
       { name: 'insecure.test', security: 'insecure', records: '@ TXT "unsigned"' },
       { name: 'bogus.test', security: 'bogus', records: '@ TXT "forged"' },
       { name: 'closed.test', allowUpdate: false },
+      { name: '53.10.in-addr.arpa', records: '10.0 PTR mx1.example.test.' },
     ],
   });
   ca = await createCa(`${dir}/ca`);
@@ -41,7 +42,7 @@ beforeAll(async () => {
     dir: `${dir}/unbound`,
     addresses: [resolver.v4, resolver.v6],
     trustAnchors: bind.trustAnchors,
-    stubs: [{ zone: 'test', servers }],
+    stubs: ['test', '53.10.in-addr.arpa'].map((zone) => ({ zone, servers })),
     localData: ['api.lab. 5 IN A 10.96.0.1'],
     tls,
   });
@@ -87,6 +88,17 @@ describe('the name servers', () => {
     expect(await bind.serial(zone)).toBe(before);
   });
 
+  test('keep what they were told when they go down, and catch up', async () => {
+    await bind.down('secondary');
+    await expect(bind.serial('example.test', 'secondary')).rejects.toThrow('ECONNREFUSED');
+    await bind.dynamicUpdate('zone example.test\nupdate add missed.example.test. 5 TXT "x"', 'tsig');
+    await bind.down('primary');
+    await Promise.all([bind.up('primary'), bind.up('secondary')]);
+    await bind.settled('example.test');
+    expect(await answerTypes(secondary.v4, 'missed.example.test', 'TXT')).toEqual(['TXT', 'RRSIG']);
+    expect(bind.updates('example.test')).toBeGreaterThan(0);
+  });
+
   test('log who asked what', async () => {
     await ask({ server: primary.v4, name: 'asked.example.test', type: 'TLSA' });
     await waitFor('the question is in the log', () => bind.queries().some(({ name }) => name === 'asked.example.test'));
@@ -99,6 +111,7 @@ describe('the validating resolver', () => {
     ['a record of a secure zone is authentic', 'example.test', 'MX', 'NOERROR', true],
     ['a record of a secure zone below a secure zone is authentic', 'sub.example.test', 'TXT', 'NOERROR', true],
     ['a denial in a secure zone is authentic', '_25._tcp.mx1.example.test', 'TLSA', 'NXDOMAIN', true],
+    ['an address has an authentic name', '10.0.53.10.in-addr.arpa', 'PTR', 'NOERROR', true],
     ['a record of an insecure zone is not authentic', 'insecure.test', 'TXT', 'NOERROR', false],
     ['a bogus zone is refused', 'bogus.test', 'TXT', 'SERVFAIL', false],
     ['a name of its own is answered', 'api.lab', 'A', 'NOERROR', false],

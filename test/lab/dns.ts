@@ -27,8 +27,10 @@ export interface Bind {
   readonly trustAnchors: readonly string[];
   /** Names of all zones served, `test` among them. */
   readonly zones: readonly string[];
-  readonly primary: Running;
-  readonly secondary: Running;
+  /** Takes a server down; it answers nobody until it is up again. */
+  readonly down: (role: Role) => Promise<void>;
+  /** Starts a server that is down with all that it had; resolves when it answers for every zone. */
+  readonly up: (role: Role) => Promise<void>;
   /** The serial that a server (the primary when absent) shows at this moment. */
   readonly serial: (zone: string, role?: Role) => Promise<number>;
   /** Sends lines of nsupdate (`zone …`, `update add …`) as one message; rejects with what nsupdate said. */
@@ -58,9 +60,10 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     const same = async (): Promise<boolean> => (await serial(zone)) === (await serial(zone, 'secondary'));
     await waitFor(`the secondary shows ${zone} as the primary does`, same, { everyMs: 20, part: parts.secondary });
   };
+  const served = async (role: Role): Promise<void> =>
+    void (await Promise.all(zones.map((zone) => isServed(spec[role], parts[role], zone))));
   try {
-    const served = (role: Role): Promise<void>[] => zones.map((zone) => isServed(spec[role], parts[role], zone));
-    await Promise.all([...served('primary'), ...served('secondary')]);
+    await Promise.all([served('primary'), served('secondary')]);
     await Promise.all(zones.map((zone) => settled(zone.name)));
   } catch (error) {
     await stop();
@@ -72,7 +75,11 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     tsig: keys.tsig,
     trustAnchors: layout.trustAnchors,
     zones: zones.map((zone) => zone.name),
-    ...parts,
+    down: (role) => parts[role].stop(),
+    up: async (role) => {
+      if (!parts[role].alive()) parts[role] = startNamed(role, layout);
+      await served(role);
+    },
     serial,
     dynamicUpdate,
     delegate: async (name, security) => {

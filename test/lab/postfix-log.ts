@@ -1,6 +1,6 @@
 /** What Postfix says in its log about one delivery, and nothing beyond it. */
 
-export type DeliveryStatus = 'sent' | 'deferred' | 'bounced';
+type DeliveryStatus = 'sent' | 'deferred' | 'bounced';
 
 export interface Delivery {
   readonly queueId: string;
@@ -20,7 +20,10 @@ export interface ReceivedMessage {
   readonly to: string;
 }
 
-const outcome = /postfix\/(\w+)\[(\d+)\]: (\w+): to=<([^>]*)>,.* relay=([^,]+),.* status=(\w+) \((.*)\)$/;
+// Anchored from the front: what a server replied stands at the end of a line and may say anything.
+const outcome =
+  /^\w+ +\d+ [\d:]+ \S+ postfix\/(\w+)\[(\d+)\]: (\w+): to=<([^>]*)>,(?: orig_to=<[^>]*>,)? relay=([^,]+), .*?status=(\w+) \((.*)\)$/;
+const channel = /^\w+ +\d+ [\d:]+ \S+ postfix\/\w+\[\d+\]: (\w+) TLS connection established to (\S+): /;
 
 /** The queue id that the message with that id got. */
 export function queueIdOf(lines: readonly string[], messageId: string): string | undefined {
@@ -38,8 +41,8 @@ export function deliveryOf(lines: readonly string[], queueId: string): Delivery 
     throw new Error(`Postfix says of ${queueId} status=${status}, which nobody here expects`);
   }
   const log = attempt(lines.slice(0, end + 1), service, pid);
-  const channel = log.findLast((line) => line.includes(`TLS connection established to ${relay}:`));
-  const verified = channel?.includes(': Verified TLS connection established to ') ?? false;
+  const channels = log.flatMap((line) => [channel.exec(line)?.slice(1) ?? []]).filter(([, to]) => to === relay);
+  const verified = channels.at(-1)?.[0] === 'Verified';
   return { queueId, verified, status, relay, reason, log };
 }
 

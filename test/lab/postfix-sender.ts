@@ -6,7 +6,7 @@ import { type Instance, startInstance } from './postfix.ts';
 import { type Delivery, deliveryOf, queueIdOf } from './postfix-log.ts';
 import { waitFor } from './process.ts';
 
-export type SenderMode = 'dane-only' | 'dane' | 'mta-sts' | 'may';
+type SenderMode = 'dane-only' | 'dane' | 'mta-sts' | 'may';
 
 export interface SenderSpec {
   /** State directory; made when absent. */
@@ -22,7 +22,7 @@ export interface SenderSpec {
   readonly name?: string;
 }
 
-export interface Message {
+interface Message {
   readonly from: string;
   readonly to: string;
   readonly subject: string;

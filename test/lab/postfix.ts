@@ -4,7 +4,17 @@
  * Postfix reads only the system's resolver, so that each instance gets a mount namespace in which `/etc/resolv.conf`
  * names the lab's.
  */
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
 import { type Running, startProcess, waitFor } from './process.ts';
@@ -38,19 +48,22 @@ export async function startInstance(spec: InstanceSpec): Promise<Instance> {
   const [configDir, queue, data] = [join(spec.dir, 'conf'), join(spec.dir, 'queue'), join(spec.dir, 'data')];
   for (const dir of [configDir, queue, data]) mkdirSync(dir, { recursive: true });
   for (const dir of [spec.dir, configDir, queue]) chmodSync(dir, 0o755);
+  // A pid that an earlier run left here may belong to somebody else by now.
+  const pidFile = join(queue, 'pid/master.pid');
+  rmSync(pidFile, { force: true });
   const [uid, gid] = await postfixUser();
   chownSync(data, uid, gid);
   const main = { ...common(spec, queue, data), ...spec.parameters };
   const text = Object.entries(main).map(([name, value]) => `${name} = ${value}\n`);
-  writeFileSync(join(configDir, 'main.cf'), text.join(''));
-  writeFileSync(join(configDir, 'master.cf'), `${[...services, ...(spec.services ?? [])].join('\n')}\n`);
+  writeOld(join(configDir, 'main.cf'), text.join(''));
+  writeOld(join(configDir, 'master.cf'), `${[...services, ...(spec.services ?? [])].join('\n')}\n`);
   const part = startProcess({
     name: `postfix ${spec.name}`,
     argv: resolvingBy(spec.resolver, spec.dir, ['postfix', '-c', configDir, 'start-fg']),
     log: join(spec.dir, 'mail.log'),
   });
   const lines = (): string[] => readFileSync(part.log, 'utf8').split('\n');
-  const stop = (): Promise<void> => stopMaster(part, join(queue, 'pid/master.pid'));
+  const stop = (): Promise<void> => stopMaster(part, pidFile);
   try {
     await waitFor(`${part.name} has started`, () => lines().some((line) => line.includes('daemon started')), { part });
   } catch (error) {
@@ -61,25 +74,48 @@ export async function startInstance(spec: InstanceSpec): Promise<Instance> {
   return { configDir, log: part.log, part, lines, reload, stop };
 }
 
-/** The master makes a session of its own, which the group of the script that started it does not reach. */
+/** Postfix reads a file again and again until it is two seconds old, lest somebody is still writing it. */
+function writeOld(path: string, text: string): void {
+  writeFileSync(path, text);
+  const minuteAgo = Date.now() / 1000 - 60;
+  utimesSync(path, minuteAgo, minuteAgo);
+}
+
+/**
+ * The master makes a session of its own, which the group of the script that started it does not reach, and its
+ * children outlive it for a moment, with its listening sockets: only when all are gone has it stopped.
+ */
 async function stopMaster(part: Running, pidFile: string): Promise<void> {
-  if (!part.alive()) return;
-  const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0;
-  if (pid > 0) signalGroup(pid, 'SIGTERM');
-  const timer = setTimeout(() => {
-    if (pid > 0) signalGroup(pid, 'SIGKILL');
-    part.signal('SIGKILL');
-  }, 5000);
-  if (pid <= 0) part.signal('SIGTERM');
-  await part.ended;
+  const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : undefined;
+  if (pid === undefined || groupIsGone(pid)) return part.stop();
+  signalGroup(pid, 'SIGTERM');
+  const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), 5000);
+  await waitFor(`${part.name} has stopped`, () => groupIsGone(pid), { everyMs: 20 });
   clearTimeout(timer);
+  await part.stop();
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  if (!groupIsGone(pid)) process.kill(-pid, signal);
+}
+
+/** Whether nothing of a process group is left but what waits to be reaped. */
+function groupIsGone(group: number): boolean {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return !pids.some((pid) => {
+    const [state, , pgrp] = statFields(pid);
+    return Number(pgrp) === group && state !== 'Z' && state !== 'X';
+  });
+}
+
+/** State, parent, group, … of a process; nothing when it ended while we looked. */
+function statFields(pid: string): string[] {
   try {
-    process.kill(-pid, signal);
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return [];
   }
 }
 
