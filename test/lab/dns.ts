@@ -27,6 +27,9 @@ export interface Bind {
   readonly trustAnchors: readonly string[];
   /** Names of all zones served, `test` among them. */
   readonly zones: readonly string[];
+  /** The processes as they are now: `signal('SIGSTOP')` makes a server that no longer answers. */
+  readonly primary: Running;
+  readonly secondary: Running;
   /** Takes a server down; it answers nobody until it is up again. */
   readonly down: (role: Role) => Promise<void>;
   /** Starts a server that is down with all that it had; resolves when it answers for every zone. */
@@ -75,6 +78,12 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     tsig: keys.tsig,
     trustAnchors: layout.trustAnchors,
     zones: zones.map((zone) => zone.name),
+    get primary() {
+      return parts.primary;
+    },
+    get secondary() {
+      return parts.secondary;
+    },
     down: (role) => parts[role].stop(),
     up: async (role) => {
       if (!parts[role].alive()) parts[role] = startNamed(role, layout);
