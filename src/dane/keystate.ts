@@ -109,7 +109,9 @@ export function lagging(
     .map((one) => ({ where: one.where, known: one.key !== undefined }));
 }
 
-/** Whether the key's record has stood so long; where no set of ours stands or is cached, there is nothing to wait for. */
+/**
+ * Whether the key's record has stood so long; where no set of ours stands or is cached, there is nothing to wait for.
+ */
 export function hasStood(state: RolloverState, facts: RolloverFacts, key: string, forMs: number): boolean {
   if (!state.published) return true;
   const since = facts.standing[key];

@@ -105,7 +105,8 @@ function fromRetiring(state: RolloverState, facts: RolloverFacts): Advance {
     return stay(state, { reason: 'Waiting', message: 'The key after the next one is being made.' });
   const forbidden = swapWait(state, facts);
   if (forbidden !== undefined) return stay(state, forbidden);
-  // RFC 7671 §8.1: the old record goes only when the new key is in place everywhere; a grace covers hosts seen in haste.
+  // RFC 7671 §8.1: the old record goes only when the new key is in place everywhere; a grace covers hosts seen in
+  // haste.
   const until = (state.presentedSince ?? facts.now) + facts.gateMs;
   if (facts.now < until) {
     const message = `The old key's TLSA record goes after ${new Date(until).toISOString()}.`;

@@ -20,7 +20,8 @@ export function gate(input: {
 
 /**
  * One step of the key rollover: where it stands, what the DNS and the Secret should hold now, and what it waits for. At
- * most one phase is passed a call, every removal and swap on proof alone. While nothing changes the same state comes back.
+ * most one phase is passed a call, every removal and swap on proof alone. While nothing changes the same state comes
+ * back.
  *
  *     Steady ──next has stood──▶ Armed ──certificate──▶ Swapping ──all present next──▶ Retiring ──grace──▶ Steady
  *
@@ -150,7 +151,9 @@ function deliver(
   return { key, waits: [] };
 }
 
-/** A swap that was decided but not written before a crash is proven again; a Secret spoilt by others is simply mended. */
+/**
+ * A swap that was decided but not written before a crash is proven again; a Secret spoilt by others is simply mended.
+ */
 function swapInterrupted(state: RolloverState, facts: RolloverFacts, key: string): RolloverWait | undefined {
   if (facts.delivered !== state.current && facts.delivered !== state.next) return undefined;
   const forbidden = swapWait(state, facts);

@@ -7,8 +7,8 @@ interface Element {
 }
 
 /**
- * The SubjectPublicKeyInfo of a certificate exactly as its DER has it: OpenSSL would write it anew, and the digest might
- * differ for keys with unusual encodings. Undefined where the bytes are no certificate. Source: RFC 5280 §4.1.
+ * The SubjectPublicKeyInfo of a certificate exactly as its DER has it: OpenSSL would write it anew, and the digest
+ * might differ for keys with unusual encodings. Undefined where the bytes are no certificate. Source: RFC 5280 §4.1.
  */
 export function spkiOf(certificate: Uint8Array): Uint8Array | undefined {
   const outer = elementAt(certificate, 0, certificate.length);

@@ -102,7 +102,8 @@ function dataParses(tlsa: Tlsa): boolean {
 }
 
 /**
- * The record, if a sender of mail can use it; else why not. One that is not usable must not spoil the others of its set.
+ * The record, if a sender of mail can use it; else why not. One that is not usable must not spoil the others of its
+ * set.
  * Source: RFC 7671 §10.1, RFC 7672 §3.1.3.
  */
 export function usable(

@@ -11,8 +11,8 @@ interface RecordVerdict {
 }
 
 /**
- * - `Match`: this record authenticates the host by the certificate at `depth` (0 is the leaf; one past the end where the
- *   trust anchor is held by the record itself).
+ * - `Match`: this record authenticates the host by the certificate at `depth` (0 is the leaf; one past the end where
+ *   the trust anchor is held by the record itself).
  * - `NoMatch`: a usable record is there and none matches: a DANE sender defers the mail.
  * - `Unusable`: no record is usable: TLS is mandatory, unauthenticated (RFC 7672 §2.2).
  */
@@ -35,9 +35,9 @@ export interface DaneInput {
 const longestChain = 10;
 
 /**
- * Whether a TLSA set authenticates a host that sent this chain, as a DANE sender judges it. DANE-EE ignores names, dates
- * and trust; DANE-TA wants a signed path from the leaf to the anchor, every certificate of it in its time, and a name.
- * Name constraints and path lengths are not evaluated. Never throws.
+ * Whether a TLSA set authenticates a host that sent this chain, as a DANE sender judges it. DANE-EE ignores names,
+ * dates and trust; DANE-TA wants a signed path from the leaf to the anchor, every certificate of it in its time, and a
+ * name. Name constraints and path lengths are not evaluated. Never throws.
  * Source: RFC 7671 §5.1, §5.2, RFC 7672 §3.1, §3.2.
  */
 export function verifyDane(input: DaneInput): DaneVerdict {

@@ -28,8 +28,8 @@ export interface Publication {
 }
 
 /**
- * A policy id that was never given before: the second and eight hex digits over body and attempt, 22 letters and digits.
- * `now` is in milliseconds; `usedIds` are all ids of the history and any that were seen live.
+ * A policy id that was never given before: the second and eight hex digits over body and attempt, 22 letters and
+ * digits. `now` is in milliseconds; `usedIds` are all ids of the history and any that were seen live.
  */
 export function mintId(now: number, body: string, usedIds: Iterable<string>): string {
   const used = new Set(usedIds);
@@ -104,8 +104,8 @@ function promiseOf(one: Publication, adoptedMaxAge: number | undefined): number 
 
 /**
  * The hosts that a policy must name: those listed, and those removed that are still in the live MX (no `leftMxAt`) or
- * left it less than its TTL and the slop ago. Sorted, each once. `until` says when the next one may go, in milliseconds;
- * absent where none waits for a time.
+ * left it less than its TTL and the slop ago. Sorted, each once. `until` says when the next one may go, in
+ * milliseconds; absent where none waits for a time.
  * Nothing comes from live MX answers: they are unsigned, and could name an attacker's host. Source: RFC 8461 §8.1.
  */
 export function policyHosts(input: {
@@ -141,8 +141,8 @@ export interface ModeDecision {
 
 /**
  * The mode to publish. A wish for `enforce` starts in testing and is promoted on evidence: time, no failure, and proof
- * that all is well, for what is unknown is not yes. What enforces goes on enforcing whatever fails: a demotion is what an
- * attacker would want. `now` and `testingSince` are in milliseconds.
+ * that all is well, for what is unknown is not yes. What enforces goes on enforcing whatever fails: a demotion is what
+ * an attacker would want. `now` and `testingSince` are in milliseconds.
  * Source: RFC 8461 §5, derived.
  */
 export function effectiveMode(input: {
@@ -171,8 +171,9 @@ export function effectiveMode(input: {
 
 /**
  * Seconds: the max_age to publish. Testing and none promise a day; after promotion it grows from a day to a week to
- * what is wanted, each step standing as long as it promises, unless promotion was to be immediate. `next` is the next step and
- * the time, in milliseconds, from which it may be published. Never more than is wanted, nor than RFC 8461 §3.2 allows.
+ * what is wanted, each step standing as long as it promises, unless promotion was to be immediate. `next` is the next
+ * step and the time, in milliseconds, from which it may be published. Never more than is wanted, nor than RFC 8461
+ * §3.2 allows.
  */
 export function effectiveMaxAge(input: {
   readonly mode: Mode;

@@ -79,7 +79,7 @@ test('a zone may be one label, and the name of a record may hold underscores', (
   expect(toALabel('_25._tcp.MX.example', { underscore: true })).toEqual({ ok: true, name: '_25._tcp.mx.example' });
 });
 
-test('whatever is accepted is accepted again unchanged', () => {
+test('whatever is accepted is accepted again unchanged', { timeout: 30_000 }, () => {
   const text = fc.oneof(
     fc.domain(),
     fc.string({ unit: 'binary' }),
@@ -93,7 +93,7 @@ test('whatever is accepted is accepted again unchanged', () => {
       expect(toALabel(first.name)).toEqual(first);
       expect(toALabel(`${first.name.toUpperCase()}.`)).toEqual(first);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cpuMs } from '../dns/cost.ts';
 import { formatPolicy, parsePolicy } from '../../src/mtasts/policy.ts';
 
 /** RFC 8461 §3.2 and appendix A.1: the published example. */
@@ -71,8 +72,6 @@ describe('properties', () => {
     ['lines', 'mx: a.b\n'.repeat(8000)],
     ['labels', `mx: ${'a.'.repeat(32_000)}`],
   ])('a hostile text of %s takes little time', (_, text) => {
-    const start = performance.now();
-    parsePolicy(text);
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(cpuMs(() => void parsePolicy(text))).toBeLessThan(1500);
   });
 });

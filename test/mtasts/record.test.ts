@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cpuMs } from '../dns/cost.ts';
 import { formatStsRecord, parseStsRecords, stsRecordName } from '../../src/mtasts/record.ts';
 
 test.each<[string, readonly string[], string]>([
@@ -85,7 +86,5 @@ test.each([
   ['blanks', `v=STSv1;${' '.repeat(1_000_000)}x`],
   ['blanks in front', `${' '.repeat(1_000_000)}v=`],
 ])('a hostile record of %s takes little time', (_, text) => {
-  const start = performance.now();
-  parseStsRecords([text]);
-  expect(performance.now() - start).toBeLessThan(1000);
+  expect(cpuMs(() => void parseStsRecords([text]))).toBeLessThan(1500);
 });

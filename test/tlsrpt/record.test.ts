@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cpuMs } from '../dns/cost.ts';
 import {
   checkRua,
   encodeRua,
@@ -116,9 +117,7 @@ test.each([
   ['blanks', `x${' '.repeat(500_000)}x`],
   ['at signs', `mailto:${'@'.repeat(500_000)}`],
 ])('a hostile record of %s takes little time', (_, text) => {
-  const start = performance.now();
-  parseTlsRptRecords([`v=TLSRPTv1; rua=${text}`]);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(cpuMs(() => void parseTlsRptRecords([`v=TLSRPTv1; rua=${text}`]))).toBeLessThan(1500);
 });
 
 test('the record stands below the domain', () => {
