@@ -39,7 +39,9 @@ export function readProblem(value: unknown, status = 0): AcmeProblem {
 /** Seconds from a Retry-After header, a number or a date; undefined where there is none that makes sense. */
 export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
-  const seconds = /^\d{1,9}$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1000);
+  // A date has letters in it; Date.parse would take bare numbers for years.
+  const date = /[a-z]/i.test(header) ? Date.parse(header) : Number.NaN;
+  const seconds = /^\d{1,9}$/.test(header) ? Number(header) : Math.ceil((date - now) / 1000);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
 }
 

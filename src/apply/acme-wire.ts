@@ -45,6 +45,7 @@ interface Inner {
   readonly http: {
     request: (url: string, method: string, options?: { data?: unknown }) => Promise<WireAnswer>;
     getNonce: () => Promise<string>;
+    maxBadNonceRetries: number;
     externalAccountBinding: { kid?: string; hmacKey?: string };
     readonly getResourceUrl: (resource: string) => Promise<string>;
   };
@@ -82,6 +83,8 @@ export interface Wire {
 }
 
 const mostNonces = 64;
+/** A request survives a CA that refuses nine nonces of ten: giving up in the middle of an order costs a new one. */
+const nonceRetries = 50;
 const mostBytes = 1024 * 1024;
 
 async function readBody(body: Dispatcher.ResponseData['body'], contentType: string): Promise<unknown> {
@@ -108,6 +111,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   });
   const client = new Client({ directoryUrl, accountKey: options.accountKeyPem }) as unknown as Inner;
   client.api.accountUrl = options.accountUrl ?? null;
+  client.http.maxBadNonceRetries = nonceRetries;
   // acme-client asks for nonces and retries beneath one call: this says for which of ours it does so.
   const asking = new AsyncLocalStorage<Ask>();
   const nonces: string[] = [];

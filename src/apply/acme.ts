@@ -132,11 +132,14 @@ export function createAcme(options: AcmeOptions): Acme {
   const answer: Acme['answer'] = async (order) => {
     const at = await wire();
     const pending = order.authorizations.filter(({ status }) => status === 'pending');
-    await Promise.all(
-      pending.map(({ challengeUrl, name }) =>
-        at.post({ url: challengeUrl }, { resource: 'challenge', asked: `the proof for ${name}`, payload: {} }),
-      ),
-    );
+    const prove = async ({ challengeUrl, name }: StoredAuthorization): Promise<void> => {
+      const ask = { resource: 'challenge', asked: `the proof for ${name}`, payload: {} } as const;
+      await at.post({ url: challengeUrl }, ask).catch((error: unknown) => {
+        // Some CAs refuse an answer that was given before a crash; whether it was good shows in the order.
+        if (problemTypeOf(error) !== 'malformed') throw error;
+      });
+    };
+    await Promise.all(pending.map(prove));
   };
 
   /** Why an order failed: its own problem, else that of the challenge that failed. */

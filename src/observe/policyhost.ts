@@ -99,7 +99,7 @@ function failureText(error: unknown): string {
     case 'ECONNREFUSED':
       return 'connection refused: nothing listens there';
     case 'ECONNRESET':
-      return 'the server broke the connection off: it may not know this host name';
+      return 'the server broke the connection off';
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'EADDRNOTAVAIL':

@@ -66,28 +66,26 @@ export function openDialogue(stream: Duplex, times: DialogueTimes): Dialogue {
     return undefined;
   };
 
-  /** Resolves to false when nothing came for too long, or the deadline has passed. */
-  const more = async (): Promise<boolean> => {
-    const left = Math.min(times.idleMs, times.deadline - monotonic());
-    if (left <= 0) return false;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), left);
-    wake = () => resolve(true);
-    const woken = await promise;
+  /** Resolves when something came, or says what ran out. */
+  const more = async (): Promise<Heard | undefined> => {
+    const left = times.deadline - monotonic();
+    const overall = left <= times.idleMs;
+    const { promise, resolve } = Promise.withResolvers<Heard | undefined>();
+    const detail = overall ? 'it took too long in all' : `nothing came for ${times.idleMs / 1000} s`;
+    const timer = setTimeout(() => resolve({ heard: 'Timeout', detail }), Math.max(0, Math.min(left, times.idleMs)));
+    wake = () => resolve(undefined);
+    const timeout = await promise;
     wake = undefined;
     clearTimeout(timer);
-    return woken;
+    return timeout;
   };
 
   const hear = async (): Promise<Heard> => {
     for (;;) {
+      // A server that never stops talking is left all the same.
       if (times.deadline <= monotonic()) return { heard: 'Timeout', detail: 'it took too long in all' };
-      const heard = take() ?? ended;
+      const heard = take() ?? ended ?? (await more());
       if (heard !== undefined) return heard;
-      if (await more()) continue;
-      const seconds = Math.round(times.idleMs / 1000);
-      const overall = times.deadline <= monotonic();
-      return { heard: 'Timeout', detail: overall ? 'it took too long in all' : `nothing came for ${seconds} s` };
     }
   };
 

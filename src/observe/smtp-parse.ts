@@ -70,7 +70,7 @@ export function createReplyReader(limits: ReplyLimits = replyLimits): ReplyReade
     const parsed = parseLine(bytes);
     if (parsed === undefined) {
       return malformed(
-        `the server sent a line that is no SMTP reply: "${printable(new TextDecoder().decode(bytes), 80)}"`,
+        `the server sent a line that is no SMTP reply: "${printable(new TextDecoder().decode(bytes).trimEnd(), 80)}"`,
       );
     }
     if (code !== undefined && parsed.code !== code) {

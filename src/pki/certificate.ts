@@ -16,6 +16,9 @@ function spkiOf(certificate: X509Certificate): Uint8Array {
   return fields?.spki ?? certificate.publicKey.export({ type: 'spki', format: 'der' });
 }
 
+/** Public CAs leave the subject empty; Node then has undefined where its types promise a string. */
+const nameText = (name: string | undefined): string => (name ?? '').replaceAll('\n', ', ');
+
 /** What Mailseal notes of one certificate. */
 export function describeCertificate(certificate: X509Certificate): SentCertificate {
   return {
@@ -24,8 +27,8 @@ export function describeCertificate(certificate: X509Certificate): SentCertifica
     spkiSha256: sha256(spkiOf(certificate)),
     notBefore: Date.parse(certificate.validFrom),
     notAfter: Date.parse(certificate.validTo),
-    issuer: certificate.issuer.replaceAll('\n', ', '),
-    subject: certificate.subject.replaceAll('\n', ', '),
+    issuer: nameText(certificate.issuer),
+    subject: nameText(certificate.subject),
   };
 }
 

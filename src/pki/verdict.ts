@@ -11,7 +11,7 @@ const noIssuer = new Set([
 ]);
 
 function selfIssued(certificate: SentCertificate): boolean {
-  return certificate.issuer === certificate.subject;
+  return certificate.issuer !== '' && certificate.issuer === certificate.subject;
 }
 
 /** Whether a certificate that was sent is not signed by any other that was, and none above the gap was sent. */
