@@ -35,7 +35,7 @@ export interface PolicyLimits {
 }
 
 export const policyLimits: PolicyLimits = {
-  contexts: 500,
+  contexts: 200,
   connectionsPerAddress: 256,
   connections: 10_000,
   headerBytes: 8192,

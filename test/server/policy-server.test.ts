@@ -308,6 +308,17 @@ test('contexts beyond the cap are dropped and built again', async () => {
   expect((await status('/metrics')).body).toContain('mailseal_policy_tls_contexts 1\n');
 });
 
+test('a connection outlives the context that it was set up with', async () => {
+  await server.close();
+  await start({ contexts: 1 });
+  const open = await openTls(client, a);
+  for (const host of [b, a, b]) await fetchOnce(host);
+  await mountShard(join(shardsDir, '0'), { [a]: entryOf(a, policyOf('mx.a.example'), authority.issue([a])) });
+  await waitFor('the reload', () => lines.some((line) => line.includes('"changed":1,')));
+  expect((await ask(open, a)).code).toBe(200);
+  open.destroy();
+});
+
 test('on the way out it turns unready, serves on, then closes', async () => {
   await server.close();
   await start({ lameDuckMs: 300 });
