@@ -14,15 +14,5 @@ export const defaults = {
   dane: { mode: 'Auto', ttlSeconds: 3600 },
   suspend: false,
   provider: { default: false, settleSeconds: 0, tsigAlgorithm: 'hmac-sha256' },
-  issuer: { default: false, selfSignedYears: 10 },
+  issuer: { default: false, selfSignedYears: 3 },
 } as const;
-
-/** The Secret that MX hosts mount, where the spec names none. */
-export function defaultSecretName(exchangerName: string): string {
-  return `${exchangerName}-tls`;
-}
-
-/** The MailExchanger made for a MailDomain that lists its hosts inline. */
-export function inlineExchangerName(domainName: string): string {
-  return domainName;
-}

@@ -9,7 +9,7 @@ import type { Format } from './formats.ts';
  * A rule between fields. `cel` is checked by the API server at `kubectl apply`, `holds` by the reconciler (absent for
  * rules about a change, which only the API server sees); a live test shows that the two agree.
  */
-export interface Rule<T> {
+interface Rule<T> {
   /** Stable PascalCase name. */
   readonly name: string;
   readonly cel: string;
@@ -83,8 +83,8 @@ export type SchemaOf<T> = [T] extends [string]
 
 /** Any schema, for code that walks one. */
 export type AnySchema = AnyString | IntegerSchema | BooleanSchema | AnyArray | AnyObject;
-export type AnyArray = ArrayOf<unknown, AnySchema>;
-export type AnyProperty = AnySchema & { readonly required?: true };
+type AnyArray = ArrayOf<unknown, AnySchema>;
+type AnyProperty = AnySchema & { readonly required?: true };
 export interface AnyObject extends Described<object> {
   readonly type: 'object';
   readonly properties: Readonly<Record<string, AnyProperty>>;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { operatorConfig } from '../../src/config.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 import { helm, kubectl, kubectlApply } from '../lab/kubectl.ts';
 import { chart, deploymentsOf, type Manifest, manifestsOf, rolesOf } from './rendered.ts';
@@ -82,6 +83,7 @@ describe('rendered', () => {
     const sets = [
       'egress.allowPrivateAddresses={10.53.0.0/24,fd53::/64}',
       'installationId=abcdefgh-1',
+      'tenantNamespaces={mail,customers}',
       'resolvers.secureName=test',
     ];
     const [operator] = deploymentsOf(await render(...sets));
@@ -89,6 +91,7 @@ describe('rendered', () => {
     expect(args).toEqual([
       'operator',
       `--namespace=${namespace}`,
+      '--tenant-namespaces=mail,customers',
       '--policy-service=mailseal-policy',
       '--policy-selector=app.kubernetes.io/name=mailseal,app.kubernetes.io/instance=mailseal,app.kubernetes.io/component=policy',
       '--policy-port=8443',
@@ -103,6 +106,7 @@ describe('rendered', () => {
       '--http-address=0.0.0.0:9090',
       '--log-level=info',
     ]);
+    expect(operatorConfig(args?.slice(1) ?? [])).toMatchObject({ namespace, tenantNamespaces: ['mail', 'customers'] });
   });
 
   test('further CAs are mounted and named to Node', async () => {
@@ -175,13 +179,14 @@ describe('installed', () => {
     ['yes', 'patch maildomains.mailseal.dev/status', 'anywhere'],
     ['yes', 'patch maildomains.mailseal.dev', 'anywhere'],
     ['yes', 'create mailexchangers.mailseal.dev', 'anywhere'],
-    ['yes', 'create events', 'anywhere'],
+    ['yes', 'create events.events.k8s.io', 'anywhere'],
     ['yes', 'create secrets', namespace],
     ['yes', 'delete secrets', namespace],
     ['yes', 'update leases', namespace],
     ['yes', 'patch pods', namespace],
     ['yes', 'patch secrets', 'mail'],
     ['yes', 'watch configmaps', 'mail'],
+    ['no', 'delete mailexchangers.mailseal.dev', 'mail'],
     ['no', 'delete secrets', 'mail'],
     ['no', 'list secrets', 'mail'],
     ['no', 'get secrets', 'other'],

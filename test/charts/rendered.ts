@@ -14,7 +14,7 @@ export interface Manifest {
   };
 }
 
-export interface Container {
+interface Container {
   readonly args: readonly string[];
   readonly image: string;
   readonly securityContext: unknown;
@@ -22,7 +22,7 @@ export interface Container {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
-export interface PodSpec {
+interface PodSpec {
   readonly automountServiceAccountToken: boolean;
   readonly serviceAccountName: string;
   readonly securityContext: unknown;

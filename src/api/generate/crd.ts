@@ -1,6 +1,7 @@
 /** A kind's CustomResourceDefinition. */
 import { formats } from '../formats.ts';
 import type { AnyKind, AnySchema, Column } from '../schema.ts';
+import { group } from '../types.ts';
 
 /** JSON as Kubernetes manifests hold it; properties with `undefined` are left out when written. */
 export type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -16,9 +17,9 @@ export function crdOf(kind: AnyKind): Json {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${kind.plural}.mailseal.dev` },
+    metadata: { name: `${kind.plural}.${group}` },
     spec: {
-      group: 'mailseal.dev',
+      group,
       scope: kind.scope,
       names: {
         kind: kind.kind,

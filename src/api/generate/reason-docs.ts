@@ -2,7 +2,7 @@ import type { Reason } from '../reasons.ts';
 import { mailReasonDocs } from './reason-docs-mail.ts';
 
 /** What a reason means in general, and how it is mended. */
-export interface ReasonDoc {
+interface ReasonDoc {
   readonly means: string;
   /** `–` where there is nothing to mend. */
   readonly mend: string;
