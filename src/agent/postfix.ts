@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TlsFiles } from './agent-file.ts';
 import { writeAtomically } from './atomic-file.ts';
 
-export interface Ended {
+interface Ended {
   readonly ok: boolean;
   /** What the command wrote, at most some lines. */
   readonly said: string;

@@ -5,7 +5,7 @@ import type { ConfigMapObject, Kube } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import type { AgentFile } from './agent-file.ts';
 
-export const reportFieldManager = 'mailseal-agent';
+const reportFieldManager = 'mailseal-agent';
 const dayMs = 86_400_000;
 
 export interface Report {

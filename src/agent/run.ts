@@ -23,7 +23,7 @@ export interface AgentLimits {
   readonly retryMostMs: number;
 }
 
-export const agentLimits: AgentLimits = {
+const agentLimits: AgentLimits = {
   watchSeconds: 300,
   settleMs: 15_000,
   retryInstallMs: 300_000,

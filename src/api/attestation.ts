@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-export const attestationFormatVersion = 1;
+const attestationFormatVersion = 1;
 export const attestationDataKey = 'attestation.json';
 export const attestationLabel = 'mailseal.dev/attestation';
 export const exchangerLabel = 'mailseal.dev/exchanger';

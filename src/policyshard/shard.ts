@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** What a policy pod serves for one `mta-sts.DOMAIN`. */
 export interface HostEntry {

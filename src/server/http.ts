@@ -3,7 +3,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import { isIPv6, type Server as NetServer, type Socket } from 'node:net';
 
 export interface Address {
-  readonly host: string;
+  /** Absent: all addresses of the machine, also where it has no IPv6. */
+  readonly host?: string;
   /** 0 takes any free one. */
   readonly port: number;
 }
@@ -16,14 +17,15 @@ export function parseAddress(text: string): Address {
   const found = /^(?:\[(?<six>[0-9a-fA-F:.%a-z]+)\]|(?<four>[^:[\]]*)):(?<port>\d{1,5})$/u.exec(text);
   const port = Number(found?.groups?.['port']);
   if (found === null || port > 65_535) throw new Error(`'${text}' is not an address such as 127.0.0.1:8443 or :8443`);
-  return { host: found.groups?.['six'] ?? (found.groups?.['four'] || '::'), port };
+  const host = found.groups?.['six'] ?? found.groups?.['four'] ?? '';
+  return host === '' ? { port } : { host, port };
 }
 
 /** Resolves with the port once the server listens; rejects when it can't. */
 export function listen(server: NetServer, address: Address): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
+    server.listen({ ...address, backlog: 1024 }, () => {
       server.off('error', reject);
       const bound = server.address();
       resolve(typeof bound === 'object' && bound !== null ? bound.port : address.port);

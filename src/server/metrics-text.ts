@@ -8,10 +8,10 @@ export interface PolicyMetrics {
   readonly text: (gauges: PolicyGauges) => string;
 }
 
-export type HandshakeOutcome = 'ok' | 'unknown-name' | 'failed';
+type HandshakeOutcome = 'ok' | 'unknown-name' | 'failed';
 
 /** What is asked for at the moment of the scrape. */
-export interface PolicyGauges {
+interface PolicyGauges {
   readonly contexts: number;
   readonly shards: number;
   readonly hosts: number;

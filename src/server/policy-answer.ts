@@ -4,8 +4,8 @@ import type { TLSSocket } from 'node:tls';
 import { hostOf } from './http.ts';
 import type { ServedHost } from './served.ts';
 
-export const policyPath = '/.well-known/mta-sts.txt';
-export const revisionHeader = 'mailseal-revision';
+const policyPath = '/.well-known/mta-sts.txt';
+const revisionHeader = 'mailseal-revision';
 
 export interface PolicyAnswer {
   readonly find: (host: string) => ServedHost | undefined;

@@ -34,7 +34,7 @@ export interface PolicyLimits {
   readonly drainMs: number;
 }
 
-export const policyLimits: PolicyLimits = {
+const policyLimits: PolicyLimits = {
   contexts: 200,
   connectionsPerAddress: 256,
   connections: 10_000,

@@ -10,7 +10,7 @@ export interface ServedHost {
 }
 
 /** What one reading of a shard changed. */
-export interface Taken {
+interface Taken {
   /** `false`: nothing of the shard could be used, the last good one stays. */
   readonly used: boolean;
   readonly problems: readonly ShardProblem[];
@@ -65,7 +65,7 @@ export function createServed(): Served {
 }
 
 /** Why this certificate and key can't be presented for the host; `undefined` when they can. */
-export function pairProblem(host: string, entry: HostEntry, now: number): string | undefined {
+function pairProblem(host: string, entry: HostEntry, now: number): string | undefined {
   try {
     const leaf = new X509Certificate(entry.certificate);
     if (!leaf.checkPrivateKey(createPrivateKey(entry.key))) return 'the key does not belong to the certificate';

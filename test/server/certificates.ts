@@ -1,6 +1,6 @@
 /** Keys and certificates for tests, made by the openssl program: a root, and leaves that it signed. */
 import { execFileSync } from 'node:child_process';
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,9 +99,4 @@ function openssl(argumentsIn: (folder: string) => readonly string[]): string {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** Both halves belong together: a check of the tests' own tool. */
-export function isPair({ certificate, key }: Pair): boolean {
-  return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
 }
