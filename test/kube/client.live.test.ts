@@ -7,6 +7,7 @@ import { createKube, type KubeClient } from '../../src/kube/client.ts';
 import { type KubeAccess, loadKubeConfig } from '../../src/kube/config.ts';
 import type { ConfigMapObject, KubeObject } from '../../src/kube/types.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
+import { scenarios } from './contract.ts';
 import { type Fault, type Proxy, type Seen, startProxy } from './proxy.ts';
 
 let dir: string;
@@ -106,6 +107,10 @@ describe('against the real API server', () => {
       message: expect.stringContaining('cannot list resource "secrets"') as string,
     });
     theirs.close();
+  });
+
+  test.each(scenarios)('$sentence', async ({ run, want }) => {
+    expect(await run(kube, `contract-${scenarios.findIndex((scenario) => scenario.run === run)}`)).toEqual(want);
   });
 
   test('200 calls at once and 200 in a row use three connections at most', async () => {

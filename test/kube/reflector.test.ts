@@ -227,6 +227,7 @@ describe('a reflector', () => {
       },
       query,
       timers,
+      random: () => 0.5,
       select: () => 'x',
       onChange: () => undefined,
     });
