@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The operator's metrics, under the names that controller-runtime's dashboards know, and Mailseal's own. */
 export interface Metrics {
@@ -15,9 +15,7 @@ export interface Metrics {
   readonly objects: Gauge<'kind' | 'ready'>;
 }
 
-/** Loads prom-client only here: no other program needs it. */
-export async function createMetrics(): Promise<Metrics> {
-  const { Counter, Gauge, Histogram, Registry } = await import('prom-client');
+export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const buckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 30];

@@ -30,6 +30,7 @@ export const reasons = [
   'ZoneNotFound',
   'RecordChanged',
   'ForeignRecord',
+  'TLSAForeign',
   'WildcardSynthesised',
   'TooManyChanges',
   'NameNotAllowed',

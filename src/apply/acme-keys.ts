@@ -18,7 +18,7 @@ export async function createKey(algorithm: KeyAlgorithm = 'ECDSA-P256'): Promise
 /** A certificate request (RFC 2986) for these DNS names, which have no common name: DER. */
 export async function createRequest(names: readonly string[], keyPem: string): Promise<Buffer> {
   // Loaded late: it costs megabytes that a program which asks for no certificate need not pay.
-  const { crypto } = await import('acme-client');
+  const { crypto } = await import('./acme-library.ts');
   const [, pem] = await crypto.createCsr({ altNames: [...names] }, keyPem);
   return Buffer.from(pem.toString().replace(/-----[^-]+-----|\s/g, ''), 'base64');
 }

@@ -101,7 +101,7 @@ async function readBody(body: Dispatcher.ResponseData['body'], contentType: stri
 
 /** Opens nothing yet: connections, directory and nonces come with the first request. */
 export async function createWire(options: WireOptions): Promise<Wire> {
-  const [{ Client }, { Agent, request }] = await Promise.all([import('acme-client'), import('undici')]);
+  const { Client, Agent, request } = await import('./acme-library.ts');
   const { directoryUrl, caBundle, timeoutMs, clock } = options;
   const ca = new URL(directoryUrl).host;
   const agent = new Agent({

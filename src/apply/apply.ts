@@ -32,10 +32,13 @@ export async function applyChanges(world: World, applicant: Applicant, changes: 
   };
   let made = 0;
   for (const change of changes) {
+    if (change.do === 'Records' && change.urgency === 'whenNext') {
+      rideAlong(world, applicant.owner, change);
+      continue;
+    }
     world.log.info('change', { object: applicant.owner, step: change.do, why: change.why });
-    const rides = change.do === 'Records' && change.urgency === 'whenNext';
     await applyChange(world, applicant.owner, change, save);
-    if (!rides) made += 1;
+    made += 1;
   }
   return { made };
 }
@@ -72,7 +75,7 @@ async function applyChange(
       await fetchCertificate(world, change, save);
       return;
     case 'Records':
-      await writeRecords(world, owner, change);
+      await submit(world, owner, change);
       return;
     case 'Deliver':
       await deliver(world, change.secret);
@@ -144,17 +147,23 @@ async function fetchCertificate(
   await save({ ...rest, certificate: stored(chain, order.issuer, key) });
 }
 
-async function writeRecords(world: World, owner: string, change: Of<'Records'>): Promise<void> {
-  const { provider, zone, urgency, aliases } = change;
-  const submit = (): Promise<void> =>
-    world.zoneWriter.submit({ provider, zone }, change.changes, { urgency, owner, aliases });
-  if (urgency === 'now') return submit();
-  const key = JSON.stringify([provider, zone, change.changes]);
+function submit(
+  world: World,
+  owner: string,
+  { provider, zone, changes, urgency, aliases }: Of<'Records'>,
+): Promise<void> {
+  return world.zoneWriter.submit({ provider, zone }, changes, { urgency, owner, aliases });
+}
+
+/** Goes with the next batch to its zone; nothing waits for it, and it is planned again until it is made. */
+function rideAlong(world: World, owner: string, change: Of<'Records'>): void {
+  const key = JSON.stringify([change.provider, change.zone, change.changes]);
   if (world.riding.has(key)) return;
   world.riding.add(key);
-  submit()
+  world.log.info('change', { object: owner, step: 'Records', why: change.why });
+  submit(world, owner, change)
     .catch((error: unknown) =>
-      world.log.warn('a spent challenge could not be taken away yet', { object: owner, problem: messageOf(error) }),
+      world.log.warn('a change that was to ride along was not made', { object: owner, problem: messageOf(error) }),
     )
     .finally(() => world.riding.delete(key));
 }

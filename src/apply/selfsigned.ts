@@ -1,4 +1,5 @@
 /** Certificates that vouch for themselves: enough for DANE-EE, which looks at nothing but the key (RFC 7671 §5.1). */
+import * as x509 from '@peculiar/x509';
 import { createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto';
 
 export interface SelfSignedOptions {
@@ -35,8 +36,6 @@ async function importKeys(keyPem: string): Promise<{ keys: webcrypto.CryptoKeyPa
 export async function issueSelfSigned(options: SelfSignedOptions): Promise<string> {
   const { names, now } = options;
   if (names.length === 0) throw new Error('a certificate needs a name');
-  // Loaded late: only issuers of this kind need it.
-  const x509 = await import('@peculiar/x509');
   const { keys, algorithm } = await importKeys(options.keyPem);
   // RFC 5280 §4.1.2.2: positive and at most 20 octets.
   const serial = randomBytes(16);

@@ -95,10 +95,10 @@ export interface LintStreams {
   readonly write: (text: string) => void;
 }
 
-const usage = `usage: mailseal lint [--json] KIND [FILE]
+const usage = `usage: mailseal lint [--text] KIND [FILE]
   KIND   ${lintKinds.join(', ')}
   FILE   a path; - or nothing reads standard input
-  --json write {"ok", "value", "problems"} instead of words
+  --text write words instead of the JSON {"ok", "value", "problems"}
 Of records, one stands on each line. The exit code is 0 if there is no error, else 1.
 `;
 
@@ -108,7 +108,7 @@ export async function runLint(args: readonly string[], streams: LintStreams): Pr
     streams.write(usage);
     return 0;
   }
-  const words = args.filter((word) => word !== '--json');
+  const words = args.filter((word) => word !== '--text');
   const [kind, file = '-', ...more] = words;
   const known = lintKinds.find((one) => one === kind);
   if (known === undefined || more.length > 0 || words.some((word) => word.startsWith('--'))) {
@@ -127,7 +127,7 @@ export async function runLint(args: readonly string[], streams: LintStreams): Pr
     return 1;
   }
   const result = lint(known, text);
-  streams.write(args.includes('--json') ? `${JSON.stringify(result)}\n` : inWords(result));
+  streams.write(args.includes('--text') ? inWords(result) : `${JSON.stringify(result)}\n`);
   return result.ok ? 0 : 1;
 }
 

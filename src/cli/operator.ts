@@ -31,7 +31,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   }
   const config = operatorConfig(args);
   const log = createLog(io.out, config.logLevel, io.clock);
-  const metrics = await createMetrics();
+  const metrics = createMetrics();
   const access = await loadKubeConfig(config.kube);
   const kube = createKube(access, {
     userAgent: 'mailseal-operator',
@@ -87,8 +87,10 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     await world.zoneWriter.flush();
     metrics.leader.set({ name: 'mailseal' }, 0);
   };
+  // A connection of its own: no burst of writes delays a renewal of the Lease.
+  const leaseKube = createKube(access, { userAgent: 'mailseal-operator-lease', connections: 1, timeoutSeconds: 3 });
   const election = createElection({
-    kube,
+    kube: leaseKube,
     namespace: config.namespace,
     name: 'mailseal-operator',
     identity: `${hostname()}-${randomUUID().slice(0, 8)}`,
@@ -112,6 +114,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   await server.close();
   outside.close();
   kube.close();
+  leaseKube.close();
   return 0;
 }
 

@@ -1,6 +1,6 @@
 import type { Reason } from '../api/reasons.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
-import { isWithin } from '../dns/names.ts';
+import { isWithin, toALabel } from '../dns/names.ts';
 
 /** A name resolved to the provider and zone that carry its records, or the reason why there is none. */
 export type Resolution<T> =
@@ -16,7 +16,10 @@ export interface ZoneGrant {
 const refuse = (reason: Reason, message: string): Resolution<never> => ({ ok: false, reason, message });
 
 const zonesOf = (provider: DNSProvider, name: string): readonly string[] =>
-  provider.spec.zones.map((zone) => zone.toLowerCase().replace(/\.$/u, '')).filter((zone) => isWithin(name, zone));
+  provider.spec.zones.flatMap((text) => {
+    const zone = toALabel(text, { minLabels: 1, underscore: true });
+    return zone.ok && isWithin(name, zone.name) ? [zone.name] : [];
+  });
 
 const grants = (provider: DNSProvider, namespace: string): boolean =>
   provider.spec.allowedNamespaces?.names.includes(namespace) ?? false;

@@ -118,7 +118,11 @@ export async function observeDomain(
   world: World,
   desired: DesiredDomain,
   stored: { readonly state: DomainState } | undefined,
-  request: { readonly exchangers: readonly ObservedExchangerRef[]; readonly providerRef: string | undefined },
+  request: {
+    readonly exchangers: readonly ObservedExchangerRef[];
+    readonly providerRef: string | undefined;
+    readonly settling: boolean;
+  },
 ): Promise<ObservedDomain> {
   const state = stored?.state;
   const issuer = await world.issuerOf(desired.issuer);
@@ -142,6 +146,7 @@ export async function observeDomain(
   ]);
   return {
     installationId: world.installationId,
+    settling: request.settling,
     state,
     freshKey,
     views,

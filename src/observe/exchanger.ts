@@ -93,7 +93,7 @@ export async function observeExchanger(
   world: World,
   desired: DesiredExchanger,
   stored: { readonly state: ExchangerState } | undefined,
-  request: { readonly askedAt: number; readonly providerRef: string | undefined },
+  request: { readonly askedAt: number; readonly providerRef: string | undefined; readonly settling: boolean },
 ): Promise<ObservedExchanger> {
   const state = stored?.state;
   const freshKeys = state === undefined ? ([await drawKey(), await drawKey()] as const) : undefined;
@@ -116,6 +116,7 @@ export async function observeExchanger(
   ]);
   return {
     installationId: world.installationId,
+    settling: request.settling,
     state,
     freshKeys,
     mounted,

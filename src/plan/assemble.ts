@@ -1,3 +1,4 @@
+import { canonical } from '../api/canonical.ts';
 import type { CertificatePlan } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
 import type { RecordsPlan } from './records.ts';
@@ -6,10 +7,22 @@ import type { State } from './state.ts';
 const stores: ReadonlySet<Change['do']> = new Set(['Order', 'SelfSign', 'FetchCertificate', 'SaveState']);
 const second = 1000;
 
-/** Equal but for spent challenges: taking those out is worth a write only when nothing else is on its way. */
-function worthSaving(stored: State | undefined, state: State, settled: boolean): boolean {
+/** A state without what merely confirms: it can be stored with the next step, as long as there is one soon. */
+function essence(state: State): State {
+  return {
+    ...state,
+    spent: [],
+    applied: state.applied.map((entry) => {
+      const { since: _since, ...rest } = entry;
+      return { ...rest, standing: 'Intended' };
+    }),
+  };
+}
+
+/** Whether the difference to what is stored must be written now. */
+function worthSaving(stored: State | undefined, state: State, settling: boolean): boolean {
   if (stored === undefined) return false;
-  const plain = (value: State): string => JSON.stringify(settled ? value : { ...value, spent: [] });
+  const plain = (value: State): string => canonical(settling ? essence(value) : value);
   return plain(stored) !== plain(state);
 }
 
@@ -47,13 +60,14 @@ export function assemble(parts: {
   readonly records: RecordsPlan;
   readonly steps: readonly Change[];
   readonly suspended: boolean;
-  readonly now: number;
+  /** Steps follow each other quickly at the moment: what merely confirms is stored with the next of them. */
+  readonly settling: boolean;
 }): { readonly changes: readonly Change[]; readonly waits: readonly Wait[] } {
   const { certificate, records } = parts;
   const waits: Wait[] = [...certificate.waits];
   const changes: Change[] = [];
   const storing = certificate.changes.some((change) => stores.has(change.do));
-  if (!storing && worthSaving(parts.stored, parts.state, records.pending.length === 0)) {
+  if (!storing && worthSaving(parts.stored, parts.state, parts.settling && records.pending.length > 0)) {
     changes.push({ do: 'SaveState', why: 'what follows depends on it', state: parts.state });
   }
   changes.push(...certificate.changes, ...parts.steps);

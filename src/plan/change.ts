@@ -4,8 +4,9 @@ import type { HostEntry } from '../policyshard/shard.ts';
 import type { OpenOrder, State } from './state.ts';
 
 /** One small step, with the reason why it may happen now. They are applied in the order of the plan. */
-export type Change = { readonly why: string } & (
-  /** Opens an order and stores it with the state, keys included, before anything depends on them. */
+export type Change = {
+  readonly why: string;
+} /** Opens an order and stores it with the state, keys included, before anything depends on them. */ & (
   | { readonly do: 'Order'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
   | { readonly do: 'SelfSign'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
   | { readonly do: 'AnswerChallenges'; readonly order: OpenOrder }

@@ -30,6 +30,8 @@ export interface ObservedExchangerRef {
 
 export interface ObservedDomain {
   readonly installationId: string;
+  /** The object was looked at in vain only a few times: its next step is near. */
+  readonly settling: boolean;
   readonly state: DomainState | undefined;
   readonly freshKey: StoredKey | undefined;
   readonly views: ReadonlyMap<string, RecordView>;
@@ -195,7 +197,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     records,
     steps: serve,
     suspended: desired.suspended,
-    now,
+    settling: observed.settling,
   });
   const lag = serving.lagging.map((why) => ({ why, forMs: second }));
   const promotion = mode.mode === desired.mtaSts.mode ? undefined : { why: mode.why, at: mode.at };

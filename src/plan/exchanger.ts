@@ -34,6 +34,8 @@ export type MountedSecret =
 
 export interface ObservedExchanger {
   readonly installationId: string;
+  /** The object was looked at in vain only a few times: its next step is near. */
+  readonly settling: boolean;
   readonly state: ExchangerState | undefined;
   /** Two keys, drawn for the case that there is no state yet. */
   readonly freshKeys: readonly [StoredKey, StoredKey] | undefined;
@@ -248,7 +250,7 @@ export function planExchanger(
     records,
     steps: deliver,
     suspended: desired.suspended,
-    now,
+    settling: observed.settling,
   });
   return { changes, waits, state, certificate, records, delivery, lagging };
 }

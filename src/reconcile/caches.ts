@@ -15,6 +15,7 @@ import {
 } from '../api/types.ts';
 import { messageOf } from '../errors.ts';
 import type { Watching } from '../kube/client.ts';
+import { slim } from '../kube/cache.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import type { ConfigMapObject, KubeObject, ListQuery } from '../kube/types.ts';
 import type { Log } from '../log.ts';
@@ -65,12 +66,6 @@ export interface CachesOptions {
   readonly log: Log;
 }
 
-/** Managed fields are most of an object's bytes, and nobody here reads them. */
-function lean<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { managedFields?: unknown };
-  return { ...object, metadata };
-}
-
 /** What a human, or someone else than this operator, changed: our own status writes call for nothing. */
 const asked = ({ metadata }: KubeObject): string =>
   JSON.stringify([metadata.generation, metadata.deletionTimestamp, metadata.annotations]);
@@ -101,10 +96,10 @@ export function createCaches(options: CachesOptions): Caches {
       if (entry === undefined || previous === undefined || asked(entry) !== asked(previous)) tell(key);
     };
 
-  const domains = follow<MailDomain, MailDomain>({ apiVersion, kind: 'MailDomain' }, lean, onAsked(notify.domain));
+  const domains = follow<MailDomain, MailDomain>({ apiVersion, kind: 'MailDomain' }, slim, onAsked(notify.domain));
   const exchangers = follow<MailExchanger, MailExchanger>(
     { apiVersion, kind: 'MailExchanger' },
-    lean,
+    slim,
     (key, entry, previous) => {
       onAsked(notify.exchanger)(key, entry, previous);
       for (const [domain, value] of domains.entries()) if (refersTo(value, key)) notify.domain(domain);
@@ -112,12 +107,12 @@ export function createCaches(options: CachesOptions): Caches {
   );
   const providers = follow<DNSProvider, DNSProvider>(
     { apiVersion, kind: 'DNSProvider' },
-    lean,
+    slim,
     onAsked(notify.provider),
   );
   const issuers = follow<CertificateIssuer, CertificateIssuer>(
     { apiVersion, kind: 'CertificateIssuer' },
-    lean,
+    slim,
     onAsked(notify.issuer),
   );
   const pods = follow<Pod, PolicyPod>(

@@ -49,7 +49,11 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   if ((await ensureExchanger(world, mailDomain)) === 'Written') return { requeueAfterMs: 1000 };
   const { desired, exchangers } = desire(world, mailDomain, domain, stored);
   const providerRef = mailDomain.spec.dnsProviderRef?.name;
-  const observed = await observeDomain(world, desired, stored, { exchangers, providerRef });
+  const observed = await observeDomain(world, desired, stored, {
+    exchangers,
+    providerRef,
+    settling: world.pace.isSettling(label(mailDomain)),
+  });
   const plan = planDomain(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
 

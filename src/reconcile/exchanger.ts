@@ -47,6 +47,7 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const observed = await observeExchanger(world, desired, stored, {
     askedAt: askedAt(exchanger, world.clock.now()),
     providerRef,
+    settling: world.pace.isSettling(label(exchanger)),
   });
   const plan = planExchanger(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');

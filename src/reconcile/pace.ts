@@ -39,6 +39,8 @@ export interface Pace {
       readonly waits?: readonly Wait[];
     },
   ) => Result;
+  /** It was looked at in vain only a few times since its last change. */
+  readonly isSettling: (object: string) => boolean;
   readonly forget: (object: string) => void;
 }
 
@@ -63,6 +65,7 @@ export function createPace(): Pace {
             );
       return { requeueAfterMs: Math.max(againMs, Math.min(pause, statusDueMs)) };
     },
+    isSettling: (object) => (vain.get(object) ?? 0) < patientLooks,
     forget: (object) => void vain.delete(object),
   };
 }

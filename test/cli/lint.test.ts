@@ -97,16 +97,16 @@ describe('the command', () => {
   };
 
   test.each<[string, readonly string[], number, string]>([
-    ['a good file', ['mta-sts-policy', 'policy'], 0, 'ok\n'],
+    ['a good file', ['--text', 'mta-sts-policy', 'policy'], 0, 'ok\n'],
     [
       'standard input',
-      ['mta-sts-record'],
+      ['--text', 'mta-sts-record'],
       1,
       'error MalformedId: The id "1-2" is not 1 to 32 letters and digits. (RFC 8461 §3.1)\nnot ok: 1 error(s)\n',
     ],
     [
       'standard input by name, other kind',
-      ['tlsrpt-record', '-'],
+      ['--text', 'tlsrpt-record', '-'],
       1,
       'error NoRecord: There is no TXT record that begins with "v=TLSRPTv1;". (RFC 8460 §3)\nnot ok: 1 error(s)\n',
     ],
@@ -130,8 +130,8 @@ describe('the command', () => {
     expect((await run('--help')).code).toBe(0);
   });
 
-  test('JSON for other programs', async () => {
-    const { code, output } = await run('--json', 'mta-sts-record');
+  test('JSON unless words are asked for', async () => {
+    const { code, output } = await run('mta-sts-record');
     expect(code).toBe(1);
     expect(JSON.parse(output)).toMatchObject({ ok: false, problems: [{ code: 'MalformedId', rfc: 'RFC 8461 §3.1' }] });
   });

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { slimClientNode } from '../../src/kube/slim.ts';
 
 /** Writes `main.js` and its chunks into `outDir`, which is emptied first. Rejects with esbuild's errors. */
 export async function bundle(
@@ -21,6 +22,7 @@ export async function bundle(
     platform: 'node',
     target: 'node24',
     minify: true,
+    plugins: [slimClientNode],
     legalComments: 'linked',
     logLevel: 'silent',
     // CommonJS packages call `require` for Node's own modules; an ESM bundle has none unless it makes one.

@@ -40,13 +40,20 @@ install_packages() {
   trap 'rm -rf "$lock"' EXIT
   trap 'exit 130' INT TERM
   if ! current; then
-    say '==> npm packages: npm ci'
+    say '==> npm packages: installing them'
     started=$(date +%s)
     log=$(mktemp)
-    if ! (cd "$root" && npm ci --no-audit --no-fund --loglevel=error) </dev/null >"$log" 2>&1; then
-      tail -n 20 "$log" >&2
+    flags='--no-audit --no-fund --loglevel=error --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000'
+    cd "$root"
+    # npm ci refuses a lock file that lacks the optional packages of other platforms, and one made where the registry
+    # has only some platforms lacks them. npm install takes the locked versions too, and leaves the lock file alone.
+    # shellcheck disable=SC2086
+    if ! npm ci $flags </dev/null >"$log" 2>&1 &&
+      ! { grep -q 'code EUSAGE' "$log" && npm install --no-save $flags </dev/null >"$log" 2>&1; }; then
+      head -n 20 "$log" >&2
       rm -f "$log"
-      fail 'npm ci failed (see above)' 'is the package registry within reach (npm ping; a proxy: npm config set proxy URL)? Then run this again.'
+      fail 'npm could not install the packages (see above)' \
+        'is the registry within reach (npm ping; behind a proxy: npm config set proxy URL)? Then run this again.'
     fi
     rm -f "$log"
     touch "$stamp"
