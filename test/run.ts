@@ -4,10 +4,11 @@
  * `N passed, N failed`; the exit code is 0 only if nothing failed.
  */
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { capabilities } from './lab/capabilities.ts';
+import { labFolder, newLabId, removeLabFolder, removeLeftovers } from './lab/leftovers.ts';
 import { inLabNamespace } from './lab/namespace.ts';
 
 type Project = 'unit' | 'live' | 'node';
@@ -38,11 +39,18 @@ async function runProject(project: Project, inNamespace: boolean, filters: reado
   return code !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
 }
 
-function runHere(args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [vitest, ...args], { stdio: 'inherit', cwd: root });
+/** Outside namespaces too the tests' servers keep their state in one folder, whose logs are kept when a test failed. */
+async function runHere(args: readonly string[]): Promise<number> {
+  const id = newLabId();
+  mkdirSync(labFolder(id), { mode: 0o755 });
+  const env = { ...process.env, MAILSEAL_LAB_DIR: labFolder(id) };
+  const code = await new Promise<number>((resolve, reject) => {
+    const child = spawn(process.execPath, [vitest, ...args], { stdio: 'inherit', cwd: root, env });
     child.once('error', reject).once('exit', (code) => resolve(code ?? 1));
   });
+  const kept = removeLabFolder(id, code !== 0);
+  if (kept !== undefined) console.log(`logs of this round: ${kept}`);
+  return code;
 }
 
 /** A file that could not even be loaded has no tests in the report: it counts as one that failed. */
@@ -59,6 +67,7 @@ function readReport(file: string): Count {
 }
 
 async function main(filters: readonly string[]): Promise<void> {
+  removeLeftovers();
   const can = capabilities();
   const counts = [await runProject('unit', false, filters), await runProject('live', can.namespaces, filters)];
   if (can.node) {
