@@ -19,8 +19,6 @@ export interface Applicant {
   readonly resourceVersion: string | undefined;
 }
 
-const keyOf = (state: State): StoredKey => (state.kind === 'domain' ? state.key : state.keys.current);
-
 /**
  * Makes the changes of a plan in their order and stops at the first that fails. It decides nothing: whatever it leaves
  * undone, also when it is killed in the middle, the next plan finds and goes on from.
@@ -64,11 +62,7 @@ async function applyChange(
       world.orders.answered(change.order.url);
       return;
     case 'Finalize':
-      await (await acmeOf(world, change.order.issuer)).finalize(
-        change.order,
-        keyOf(change.state).pem,
-        change.order.names,
-      );
+      await (await acmeOf(world, change.order.issuer)).finalize(change.order, change.key.pem, change.order.names);
       world.orders.answered(change.order.url);
       return;
     case 'FetchCertificate':
@@ -96,11 +90,11 @@ type Of<D extends Change['do']> = Extract<Change, { do: D }>;
 
 async function openOrder(
   world: World,
-  { state, names, issuer }: Of<'Order'>,
+  { state, key, names, issuer }: Of<'Order'>,
   save: (state: State) => Promise<void>,
 ): Promise<void> {
   const order = await (await acmeOf(world, issuer)).newOrder(names);
-  const open: OpenOrder = { ...order, issuer, spkiSha256: keyOf(state).spkiSha256 };
+  const open: OpenOrder = { ...order, issuer, spkiSha256: key.spkiSha256 };
   world.orders.opened(order.url);
   await save({ ...state, order: open });
 }
@@ -114,24 +108,22 @@ function stored(chain: string, issuer: string, key: StoredKey): StoredCertificat
 
 async function selfSign(
   world: World,
-  { state, names, issuer }: Of<'SelfSign'>,
+  { state, key, names, issuer }: Of<'SelfSign'>,
   save: (state: State) => Promise<void>,
 ): Promise<void> {
   const api = await world.issuerOf(issuer);
   if (api.kind !== 'selfSigned')
     throw new MailsealError('IssuerNotReady', `CertificateIssuer ${issuer} does not sign itself`);
   const { issueSelfSigned } = await import('./selfsigned.ts');
-  const key = keyOf(state);
   const chain = await issueSelfSigned({ names, keyPem: key.pem, years: api.years, now: world.clock.now() });
   await save({ ...state, certificate: stored(chain, issuer, key) });
 }
 
 async function fetchCertificate(
   world: World,
-  { order, state }: Of<'FetchCertificate'>,
+  { order, key, state }: Of<'FetchCertificate'>,
   save: (state: State) => Promise<void>,
 ): Promise<void> {
-  const key = keyOf(state);
   const chain = await (await acmeOf(world, order.issuer)).certificate(order);
   // A mismatched or expired leaf never gets as far as an installation.
   const problems = checkCertificate({ chain, key: key.pem, names: order.names, now: world.clock.now() });

@@ -154,8 +154,11 @@ export function deliveryWait(state: RolloverState, facts: RolloverFacts, key: st
     }
     // RFC 7672 §2.2: a secure set that does not match makes DANE senders defer the mail.
     if (set.outcome === 'Secure' && !holds(set, key)) {
-      const mend = 'add the record, or let Mailseal take the set over with the annotation mailseal.dev/adopt';
-      return { reason: 'TLSAMismatch', message: `The TLSA set at ${set.name} does not match the new key: ${mend}.` };
+      const mend = `add ${tlsaOfKey(key)} to it, or remove it and wait for its TTL`;
+      return {
+        reason: 'TLSAMismatch',
+        message: `The TLSA set at ${set.name} pins another key, and DANE senders would defer all mail: ${mend}.`,
+      };
     }
   }
   if (state.adopted === undefined || hasStood(state, facts, key, facts.gateMs)) return undefined;

@@ -1,4 +1,5 @@
 import type { DesiredExchanger } from '../desired/exchanger.ts';
+import { givenKey } from '../dane/keystate.ts';
 import { tlsaName } from '../dane/tlsa.ts';
 import type { Answer } from '../dns/answer.ts';
 import { createKey } from '../apply/acme-keys.ts';
@@ -57,11 +58,11 @@ async function observeHost(
   world: World,
   desired: DesiredExchanger,
   host: string,
-  key: StoredKey | undefined,
+  spkiSha256: string | undefined,
   askedAt: number,
 ): Promise<ObservedHost> {
   const attestation = world.cache.attestation(desired.namespace, desired.name, host);
-  const wish = { spkiSha256: key?.spkiSha256, changedAt: Math.max(attestation?.at ?? 0, askedAt) };
+  const wish = { spkiSha256, changedAt: Math.max(attestation?.at ?? 0, askedAt) };
   const [address, liveTlsa, probes] = await Promise.all([
     world.outside.lookup(host, 'A'),
     world.outside.lookup(tlsaName(host, 25), 'TLSA'),
@@ -72,11 +73,11 @@ async function observeHost(
 }
 
 function soughtRecords(desired: DesiredExchanger, world: World, state: ExchangerState | undefined): readonly Sought[] {
-  const { current, next } = state?.keys ?? {};
-  const digests = [current, next].flatMap((key) => (key === undefined ? [] : [`3 1 1 ${key.spkiSha256}`]));
+  const standing = (name: string): readonly string[] =>
+    state?.applied.find((entry) => entry.name === name)?.values ?? [];
   const wanted = desired.hosts.flatMap(({ host, grant: { provider, zone } }): Sought[] => [
     { name: markName(host), type: 'TXT', values: [markFor(world)], provider, zone, host },
-    { name: tlsaName(host, 25), type: 'TLSA', values: digests, provider, zone, host },
+    { name: tlsaName(host, 25), type: 'TLSA', values: standing(tlsaName(host, 25)), provider, zone, host },
   ]);
   const known = new Set(wanted.map(recordKey));
   const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
@@ -96,6 +97,7 @@ export async function observeExchanger(
   request: { readonly askedAt: number; readonly providerRef: string | undefined; readonly settling: boolean },
 ): Promise<ObservedExchanger> {
   const state = stored?.state;
+  const given = state === undefined ? undefined : givenKey(state.rollover);
   const freshKeys = state === undefined ? ([await drawKey(), await drawKey()] as const) : undefined;
   const issuer = await world.issuerOf(desired.issuer);
   const records = { providerOf: world.providerOf, outside: world.outside, authorities: world.authorities };
@@ -108,9 +110,7 @@ export async function observeExchanger(
   const [mounted, views, hosts, order, challenges] = await Promise.all([
     readMounted(world, desired),
     observeRecords(records, soughtRecords(desired, world, state)),
-    Promise.all(
-      desired.hosts.map(({ host }) => observeHost(world, desired, host, state?.keys.current, request.askedAt)),
-    ),
+    Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
     state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
     observeChallenges(at, state),
   ]);

@@ -9,14 +9,12 @@ const second = 1000;
 
 /** A state without what merely confirms: it can be stored with the next step, as long as there is one soon. */
 function essence(state: State): State {
-  return {
-    ...state,
-    spent: [],
-    applied: state.applied.map((entry) => {
-      const { since: _since, ...rest } = entry;
-      return { ...rest, standing: 'Intended' };
-    }),
-  };
+  const applied = state.applied.map((entry) => {
+    const { since: _since, ...rest } = entry;
+    return { ...rest, standing: 'Intended' as const };
+  });
+  if (state.kind === 'domain') return { ...state, spent: [], applied };
+  return { ...state, spent: [], applied, rollover: { ...state.rollover, published: false } };
 }
 
 /** Whether the difference to what is stored must be written now. */

@@ -84,7 +84,10 @@ export function planCertificate(input: CertificateInput): CertificatePlan {
   }
   const kind = issuer.kind === 'acme' ? 'Order' : 'SelfSign';
   const problem = { reason: 'OrderPending', message: `a certificate for ${names.join(', ')} is being issued` } as const;
-  return join({ changes: [{ do: kind, why, state, names, issuer: issuer.name }], waits: [], problem }, cleanup);
+  return join(
+    { changes: [{ do: kind, why, state, key: input.key, names, issuer: issuer.name }], waits: [], problem },
+    cleanup,
+  );
 }
 
 type Step = Omit<CertificatePlan, 'state'>;
@@ -115,7 +118,7 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
         : planChallenges(input, order);
     case 'ready':
       return {
-        changes: [{ do: 'Finalize', why: 'the CA accepted the challenges', order, state }],
+        changes: [{ do: 'Finalize', why: 'the CA accepted the challenges', order, key: input.key }],
         waits: [],
         problem: pending,
       };
@@ -124,7 +127,13 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
     case 'valid':
       return {
         changes: [
-          { do: 'FetchCertificate', why: 'the CA has made the certificate', order, state: spend(input, order, state) },
+          {
+            do: 'FetchCertificate',
+            why: 'the CA has made the certificate',
+            order,
+            key: input.key,
+            state: spend(input, order, state),
+          },
         ],
         waits: [],
         problem: pending,

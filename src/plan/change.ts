@@ -1,17 +1,29 @@
 import type { RecordChange } from '../apply/providers/provider.ts';
 import type { SecretObject } from '../kube/types.ts';
 import type { HostEntry } from '../policyshard/shard.ts';
-import type { OpenOrder, State } from './state.ts';
+import type { OpenOrder, State, StoredKey } from './state.ts';
 
 /** One small step, with the reason why it may happen now. They are applied in the order of the plan. */
 export type Change = {
   readonly why: string;
 } /** Opens an order and stores it with the state, keys included, before anything depends on them. */ & (
-  | { readonly do: 'Order'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
-  | { readonly do: 'SelfSign'; readonly state: State; readonly names: readonly string[]; readonly issuer: string }
+  | {
+      readonly do: 'Order';
+      readonly state: State;
+      readonly key: StoredKey;
+      readonly names: readonly string[];
+      readonly issuer: string;
+    }
+  | {
+      readonly do: 'SelfSign';
+      readonly state: State;
+      readonly key: StoredKey;
+      readonly names: readonly string[];
+      readonly issuer: string;
+    }
   | { readonly do: 'AnswerChallenges'; readonly order: OpenOrder }
-  | { readonly do: 'Finalize'; readonly order: OpenOrder; readonly state: State }
-  | { readonly do: 'FetchCertificate'; readonly order: OpenOrder; readonly state: State }
+  | { readonly do: 'Finalize'; readonly order: OpenOrder; readonly key: StoredKey }
+  | { readonly do: 'FetchCertificate'; readonly order: OpenOrder; readonly key: StoredKey; readonly state: State }
   | { readonly do: 'SaveState'; readonly state: State }
   | {
       readonly do: 'Records';

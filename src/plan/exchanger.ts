@@ -1,13 +1,16 @@
+import type { Attestation } from '../api/attestation.ts';
+import { givenKey, type RolloverStep } from '../dane/keystate.ts';
+import { step } from '../dane/rollover.ts';
+import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { Answer } from '../dns/answer.ts';
 import type { SecretObject } from '../kube/types.ts';
-import type { Attestation } from '../api/attestation.ts';
 import type { SmtpProbe } from '../observe/types.ts';
-import type { Reason } from '../api/reasons.ts';
-import { tlsaName } from '../dane/tlsa.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
+import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
+import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
 import { markValue, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
 import type { ExchangerState, StoredKey } from './state.ts';
 
@@ -45,12 +48,6 @@ export interface ObservedExchanger {
   readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
 }
 
-export interface Delivery {
-  readonly status: 'Delivered' | 'Delivering' | 'Blocked' | 'NoCertificate';
-  readonly reason: Reason;
-  readonly message: string;
-}
-
 export interface ExchangerPlan {
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
@@ -58,150 +55,81 @@ export interface ExchangerPlan {
   readonly certificate: CertificatePlan;
   readonly records: RecordsPlan;
   readonly delivery: Delivery;
-  /** Addresses that do not present the current key yet. */
+  /** Addresses that are not known to present the key that the hosts were given, in words. */
   readonly lagging: readonly string[];
 }
 
 const markTtlSeconds = 300;
+const eventMs = 2000;
+
+/** Where the mark of the installation stands that a host's or a domain's records belong to. */
 export const markName = (name: string): string => `_mailseal.${name}`;
 
-function newState(desired: DesiredExchanger, keys: readonly [StoredKey, StoredKey]): ExchangerState {
+function newState(desired: DesiredExchanger, [current, next]: readonly [StoredKey, StoredKey]): ExchangerState {
   return {
     formatVersion: 1,
     kind: 'exchanger',
     namespace: desired.namespace,
     name: desired.name,
     issuer: desired.issuer,
-    phase: 'Steady',
-    keys: { current: keys[0], next: keys[1] },
+    rollover: { phase: 'Steady', current: current.spkiSha256, next: next.spkiSha256, published: false },
+    keys: [current, next],
     applied: [],
     spent: [],
   };
 }
 
-/**
- * Addresses that are not known to present `key`, in words. What could not be reached counts, for unknown is not yes,
- * unless the agent on the host attests the key.
- */
-export function laggingAddresses(hosts: readonly ObservedHost[], key: StoredKey): readonly string[] {
-  return hosts.flatMap(({ host, probes, attestation }) => {
-    const attested = attestation?.presents?.spkiSha256 === key.spkiSha256 && attestation.error === undefined;
-    if (probes.length === 0) return [`${host}: no address was found to probe`];
-    return probes.flatMap(({ address, result }) => {
-      if (result.outcome === 'Tls') {
-        return result.chain[0]?.spkiSha256 === key.spkiSha256 ? [] : [`${host} [${address}] still shows another key`];
-      }
-      const silent = result.outcome === 'Unknown' || result.outcome === 'Blocked' || result.outcome === 'Temporary';
-      return silent && attested ? [] : [`${host} [${address}]: ${result.detail}`];
-    });
-  });
+/** The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. */
+function wantedTlsa(
+  { host, grant }: DesiredExchanger['hosts'][number],
+  desired: DesiredExchanger,
+  state: ExchangerState,
+  rollover: RolloverStep,
+): readonly WantedSet[] {
+  const name = tlsaName(host, 25);
+  const set = (values: readonly string[], hold?: string): readonly WantedSet[] => [
+    { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold },
+  ];
+  if (rollover.publish !== 'Keep') return rollover.publish.length === 0 ? [] : set(rollover.publish);
+  const stands = state.applied.find((entry) => entry.name === name && entry.since !== undefined);
+  if (stands !== undefined) return set(stands.values);
+  if (desired.dane.mode === 'Off') return [];
+  const { current, next } = rollover.state;
+  return set([current, next].map(tlsaOfKey).sort(), 'waits until every host presents the key');
 }
 
 function wantedRecords(
   desired: DesiredExchanger,
   observed: ObservedExchanger,
   state: ExchangerState,
-  lagging: readonly string[],
+  rollover: RolloverStep,
 ): readonly WantedSet[] {
-  const { current, next } = state.keys;
-  const digests = [...new Set([current, next].map(({ spkiSha256 }) => `3 1 1 ${spkiSha256}`))];
-  return desired.hosts.flatMap(({ host, grant }): WantedSet[] => {
-    const security = observed.hosts.find((entry) => entry.host === host)?.security.verdict ?? 'Unknown';
-    const name = tlsaName(host, 25);
-    const stands = state.applied.some((entry) => entry.name === name && entry.since !== undefined);
-    const mark = {
-      ...grant,
-      name: markName(host),
-      type: 'TXT',
-      ttl: markTtlSeconds,
-      values: [markValue(observed.installationId)],
-    } as const;
-    const tlsa = { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values: digests } as const;
-    if (desired.dane.mode === 'Off' || (security !== 'Secure' && !stands)) return [mark];
-    // RFC 7671 §8: first publication only when every host presents the key that it promises.
-    const hold = lagging.length > 0 && !stands ? 'waits until every host presents the key' : undefined;
-    return [mark, { ...tlsa, hold }];
+  return desired.hosts.flatMap((entry) => {
+    const { host, grant } = entry;
+    const secure = observed.hosts.some((seen) => seen.host === host && seen.security.verdict === 'Secure');
+    const ours = state.applied.some(({ name, since }) => name === tlsaName(host, 25) && since !== undefined);
+    const values = [markValue(observed.installationId)];
+    const mark: WantedSet = { ...grant, name: markName(host), type: 'TXT', ttl: markTtlSeconds, values };
+    return [mark, ...(secure || ours ? wantedTlsa(entry, desired, state, rollover) : [])];
   });
 }
 
-/** Whether the certificate in hand may go to the hosts now. */
-function planDelivery(desired: DesiredExchanger, observed: ObservedExchanger, state: ExchangerState): Delivery {
-  const { certificate } = state;
-  if (certificate === undefined)
-    return { status: 'NoCertificate', reason: 'OrderPending', message: 'there is no certificate yet' };
-  const { mounted } = observed;
-  switch (mounted.is) {
-    case 'Foreign':
-      return { status: 'Blocked', reason: 'SecretForeign', message: mounted.message };
-    case 'Forbidden':
-      return { status: 'Blocked', reason: 'SecretForbidden', message: mounted.message };
-    case 'Ours': {
-      const chain = Buffer.from(mounted.object.data?.['tls.crt'] ?? '', 'base64').toString('utf8');
-      const key = Buffer.from(mounted.object.data?.['tls.key'] ?? '', 'base64').toString('utf8');
-      if (chain === certificate.chain && key === state.keys.current.pem) {
-        return {
-          status: 'Delivered',
-          reason: 'AwaitingDelivery',
-          message: `Secret ${desired.secretName} holds the certificate`,
-        };
+/**
+ * Addresses that are not known to present the key, in words. What could not be reached counts, for unknown is not yes,
+ * unless the agent on the host attests the key.
+ */
+function laggingAddresses(hosts: readonly ObservedHost[], spkiSha256: string): readonly string[] {
+  return hosts.flatMap(({ host, probes, attestation }) => {
+    const attested = attestation?.presents?.spkiSha256 === spkiSha256 && attestation.error === undefined;
+    if (probes.length === 0) return [`${host}: no address was found to probe`];
+    return probes.flatMap(({ address, result }) => {
+      if (result.outcome === 'Tls') {
+        return result.chain[0]?.spkiSha256 === spkiSha256 ? [] : [`${host} [${address}] still shows another key`];
       }
-      break;
-    }
-    case 'Absent':
-      break;
-  }
-  return (
-    vetoByTlsa(observed, certificate.spkiSha256) ?? {
-      status: 'Delivering',
-      reason: 'AwaitingDelivery',
-      message: `the certificate goes to Secret ${desired.secretName}`,
-    }
-  );
-}
-
-/** RFC 7671 §8.1: no key reaches a host that the live secure TLSA set does not match, whoever published it. */
-function vetoByTlsa(observed: ObservedExchanger, spkiSha256: string): Delivery | undefined {
-  for (const { host, liveTlsa, security } of observed.hosts) {
-    const { outcome, authentic, values, detail } = liveTlsa;
-    if (outcome === 'Found' && authentic && !values.includes(`3 1 1 ${spkiSha256}`)) {
-      const stands = values.join(' | ');
-      return {
-        status: 'Blocked',
-        reason: 'TLSAMismatch',
-        message: `${tlsaName(host, 25)} pins another key (${stands}): delivering ours would make DANE senders defer mail to ${host}. Remove that record, wait for its TTL, and the certificate is delivered`,
-      };
-    }
-    const unknown = outcome === 'ServFail' || outcome === 'Unreachable' || outcome === 'Bogus';
-    if (!unknown && security.verdict !== 'Unknown') continue;
-    return {
-      status: 'Blocked',
-      reason: 'DNSUnknown',
-      message: `can't tell whether TLSA records pin another key for ${host}: ${detail ?? security.detail}. The certificate waits`,
-    };
-  }
-  return undefined;
-}
-
-function secretFor(
-  desired: DesiredExchanger,
-  observed: ObservedExchanger,
-  state: ExchangerState,
-  chain: string,
-): SecretObject {
-  const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
-  const found = observed.mounted.is === 'Ours' ? observed.mounted.object.metadata.resourceVersion : undefined;
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name: desired.secretName,
-      namespace: desired.namespace,
-      labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/exchanger': desired.name },
-      ...(found === undefined ? {} : { resourceVersion: found }),
-    },
-    type: 'kubernetes.io/tls',
-    data: { 'tls.crt': encode(chain), 'tls.key': encode(state.keys.current.pem) },
-  };
+      const silent = result.outcome === 'Unknown' || result.outcome === 'Blocked' || result.outcome === 'Temporary';
+      return silent && attested ? [] : [`${host} [${address}]: ${result.detail}`];
+    });
+  });
 }
 
 /**
@@ -215,9 +143,11 @@ export function planExchanger(
 ): ExchangerPlan | undefined {
   const stored = observed.state ?? (observed.freshKeys && newState(desired, observed.freshKeys));
   if (stored === undefined) return undefined;
-  const lagging = laggingAddresses(observed.hosts, stored.keys.current);
+  const known = { ...stored.rollover, published: isPublished(observed, stored) };
+  const rollover = step(known, rolloverFacts(desired, observed, stored, now));
+  const given = givenKey(rollover.state);
   const records = planRecords({
-    wanted: wantedRecords(desired, observed, stored, lagging),
+    wanted: wantedRecords(desired, observed, stored, rollover),
     applied: stored.applied,
     views: observed.views,
     marked: (name) => isMarked(observed, desired, name),
@@ -225,40 +155,28 @@ export function planExchanger(
   });
   const certificate = planCertificate({
     ...observed.certificate,
-    state: { ...stored, issuer: desired.issuer, applied: records.applied },
-    key: stored.keys.current,
+    state: { ...stored, issuer: desired.issuer, rollover: rollover.state, applied: records.applied },
+    key: keyNamed(stored, given),
     names: desired.certificateNames,
     now,
   });
   const state = certificate.state as ExchangerState;
-  const delivery = planDelivery(desired, observed, state);
-  const chain = state.certificate?.chain;
-  const deliver: Change[] =
-    delivery.status === 'Delivering' && chain !== undefined
-      ? [
-          {
-            do: 'Deliver',
-            why: 'the certificate is ready and no live TLSA contradicts it',
-            secret: secretFor(desired, observed, state, chain),
-          },
-        ]
-      : [];
-  const { changes, waits } = assemble({
-    stored: observed.state,
-    state,
-    certificate,
-    records,
-    steps: deliver,
-    suspended: desired.suspended,
-    settling: observed.settling,
-  });
-  return { changes, waits, state, certificate, records, delivery, lagging };
+  const delivery = planDelivery(desired, observed.mounted, state, rollover);
+  const steps = delivery.status === 'Delivering' ? deliverTo(desired, observed.mounted, state) : [];
+  const { suspended } = desired;
+  const { settling, state: before } = observed;
+  const { changes, waits } = assemble({ stored: before, state, certificate, records, steps, suspended, settling });
+  const later = rollover.waits.map(({ message, until }) => ({
+    why: message,
+    forMs: until === undefined ? eventMs : Math.max(0, until - now),
+  }));
+  const lagging = laggingAddresses(observed.hosts, given);
+  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, lagging };
 }
 
 function isMarked(observed: ObservedExchanger, desired: DesiredExchanger, name: string): boolean {
   const host = desired.hosts.find((entry) => name === markName(entry.host) || name === tlsaName(entry.host, 25))?.host;
   if (host === undefined) return false;
-  return (
-    observed.views.get(`${markName(host)} TXT`)?.live?.values.includes(markValue(observed.installationId)) ?? false
-  );
+  const mark = observed.views.get(`${markName(host)} TXT`)?.live;
+  return mark?.values.includes(markValue(observed.installationId)) ?? false;
 }

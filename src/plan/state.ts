@@ -2,6 +2,7 @@
  * Durable state: what can't be observed again. It lies in Secrets of the operator's namespace, one per exchanger and
  * one per domain, and is written before the step that depends on it. Times are milliseconds since 1970.
  */
+import type { RolloverState } from '../dane/keystate.ts';
 import type { RecordType } from '../dns/rrset.ts';
 import type { Publication } from '../mtasts/lifecycle.ts';
 
@@ -95,8 +96,9 @@ export interface ExchangerState extends CertificateLane {
   readonly kind: 'exchanger';
   readonly namespace: string;
   readonly name: string;
-  readonly phase: 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
-  readonly keys: { readonly current: StoredKey; readonly next: StoredKey };
+  readonly rollover: RolloverState;
+  /** All that `rollover` names by their fingerprints. */
+  readonly keys: readonly StoredKey[];
   readonly applied: readonly AppliedSet[];
 }
 
