@@ -14,6 +14,8 @@ export interface OperatorConfig {
   readonly shards: number;
   readonly shardSecretPrefix: string;
   readonly outsideResolvers: readonly string[];
+  /** Empty where nobody inside sees the DNS otherwise than the world does. */
+  readonly insideResolvers: readonly string[];
   readonly resolverCaFile: string | undefined;
   readonly secureName: string;
   readonly bogusName: string;
@@ -39,6 +41,7 @@ const options = {
   shards: { type: 'string', default: '8' },
   'shard-secret-prefix': { type: 'string', default: 'mailseal-policy-shard-' },
   'outside-resolver': { type: 'string', multiple: true, default: ['tls://9.9.9.9:853#dns.quad9.net'] },
+  'inside-resolver': { type: 'string', multiple: true, default: [] },
   'resolver-ca': { type: 'string' },
   'secure-name': { type: 'string', default: '.' },
   'bogus-name': { type: 'string', default: 'dnssec-failed.org' },
@@ -59,6 +62,7 @@ export const operatorUsage: string = `mailseal operator: reconciles every kind o
                                       the policy pods and the way to them
   --shards N, --shard-secret-prefix P the Secrets that they mount
   --outside-resolver URL              tls://ADDRESS:853#NAME or udp://ADDRESS:53; may be repeated
+  --inside-resolver URL               the view from inside, where it may differ; may be repeated
   --resolver-ca FILE                  whom to trust for tls:// beside the public CAs
   --secure-name NAME, --bogus-name NAME
                                       what the start-up test asks, to see whether a resolver validates
@@ -110,6 +114,7 @@ export function operatorConfig(args: readonly string[]): OperatorConfig {
     shards: whole('shards', values.shards, 1, 256),
     shardSecretPrefix: values['shard-secret-prefix'],
     outsideResolvers: values['outside-resolver'],
+    insideResolvers: values['inside-resolver'],
     resolverCaFile: values['resolver-ca'],
     secureName: values['secure-name'],
     bogusName: values['bogus-name'],

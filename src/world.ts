@@ -57,6 +57,8 @@ export interface World {
   readonly orders: Orders;
   readonly allow: AddressPolicy;
   readonly outside: Resolver;
+  /** Undefined where no inside view is set up. */
+  readonly inside: Resolver | undefined;
   readonly authorities: Authorities;
   readonly prober: Prober;
   readonly policyWatch: PolicyWatch;

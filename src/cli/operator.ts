@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { conditionOf } from '../api/conditions.ts';
 import { operatorConfig, operatorUsage, type OperatorConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { createKube } from '../kube/client.ts';
@@ -10,13 +11,14 @@ import { createEventRecorder } from '../kube/events.ts';
 import { guardWrites } from '../kube/guard.ts';
 import { createElection } from '../kube/lease.ts';
 import { createLog, type Log } from '../log.ts';
-import { createMetrics } from '../metrics.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
 import { createResolver, type TestedResolver } from '../observe/dns/resolver.ts';
 import { createCaches } from '../reconcile/caches.ts';
 import { createControllers } from '../reconcile/controllers.ts';
 import { installationId } from '../reconcile/installation.ts';
 import { createWorld } from '../reconcile/world.ts';
 import { serveOperatorStatus } from '../server/operator-status.ts';
+import type { Cache } from '../world.ts';
 import type { Io } from './io.ts';
 
 /** Without a word from the API server for so long, a restart is the best that can be done. */
@@ -44,7 +46,9 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     issuer: keys(caches.cache.issuers()),
   }));
   const caches = createCaches({ ...config, kube, notify: controllers.notify, log });
-  const outside = await openResolver(config);
+  const outside = await openResolver('outside', config.outsideResolvers, config);
+  const inside =
+    config.insideResolvers.length === 0 ? undefined : await openResolver('inside', config.insideResolvers, config);
   let synced = false;
   const server = await serveOperatorStatus(config.httpAddress, {
     sick: () =>
@@ -54,6 +58,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     unready: () => (synced ? undefined : (caches.problems()[0] ?? 'the caches are being filled')),
     metrics: async () => {
       for (const [name, depth] of Object.entries(controllers.depths())) metrics.queueDepth.set({ name }, depth);
+      countObjects(metrics, caches.cache);
       return metrics.registry.metrics();
     },
   });
@@ -79,6 +84,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       kube: guarded,
       cache: caches.cache,
       outside,
+      inside,
       installationId: id,
       events,
     });
@@ -98,7 +104,8 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     onStopped: (why) => log.warn('no longer leading', { why }),
     onError: (error) => log.warn('the Lease could not be renewed', { problem: messageOf(error) }),
   });
-  const testing = keepTesting(outside, config, log, io.signal);
+  const views = inside === undefined ? [outside] : [outside, inside];
+  const testing = Promise.all(views.map((view) => keepTesting(view, config, log, io.signal)));
   void caches.synced.then(() => {
     synced = true;
     return log.info('ready');
@@ -112,7 +119,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   await testing;
   await caches.stop();
   await server.close();
-  outside.close();
+  for (const view of views) view.close();
   kube.close();
   leaseKube.close();
   return 0;
@@ -123,9 +130,21 @@ const keys = (
 ): readonly string[] =>
   objects.map(({ metadata: { name, namespace } }) => (namespace === undefined ? name : `${namespace}/${name}`));
 
-async function openResolver(config: OperatorConfig): Promise<TestedResolver> {
+/** How many objects of each kind are Ready, are not, or were not looked at yet. */
+function countObjects(metrics: Metrics, cache: Cache): void {
+  metrics.objects.reset();
+  const all = [...cache.domains(), ...cache.exchangers(), ...cache.providers(), ...cache.issuers()];
+  for (const { kind, status } of all)
+    metrics.objects.inc({ kind, ready: conditionOf(status?.conditions, 'Ready')?.status ?? 'Unknown' });
+}
+
+async function openResolver(
+  view: 'inside' | 'outside',
+  servers: readonly string[],
+  config: OperatorConfig,
+): Promise<TestedResolver> {
   const caBundle = config.resolverCaFile === undefined ? undefined : await readFile(config.resolverCaFile, 'utf8');
-  return createResolver({ view: 'outside', servers: config.outsideResolvers, caBundle });
+  return createResolver({ view, servers, caBundle });
 }
 
 /** Nothing counts as authentic until a resolver was shown to validate, and it is shown again and again. */
@@ -140,8 +159,12 @@ async function keepTesting(
     const verdict = await resolver.selfTest(config.secureName, config.bogusName);
     const text = verdict === 'Validating' ? verdict : verdict.problem;
     if (text !== last) {
-      if (verdict === 'Validating') log.info('the outside resolver validates DNSSEC');
-      else log.error('the outside resolver is not shown to validate: no TLSA record is published', { problem: text });
+      if (verdict === 'Validating') log.info('the resolver validates DNSSEC', { view: resolver.view });
+      else
+        log.error('the resolver is not shown to validate: nothing counts as secure', {
+          view: resolver.view,
+          problem: text,
+        });
     }
     last = text;
     await pauseUnlessAborted(verdict === 'Validating' ? selfTestMs : firstSelfTestMs, signal);

@@ -126,7 +126,12 @@ export async function observeDomain(
 ): Promise<ObservedDomain> {
   const state = stored?.state;
   const issuer = await world.issuerOf(desired.issuer);
-  const records = { providerOf: world.providerOf, outside: world.outside, authorities: world.authorities };
+  const records = {
+    providerOf: world.providerOf,
+    outside: world.outside,
+    inside: world.inside,
+    authorities: world.authorities,
+  };
   const at = {
     ...records,
     providers: world.cache.providers(),

@@ -100,7 +100,12 @@ export async function observeExchanger(
   const given = state === undefined ? undefined : givenKey(state.rollover);
   const freshKeys = state === undefined ? ([await drawKey(), await drawKey()] as const) : undefined;
   const issuer = await world.issuerOf(desired.issuer);
-  const records = { providerOf: world.providerOf, outside: world.outside, authorities: world.authorities };
+  const records = {
+    providerOf: world.providerOf,
+    outside: world.outside,
+    inside: world.inside,
+    authorities: world.authorities,
+  };
   const at = {
     ...records,
     providers: world.cache.providers(),

@@ -16,6 +16,7 @@ export interface Sought extends Omit<RecordSet, 'ttl'> {
 export interface RecordObserver {
   readonly providerOf: (name: string) => Promise<Provider>;
   readonly outside: Resolver;
+  readonly inside: Resolver | undefined;
   readonly authorities: Authorities;
 }
 
@@ -23,13 +24,28 @@ const views = async (world: RecordObserver, sought: Sought, live: RecordSet | un
   if (live === undefined) {
     const synthesised =
       sought.host === undefined ? false : await isSynthesised(world.authorities, sought.zone, sought.host);
-    return { live, servers: undefined, outside: undefined, synthesised, negativeTtl: await negativeTtl(world, sought) };
+    return {
+      live,
+      servers: undefined,
+      outside: undefined,
+      inside: undefined,
+      synthesised,
+      negativeTtl: await negativeTtl(world, sought),
+    };
   }
-  const [servers, outside] = await Promise.all([
+  const [servers, outside, inside] = await Promise.all([
     world.authorities.lookupAll(sought.zone, sought.name, sought.type),
     world.outside.lookup(sought.name, sought.type),
+    world.inside?.lookup(sought.name, sought.type),
   ]);
-  return { live, servers: shownEverywhere(servers, sought.values), outside, synthesised: false, negativeTtl: 0 };
+  return {
+    live,
+    servers: shownEverywhere(servers, sought.values),
+    outside,
+    inside,
+    synthesised: false,
+    negativeTtl: 0,
+  };
 };
 
 /** Seconds for which the absence of a name may be cached: the SOA's minimum, or its TTL where that is less (RFC 2308 §5). */

@@ -20,6 +20,8 @@ export interface RecordView {
   /** All authoritative servers show the wanted set; undefined where it was not asked. */
   readonly servers: { readonly ok: true } | { readonly ok: false; readonly why: string } | undefined;
   readonly outside: Answer | undefined;
+  /** Undefined where it was not asked, or there is no inside view. */
+  readonly inside: Answer | undefined;
   /** The name, or the host it hangs on, comes from a wildcard; asked only before a first write. */
   readonly synthesised: boolean | 'Unknown';
   /** Seconds for which its absence may be cached. */
@@ -73,13 +75,21 @@ function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
     const why = view.servers === undefined ? 'not asked yet' : view.servers.why;
     return { reason: 'NotAtAllServers', message: `${recordKey(wanted)} is not yet at all name servers: ${why}` };
   }
-  const outside = view.outside;
-  if (outside?.outcome === 'Found' && equalSets({ ...wanted, values: outside.values }, wanted)) return undefined;
-  const seen =
-    outside === undefined ? 'not asked' : outside.outcome === 'Found' ? outside.values.join(' | ') : outside.outcome;
+  const { outside, inside } = view;
+  const agrees = (answer: Answer | undefined): boolean =>
+    answer?.outcome === 'Found' && equalSets({ ...wanted, values: answer.values }, wanted);
+  const said = (answer: Answer | undefined): string =>
+    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? answer.values.join(' | ') : answer.outcome;
+  if (!agrees(outside)) {
+    return {
+      reason: 'NotSeenOutside',
+      message: `${recordKey(wanted)} stands at all name servers, but the outside resolver still answers: ${said(outside)}`,
+    };
+  }
+  if (inside === undefined || agrees(inside)) return undefined;
   return {
-    reason: 'NotSeenOutside',
-    message: `${recordKey(wanted)} stands at all name servers, but the outside resolver still answers: ${seen}`,
+    reason: 'SplitHorizon',
+    message: `${recordKey(wanted)} is seen from outside, but the inside resolver answers: ${said(inside)}`,
   };
 }
 

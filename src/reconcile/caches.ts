@@ -129,6 +129,8 @@ export function createCaches(options: CachesOptions): Caches {
       if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
     },
   );
+  // What comes below is not waited for: a tenant's namespace that denies us must hold up nobody else.
+  const needed = [...reflectors];
   const attestations = options.tenantNamespaces.map((tenant) =>
     follow<ConfigMapObject, Attested>(
       { apiVersion: 'v1', kind: 'ConfigMap', namespace: tenant, labelSelector: `${attestationLabel}=true` },
@@ -169,8 +171,8 @@ export function createCaches(options: CachesOptions): Caches {
       for (const reflector of reflectors) reflector.start();
     },
     stop: async () => void (await Promise.all(reflectors.map((reflector) => reflector.stop()))),
-    synced: Promise.all(reflectors.map((reflector) => reflector.synced)).then(() => undefined),
-    lastContact: () => Math.max(...reflectors.map((reflector) => reflector.lastContact())),
+    synced: Promise.all(needed.map((reflector) => reflector.synced)).then(() => undefined),
+    lastContact: () => Math.max(...needed.map((reflector) => reflector.lastContact())),
     problems: () => reflectors.flatMap((reflector) => reflector.problem() ?? []),
   };
 }

@@ -1,4 +1,5 @@
 import { firstConditions, type WantedCondition } from '../api/conditions.ts';
+import { plainText } from '../api/text.ts';
 import type { Condition } from '../api/types.ts';
 import { MailsealError } from '../errors.ts';
 import { hasReason, KubeError } from '../kube/error.ts';
@@ -63,4 +64,10 @@ export function announce(world: World, object: Reconciled, conditions: readonly 
   } else if (ready?.status === 'False' && of(before, 'Ready')?.status === 'True') {
     note('Warning', ready);
   }
+}
+
+/** The request for a fresh look that this look has answered. */
+export function requested({ metadata }: KubeObject): { readonly requestedAt?: string } {
+  const requestedAt = metadata.annotations?.['mailseal.dev/requested-at'];
+  return requestedAt === undefined ? {} : { requestedAt: plainText(requestedAt, 1024) };
 }

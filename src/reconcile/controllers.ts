@@ -94,7 +94,10 @@ export function createControllers(
     notify,
     run: async (with_, signal) => {
       world = with_;
-      for (const kind of kinds) queueOf(kind).start();
+      for (const kind of kinds) {
+        for (const key of all()[kind]) queueOf(kind).add(key);
+        queueOf(kind).start();
+      }
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });

@@ -15,7 +15,7 @@ import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
 import type { Trouble } from '../status/findings.ts';
 import type { Result, World } from '../world.ts';
-import { announce, begin, finalizer, reportTrouble, retryAfterMs, troubleOf } from './common.ts';
+import { announce, begin, finalizer, reportTrouble, requested, retryAfterMs, troubleOf } from './common.ts';
 
 const label = ({ metadata }: MailDomain): string => `MailDomain ${metadata.namespace ?? ''}/${metadata.name}`;
 const stall = (reason: MailsealError['reason'], message: string): MailsealError =>
@@ -71,7 +71,11 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   }
   const conditions = domainFindings(desired, observed, plan, trouble);
   announce(world, mailDomain, conditions);
-  const statusDueMs = await world.statusWriter.write(mailDomain, domainStatus(desired, plan), conditions);
+  const statusDueMs = await world.statusWriter.write(
+    mailDomain,
+    { ...domainStatus(desired, plan), ...requested(mailDomain) },
+    conditions,
+  );
   return world.pace.next(label(mailDomain), {
     trouble,
     statusDueMs,

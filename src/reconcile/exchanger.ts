@@ -12,7 +12,7 @@ import type { Trouble } from '../status/findings.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
 import type { Result, World } from '../world.ts';
-import { announce, begin, finalizer, reportTrouble, retryAfterMs, troubleOf } from './common.ts';
+import { announce, begin, finalizer, reportTrouble, requested, retryAfterMs, troubleOf } from './common.ts';
 import { askedAt } from './pace.ts';
 
 const label = (exchanger: MailExchanger): string => `MailExchanger ${identity(exchanger)}`;
@@ -66,7 +66,11 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   }
   const conditions = exchangerFindings(desired, observed, plan, trouble);
   announce(world, exchanger, conditions);
-  const due = await world.statusWriter.write(exchanger, exchangerStatus(desired, observed, plan), conditions);
+  const due = await world.statusWriter.write(
+    exchanger,
+    { ...exchangerStatus(desired, observed, plan), ...requested(exchanger) },
+    conditions,
+  );
   return world.pace.next(label(exchanger), {
     trouble,
     statusDueMs: due,

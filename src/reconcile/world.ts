@@ -32,6 +32,7 @@ export interface WorldParts {
   readonly kube: Kube;
   readonly cache: Cache;
   readonly outside: TestedResolver;
+  readonly inside: TestedResolver | undefined;
   readonly installationId: string;
   readonly events: EventRecorder;
 }
@@ -40,7 +41,7 @@ export interface WorldParts {
 const policyTimeoutMs = 10_000;
 
 export function createWorld(parts: WorldParts): World {
-  const { config, clock, log, metrics, kube, cache, outside } = parts;
+  const { config, clock, log, metrics, kube, cache, outside, inside } = parts;
   const { namespace } = config;
   const allow = createAddressPolicy(config.allowAddresses);
   const providerOf = createProviders({
@@ -83,6 +84,7 @@ export function createWorld(parts: WorldParts): World {
     orders: createOrders(),
     allow,
     outside,
+    inside,
     authorities: createAuthorities({ resolver: outside, allow, clock }),
     prober: createProber({
       resolver: outside,
