@@ -14,8 +14,6 @@ import { type AcmeProblem, problemTypeOf, readProblem, retryAfterSeconds } from 
 import { type AcmeOrder, readAuthorization, readOrder } from './acme-read.ts';
 import { createWire, type Wire, type WireAnswer, type WireOptions } from './acme-wire.ts';
 
-export type { AcmeResource } from './acme-wire.ts';
-
 /** A key for a new account, PKCS #8 PEM; the caller stores it before the CA hears of it. */
 export function newAccountKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -1,10 +1,9 @@
-/** Reasons of our own, beside those that the API server gives (`NotFound`, `Conflict`, `AlreadyExists`, …). */
-export type LocalReason = 'Unreachable' | 'Timeout' | 'TooLarge' | 'BadAnswer' | 'NotLeader' | 'Aborted' | 'Invalid';
-
 /**
  * What every call to the Kubernetes API rejects with. `status` is the HTTP status, 0 where there was no answer.
  * `Conflict`: read again and plan anew; `Forbidden`: a right is missing, the message names it; status 0, 429 and 5xx
- * have been retried where that is safe: requeue, not before `retryAfterSeconds`.
+ * have been retried where that is safe: requeue, not before `retryAfterSeconds`. `reason` is the API server's
+ * (`NotFound`, `AlreadyExists`, …) or one of ours: `Unreachable`, `Timeout`, `TooLarge`, `BadAnswer`, `NotLeader`,
+ * `Aborted`, `Invalid`.
  */
 export class KubeError extends Error {
   readonly status: number;

@@ -1,22 +1,27 @@
-/** kubectl and helm as a user would run them. */
-import { dirname } from 'node:path';
+/** kubectl and helm as a user would run them: those that the set-up built, else the machine's own. */
+import { join } from 'node:path';
 import { run } from './command.ts';
-import { toolPath } from './tools.ts';
+import { labDir } from './namespace.ts';
+import { builtTool } from './tools.ts';
 
-/** Runs kubectl and resolves with its stdout; rejects with what it said when it fails. */
+const kubectlCommand = (): string => builtTool('kubectl') ?? 'kubectl';
+
+/**
+ * Runs kubectl and resolves with its stdout; rejects with what it said when it fails. `kubeconfig` may be a list of
+ * files, as the variable KUBECONFIG may.
+ */
 export function kubectl(kubeconfig: string, ...args: readonly string[]): Promise<string> {
-  return run([toolPath('kubectl'), `--kubeconfig=${kubeconfig}`, ...args]);
+  return run([kubectlCommand(), ...args], { env: { KUBECONFIG: kubeconfig } });
 }
 
 /** Applies manifests given as YAML or JSON text, as `kubectl apply -f -`; resolves with kubectl's stdout. */
 export function kubectlApply(kubeconfig: string, manifest: string, ...args: readonly string[]): Promise<string> {
-  const command = [`--kubeconfig=${kubeconfig}`, 'apply', '-f', '-', ...args];
-  return run([toolPath('kubectl'), ...command], { input: manifest });
+  return run([kubectlCommand(), 'apply', '-f', '-', ...args], { env: { KUBECONFIG: kubeconfig }, input: manifest });
 }
 
-/** Runs Helm, with its own files beside the kubeconfig instead of in the user's home; resolves with its stdout. */
+/** Runs Helm, with files of its own in the lab's folder instead of the user's home; resolves with its stdout. */
 export function helm(kubeconfig: string, ...args: readonly string[]): Promise<string> {
-  const home = dirname(kubeconfig);
-  const env = { HELM_CACHE_HOME: `${home}/helm`, HELM_CONFIG_HOME: `${home}/helm`, HELM_DATA_HOME: `${home}/helm` };
-  return run([toolPath('helm'), '--kubeconfig', kubeconfig, ...args], { env });
+  const home = join(labDir(), 'helm');
+  const env = { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home, KUBECONFIG: kubeconfig };
+  return run([builtTool('helm') ?? 'helm', ...args], { env });
 }

@@ -1,9 +1,12 @@
 #!/bin/sh
-# The first thing that runs on a fresh clone: installs what is missing, then leaves the rest to setup.ts.
-#   setup.sh npm          npm packages only; silent and instant when they are there
-#   setup.sh test|demo    the same, then everything that tests or the demo need
-# Nothing is written to stdout, so that `npm run -s mailseal -- …` stays clean.
+# The first thing that runs on a fresh clone: installs what is missing, then becomes the command that it was given.
+#   setup.sh npm [COMMAND...]          npm packages only; silent and instant when they are there
+#   setup.sh test|demo [COMMAND...]    the same, then (setup.ts) everything that tests or the demo need
+# The command finds the time at which set-up began in MAILSEAL_STARTED (seconds since 1970). Nothing is written to
+# stdout here, so that `npm run -s mailseal -- …` stays clean.
 set -eu
+MAILSEAL_STARTED=$(date +%s)
+export MAILSEAL_STARTED
 
 say() { printf '%s\n' "$*" >&2; }
 fail() {
@@ -13,7 +16,27 @@ fail() {
 }
 
 mode=${1:-}
-case $mode in npm | test | demo) ;; *) fail "unknown argument '$mode'" 'usage: setup.sh npm|test|demo' ;; esac
+case $mode in
+  npm | test | demo) shift ;;
+  *) fail "unknown argument '$mode'" 'usage: setup.sh npm|test|demo [COMMAND...]' ;;
+esac
+
+# A demo in a cluster that is there, or a look into one that runs, needs nothing of the lab.
+if [ "$mode" = demo ]; then
+  for word in "$@"; do
+    case $word in
+      --help | exec) mode=npm ;;
+      --context | --context=*)
+        mode=npm
+        for program in kubectl helm; do
+          command -v "$program" >/dev/null 2>&1 ||
+            fail "$program is not installed" 'the demo in an existing cluster uses your own kubectl and helm.'
+        done
+        ;;
+    esac
+    [ "$word" != exec ] || break
+  done
+fi
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 node=$root/node_modules/.bin/node
@@ -72,3 +95,7 @@ install_packages() {
 
 current || install_packages
 [ "$mode" = npm ] || "$node" "$root/test/lab/setup.ts" "$mode"
+[ $# -gt 0 ] || exit 0
+PATH=$root/node_modules/.bin:$PATH
+export PATH
+exec "$@"

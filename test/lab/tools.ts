@@ -97,14 +97,17 @@ export type Program =
   | 'kubelet'
   | 'kubectl';
 
-/**
- * The absolute path of a program that the set-up built.
- * Throws, saying how to get it, when it isn't there: the caller lets that end the run.
- */
-export function toolPath(program: Program): string {
+/** The absolute path of a program that the set-up built, or undefined when it hasn't been. */
+export function builtTool(program: Program): string | undefined {
   const recipe = recipes.find((candidate) => candidate.name === program || candidate.links.includes(program));
   if (recipe === undefined) throw new Error(`no recipe builds ${program}`);
   const path = join(toolFolder(recipe), program);
-  if (!existsSync(path)) throw new Error(`${program} has not been built: run \`sh test/lab/setup.sh test\` (${path})`);
+  return existsSync(path) ? path : undefined;
+}
+
+/** The same; throws, saying how to get it, when it isn't there: the caller lets that end the run. */
+export function toolPath(program: Program): string {
+  const path = builtTool(program);
+  if (path === undefined) throw new Error(`${program} has not been built: run \`sh test/lab/setup.sh test\``);
   return path;
 }
