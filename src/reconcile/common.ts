@@ -1,21 +1,90 @@
 import { firstConditions, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
 import type { Condition } from '../api/types.ts';
+import { applyChanges } from '../apply/apply.ts';
 import { MailsealError } from '../errors.ts';
 import { hasReason, KubeError } from '../kube/error.ts';
 import { addFinalizer } from '../kube/finalizers.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Trouble, summarise } from '../status/findings.ts';
-import type { World } from '../world.ts';
+import type { Change, Wait } from '../plan/change.ts';
+import type { Result, World } from '../world.ts';
 
 export const finalizer = 'mailseal.dev/finalizer';
+/** Someone else wrote first: what stands now is seen in a moment. */
+const lostRaceMs = 200;
 
 type Reconciled = KubeObject & {
   readonly status?: { readonly conditions?: readonly Condition[]; readonly observedGeneration?: number };
 };
 
+/** How the two kinds differ in the frame of one look. */
+export interface Looks {
+  /** Deletion: gives up what others wait for, and the finalizer. */
+  readonly end: () => Promise<void>;
+  /** One look at an object that stays. */
+  readonly look: () => Promise<Result>;
+}
+
+export const labelOf = ({ kind, metadata }: KubeObject): string =>
+  `${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
+
+/** The frame of a reconcile: what ends it early becomes the object's status, and the reason to come back. */
+export async function reconcile(world: World, object: Reconciled, { end, look }: Looks): Promise<Result> {
+  const label = labelOf(object);
+  try {
+    if (object.metadata.deletionTimestamp !== undefined) {
+      await end();
+      world.statusWriter.forget(object);
+      world.pace.forget(label);
+      return {};
+    }
+    await begin(world, object);
+    return await look();
+  } catch (error) {
+    const trouble = troubleOf(error);
+    if (trouble === undefined) return { requeueAfterMs: lostRaceMs };
+    world.log.warn('reconcile failed', { object: label, ...trouble });
+    const statusDueMs = await reportTrouble(world, object, trouble);
+    return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
+  }
+}
+
+/** What a plan asks for, and how the object's status tells of it. */
+export interface Course {
+  readonly changes: readonly Change[];
+  readonly waits: readonly Wait[];
+  /** Of the durable state that the plan was made from. */
+  readonly resourceVersion: string | undefined;
+  readonly report: (trouble: Trouble | undefined) => {
+    readonly status: object;
+    readonly conditions: readonly WantedCondition[];
+  };
+}
+
+/** Makes the changes of a plan, reports, and says when to look again. */
+export async function carryOut(world: World, object: Reconciled, course: Course): Promise<Result> {
+  const label = labelOf(object);
+  let trouble: Trouble | undefined;
+  let wait = 0;
+  let made = 0;
+  try {
+    const applicant = { owner: label, resourceVersion: course.resourceVersion };
+    ({ made } = await applyChanges(world, applicant, course.changes));
+  } catch (error) {
+    trouble = troubleOf(error);
+    if (trouble === undefined) return { requeueAfterMs: lostRaceMs };
+    wait = retryAfterMs(error);
+    world.log.warn('a change failed', { object: label, ...trouble });
+  }
+  const { status, conditions } = course.report(trouble);
+  announce(world, object, conditions);
+  const statusDueMs = await world.statusWriter.write(object, { ...status, ...requested(object) }, conditions);
+  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: wait, made, waits: course.waits });
+}
+
 /** Before the first external write: `Ready=Unknown`, for whoever looks, and the finalizer. */
-export async function begin(world: World, object: Reconciled): Promise<void> {
+async function begin(world: World, object: Reconciled): Promise<void> {
   if (object.status?.conditions === undefined) {
     await world.statusWriter.write(object, {}, firstConditions(world.clock.now(), object.metadata.generation ?? 0));
   }
@@ -43,7 +112,7 @@ export function retryAfterMs(error: unknown): number {
 }
 
 /** The status of an object whose reconcile ended before there was a plan: what was known of it before stays. */
-export async function reportTrouble(world: World, object: Reconciled, trouble: Trouble): Promise<number | undefined> {
+async function reportTrouble(world: World, object: Reconciled, trouble: Trouble): Promise<number | undefined> {
   const conditions = summarise([], trouble, '');
   announce(world, object, conditions);
   return world.statusWriter.write(object, undefined, conditions);
@@ -67,7 +136,7 @@ export function announce(world: World, object: Reconciled, conditions: readonly 
 }
 
 /** The request for a fresh look that this look has answered. */
-export function requested({ metadata }: KubeObject): { readonly requestedAt?: string } {
+function requested({ metadata }: KubeObject): { readonly requestedAt?: string } {
   const requestedAt = metadata.annotations?.['mailseal.dev/requested-at'];
   return requestedAt === undefined ? {} : { requestedAt: plainText(requestedAt, 1024) };
 }

@@ -2,7 +2,7 @@ import { canonical } from '../api/canonical.ts';
 import { conditionOf } from '../api/conditions.ts';
 import { apiVersion, type MailDomain, type MailExchanger } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
-import { applyChanges } from '../apply/apply.ts';
+import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
 import { desiredDomain, type DesiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
@@ -13,11 +13,9 @@ import { observeDomain } from '../observe/domain.ts';
 import { type ObservedExchangerRef, planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
-import type { Trouble } from '../status/findings.ts';
 import type { Result, World } from '../world.ts';
-import { announce, begin, finalizer, reportTrouble, requested, retryAfterMs, troubleOf } from './common.ts';
+import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
 
-const label = ({ metadata }: MailDomain): string => `MailDomain ${metadata.namespace ?? ''}/${metadata.name}`;
 const stall = (reason: MailsealError['reason'], message: string): MailsealError =>
   new MailsealError(reason, message, { kind: 'Stalled' });
 
@@ -28,17 +26,7 @@ const stall = (reason: MailsealError['reason'], message: string): MailsealError 
 export async function reconcileDomain(world: World, namespace: string, name: string): Promise<Result> {
   const mailDomain = world.cache.domain(namespace, name);
   if (mailDomain === undefined) return {};
-  try {
-    if (mailDomain.metadata.deletionTimestamp !== undefined) return await end(world, mailDomain);
-    await begin(world, mailDomain);
-    return await look(world, mailDomain);
-  } catch (error) {
-    const trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('reconcile failed', { object: label(mailDomain), ...trouble });
-    const statusDueMs = await reportTrouble(world, mailDomain, trouble);
-    return world.pace.next(label(mailDomain), { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
-  }
+  return reconcile(world, mailDomain, { end: () => end(world, mailDomain), look: () => look(world, mailDomain) });
 }
 
 async function look(world: World, mailDomain: MailDomain): Promise<Result> {
@@ -48,44 +36,24 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   // The cache shows it in a moment, and that brings us back.
   if ((await ensureExchanger(world, mailDomain)) === 'Written') return { requeueAfterMs: 1000 };
   const { desired, exchangers } = desire(world, mailDomain, domain, stored);
-  const providerRef = mailDomain.spec.dnsProviderRef?.name;
   const observed = await observeDomain(world, desired, stored, {
     exchangers,
-    providerRef,
-    settling: world.pace.isSettling(label(mailDomain)),
+    providerRef: mailDomain.spec.dnsProviderRef?.name,
+    settling: world.pace.isSettling(labelOf(mailDomain)),
   });
   const plan = planDomain(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
-
-  let trouble: Trouble | undefined;
-  let failure: unknown;
-  let made = 0;
-  try {
-    const applicant = { owner: label(mailDomain), resourceVersion: stored?.resourceVersion };
-    ({ made } = await applyChanges(world, applicant, plan.changes));
-  } catch (error) {
-    failure = error;
-    trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('a change failed', { object: label(mailDomain), ...trouble });
-  }
-  const conditions = domainFindings(desired, observed, plan, trouble);
-  announce(world, mailDomain, conditions);
-  const statusDueMs = await world.statusWriter.write(
-    mailDomain,
-    { ...domainStatus(desired, plan), ...requested(mailDomain) },
-    conditions,
-  );
-  return world.pace.next(label(mailDomain), {
-    trouble,
-    statusDueMs,
-    retryAfterMs: retryAfterMs(failure),
-    made,
-    waits: plan.waits,
+  return carryOut(world, mailDomain, {
+    ...plan,
+    resourceVersion: stored?.resourceVersion,
+    report: (trouble) => ({
+      status: domainStatus(desired, plan),
+      conditions: domainFindings(desired, observed, plan, trouble),
+    }),
   });
 }
 
-const claimantOf = ({ metadata }: MailDomain): { kind: 'MailDomain'; namespace: string; name: string } => ({
+const claimantOf = ({ metadata }: MailDomain): Claimant => ({
   kind: 'MailDomain',
   namespace: metadata.namespace ?? '',
   name: metadata.name,
@@ -216,11 +184,8 @@ async function ensureExchanger(world: World, mailDomain: MailDomain): Promise<'S
  * Deletion: the domain is free to be claimed by another object; policy, records, key and certificate stay as they are
  * and go on being served, so that no sender loses mail.
  */
-async function end(world: World, mailDomain: MailDomain): Promise<Result> {
+async function end(world: World, mailDomain: MailDomain): Promise<void> {
   const [domain] = canonicalNames([mailDomain.spec.domain]);
   if (domain !== undefined) await world.claims.release('domain', domain, claimantOf(mailDomain));
   await removeFinalizer(world.kube, mailDomain, finalizer);
-  world.statusWriter.forget(mailDomain);
-  world.pace.forget(label(mailDomain));
-  return {};
 }

@@ -1,6 +1,6 @@
 import { reasonOf, validate } from '../api/validate.ts';
 import type { MailExchanger } from '../api/types.ts';
-import { applyChanges } from '../apply/apply.ts';
+import type { Claimant } from '../apply/claims.ts';
 import { canonicalNames, type DesiredExchanger, desiredExchanger } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
@@ -8,14 +8,12 @@ import { removeFinalizer } from '../kube/finalizers.ts';
 import { observeExchanger } from '../observe/exchanger.ts';
 import { planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
-import type { Trouble } from '../status/findings.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
 import type { Result, World } from '../world.ts';
-import { announce, begin, finalizer, reportTrouble, requested, retryAfterMs, troubleOf } from './common.ts';
+import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
 import { askedAt } from './pace.ts';
 
-const label = (exchanger: MailExchanger): string => `MailExchanger ${identity(exchanger)}`;
 const identity = ({ metadata }: MailExchanger): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /**
@@ -25,60 +23,36 @@ const identity = ({ metadata }: MailExchanger): string => `${metadata.namespace 
 export async function reconcileExchanger(world: World, namespace: string, name: string): Promise<Result> {
   const exchanger = world.cache.exchanger(namespace, name);
   if (exchanger === undefined) return {};
-  try {
-    if (exchanger.metadata.deletionTimestamp !== undefined) return await end(world, exchanger);
-    await begin(world, exchanger);
-    return await look(world, exchanger);
-  } catch (error) {
-    const trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('reconcile failed', { object: label(exchanger), ...trouble });
-    const due = await reportTrouble(world, exchanger, trouble);
-    return world.pace.next(label(exchanger), { trouble, statusDueMs: due, retryAfterMs: retryAfterMs(error) });
-  }
+  return reconcile(world, exchanger, { end: () => end(world, exchanger), look: () => look(world, exchanger) });
 }
 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
+  const now = world.clock.now();
   const stored = await world.store.load('exchanger', identity(exchanger));
   const desired = desire(world, exchanger, stored);
-  const claimant = { kind: 'MailExchanger', namespace: desired.namespace, name: desired.name } as const;
-  for (const { host } of desired.hosts) await world.claims.hold('host', host, claimant);
-  const providerRef = exchanger.spec.dnsProviderRef?.name;
+  for (const { host } of desired.hosts) await world.claims.hold('host', host, claimantOf(exchanger));
   const observed = await observeExchanger(world, desired, stored, {
-    askedAt: askedAt(exchanger, world.clock.now()),
-    providerRef,
-    settling: world.pace.isSettling(label(exchanger)),
+    askedAt: askedAt(exchanger, now),
+    providerRef: exchanger.spec.dnsProviderRef?.name,
+    settling: world.pace.isSettling(labelOf(exchanger)),
   });
   const plan = planExchanger(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
-
-  let trouble: Trouble | undefined;
-  let failure: unknown;
-  let made = 0;
-  try {
-    const applicant = { owner: label(exchanger), resourceVersion: stored?.resourceVersion };
-    ({ made } = await applyChanges(world, applicant, plan.changes));
-  } catch (error) {
-    failure = error;
-    trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('a change failed', { object: label(exchanger), ...trouble });
-  }
-  const conditions = exchangerFindings(desired, observed, plan, trouble);
-  announce(world, exchanger, conditions);
-  const due = await world.statusWriter.write(
-    exchanger,
-    { ...exchangerStatus(desired, observed, plan), ...requested(exchanger) },
-    conditions,
-  );
-  return world.pace.next(label(exchanger), {
-    trouble,
-    statusDueMs: due,
-    retryAfterMs: retryAfterMs(failure),
-    made,
-    waits: plan.waits,
+  return carryOut(world, exchanger, {
+    ...plan,
+    resourceVersion: stored?.resourceVersion,
+    report: (trouble) => ({
+      status: exchangerStatus(desired, observed, plan),
+      conditions: exchangerFindings(desired, observed, plan, trouble),
+    }),
   });
 }
+
+const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
+  kind: 'MailExchanger',
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+});
 
 /** @throws MailsealError with everything that is wrong with the spec, or the reference that leads nowhere. */
 function desire(world: World, exchanger: MailExchanger, stored: Loaded<ExchangerState> | undefined): DesiredExchanger {
@@ -113,15 +87,8 @@ function desire(world: World, exchanger: MailExchanger, stored: Loaded<Exchanger
  * Deletion: the hosts are free to be claimed by another object; keys, certificate, TLSA records and the Secret that the
  * hosts mount stay as they are, so that nothing stops working.
  */
-async function end(world: World, exchanger: MailExchanger): Promise<Result> {
-  const claimant = {
-    kind: 'MailExchanger',
-    namespace: exchanger.metadata.namespace ?? '',
-    name: exchanger.metadata.name,
-  } as const;
-  for (const host of canonicalNames(exchanger.spec.hosts)) await world.claims.release('host', host, claimant);
+async function end(world: World, exchanger: MailExchanger): Promise<void> {
+  for (const host of canonicalNames(exchanger.spec.hosts))
+    await world.claims.release('host', host, claimantOf(exchanger));
   await removeFinalizer(world.kube, exchanger, finalizer);
-  world.statusWriter.forget(exchanger);
-  world.pace.forget(label(exchanger));
-  return {};
 }
