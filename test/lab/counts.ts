@@ -11,6 +11,8 @@ export interface Write {
   readonly namespace: string;
   readonly name: string;
   readonly code: number;
+  /** Where the request came from: the address of the pod. */
+  readonly source: string;
 }
 
 export interface Counts {
@@ -34,6 +36,7 @@ interface AuditEvent {
     readonly namespace?: string;
     readonly name?: string;
   };
+  readonly sourceIPs?: readonly string[];
   readonly responseStatus?: { readonly code?: number };
 }
 
@@ -45,13 +48,14 @@ export function readWrites(auditLog: string): readonly Write[] {
     .filter((text) => text !== '')
     .map((text) => JSON.parse(text) as AuditEvent)
     .filter(({ verb }) => verbs.has(verb))
-    .map(({ verb, user, objectRef = {}, responseStatus }) => ({
+    .map(({ verb, user, objectRef = {}, responseStatus, sourceIPs }) => ({
       user: user.username,
       verb,
       resource: [objectRef.resource ?? '', objectRef.subresource].filter((part) => part !== undefined).join('/'),
       namespace: objectRef.namespace ?? '',
       name: objectRef.name ?? '',
       code: responseStatus?.code ?? 0,
+      source: sourceIPs?.[0] ?? '',
     }));
 }
 

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { type ControlPlane, startControlPlane } from './controlplane.ts';
 import { type Bind, startBind } from './dns.ts';
+import type { ZoneSpec } from './dns-zone.ts';
 import { startUnbound, type Unbound } from './dns-unbound.ts';
 import { createCa } from './mail-ca.ts';
 import { addAddress } from './namespace.ts';
@@ -57,6 +58,13 @@ export interface Lab {
   readonly stop: () => Promise<void>;
 }
 
+/** What somebody needs beside the example. */
+export interface MoreWorld {
+  readonly zones?: readonly ZoneSpec[];
+  /** Domains that the two MX hosts take mail for too. */
+  readonly domains?: readonly string[];
+}
+
 /** Example zones: one to work in, and the kinds of trouble that a zone can be in. */
 const zones = [
   { name: 'test', allowUpdate: false },
@@ -72,13 +80,14 @@ const zones = [
 
 export async function startDns(
   dir: string,
+  more: readonly ZoneSpec[] = [],
 ): Promise<{ readonly bind: Bind; readonly views: Views; readonly stop: () => Promise<void> }> {
   const { primary, secondary } = places;
   for (const address of [primary.v4, primary.v6, secondary.v4, secondary.v6, places.inside, places.outside]) {
     await addAddress(address);
   }
   const [bind, ca] = await Promise.all([
-    startBind({ dir: join(dir, 'bind'), primary, secondary, zones }),
+    startBind({ dir: join(dir, 'bind'), primary, secondary, zones: [...zones, ...more] }),
     createCa(join(dir, 'ca'), 'Resolver CA'),
   ]);
   const tls = await ca.issue({
@@ -114,6 +123,7 @@ export async function startAcme(dir: string): Promise<Pebble> {
 export async function startMail(
   dir: string,
   trust: { readonly caFile: string },
+  more: readonly string[] = [],
 ): Promise<Mail & { readonly stop: () => Promise<void> }> {
   for (const address of [places.mx1, places.mx2]) await addAddress(address);
   const mx = (name: 'mx1' | 'mx2'): Promise<PostfixMx> =>
@@ -122,7 +132,7 @@ export async function startMail(
       name: `${name}.${domain}`,
       v4: places[name],
       resolver: places.inside,
-      domains: [domain],
+      domains: [domain, ...more],
     });
   const [mx1, mx2, dane, mtaSts] = await Promise.all([
     mx('mx1'),
@@ -160,15 +170,16 @@ export async function startCluster(
   return { controlPlane, node, stop };
 }
 
-/** Everything. `trustFile` is where the roots that senders trust are written once the CA runs. */
+/** Everything. `trust` writes the roots that senders trust, once the CA runs. */
 export async function startLab(
   dir: string,
   trust: (pebble: Pebble) => Promise<{ readonly caFile: string }>,
+  more: MoreWorld = {},
 ): Promise<Lab> {
   const world = async (): Promise<Omit<Lab, 'controlPlane' | 'node'>> => {
-    const dns = await startDns(dir);
+    const dns = await startDns(dir, more.zones);
     const pebble = await startAcme(dir);
-    const { stop: stopMail, ...mail } = await startMail(dir, await trust(pebble));
+    const { stop: stopMail, ...mail } = await startMail(dir, await trust(pebble), more.domains);
     const stop = async (): Promise<void> => {
       await stopMail();
       await pebble.stop();

@@ -7,8 +7,8 @@ export interface RecordProof {
   readonly name: string;
   readonly type: string;
   readonly values: readonly string[];
-  /** The AD bit of the outside resolver. */
-  readonly authentic: boolean;
+  /** The AD bit of the outside resolver; null where none was asked. */
+  readonly authentic: boolean | null;
 }
 
 export interface MailProof {

@@ -1,10 +1,15 @@
 /** What the demo says while it works: steps with their time, and a failure with its cause and its log. */
 
-/** A step failed; `log` is where its own account of it lies. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Seconds, to a tenth, since a moment of `performance.now()`. */
+export const secondsSince = (since: number): number => Math.round((performance.now() - since) / 100) / 10;
+
+/** A step failed; the message names it, its cause and what its own log says last. */
 export class StepError extends Error {
   readonly step: string;
   constructor(step: string, cause: unknown) {
-    super(`${step}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`${step}: ${messageOf(cause)}`, { cause });
     this.step = step;
   }
 }
@@ -24,7 +29,7 @@ export function createSteps(write: (line: string) => void): Steps {
       say(`==> ${what}`);
       try {
         const value = await work();
-        say(`    ${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+        say(`    ${what}: ${secondsSince(started).toFixed(1)} s`);
         return value;
       } catch (error) {
         throw error instanceof StepError ? error : new StepError(what, error);

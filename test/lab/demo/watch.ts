@@ -20,6 +20,7 @@ export async function watchUntilReady(
   target: { readonly namespace: string; readonly name: string },
   steps: Steps,
   timeoutMs: number,
+  seen: (domain: MailDomain) => void,
 ): Promise<Converged> {
   const started = performance.now();
   const said = new Set<string>();
@@ -35,6 +36,7 @@ export async function watchUntilReady(
     const domain = last.find(
       (object): object is MailDomain => object.kind === 'MailDomain' && object.metadata.name === target.name,
     );
+    if (domain !== undefined) seen(domain);
     const ready = domain?.status?.conditions?.find(({ type }) => type === 'Ready');
     return domain !== undefined && ready?.status === 'True' && ready.observedGeneration === domain.metadata.generation
       ? { domain, objects: last }
