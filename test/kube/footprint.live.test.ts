@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { slimClientNode } from '../../src/kube/slim.ts';
+import { slim } from '../lab/slim.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 
 const run = promisify(execFile);
@@ -34,7 +34,7 @@ test('a bundled program that follows five kinds and leads is small, idle, and en
     format: 'esm',
     outExtension: { '.js': '.mjs' },
     banner: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
-    plugins: [slimClientNode],
+    plugins: [slim],
   });
   const bare = await run(process.execPath, ['-e', 'console.log(process.memoryUsage.rss() / 2 ** 20)']);
   const { stdout, stderr } = await run(process.execPath, [join(outdir, 'main.mjs'), plane.kubeconfig]);

@@ -5,15 +5,18 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { slimClientNode } from '../../src/kube/slim.ts';
+import { slim } from './slim.ts';
 
-/** Writes `main.js` and its chunks into `outDir`, which is emptied first. Rejects with esbuild's errors. */
+/**
+ * Writes `main.js` and its chunks into `outDir`, which is emptied first. Resolves with the bytes that each npm package
+ * has in it; rejects with esbuild's errors.
+ */
 export async function bundle(
   outDir: string,
   entry: string = join(import.meta.dirname, '../../src/main.ts'),
-): Promise<void> {
+): Promise<Readonly<Record<string, number>>> {
   rmSync(outDir, { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
     entryPoints: { main: entry },
     outdir: outDir,
     bundle: true,
@@ -22,12 +25,21 @@ export async function bundle(
     platform: 'node',
     target: 'node24',
     minify: true,
-    plugins: [slimClientNode],
+    plugins: [slim],
     legalComments: 'linked',
     logLevel: 'silent',
+    metafile: true,
     // CommonJS packages call `require` for Node's own modules; an ESM bundle has none unless it makes one.
     banner: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
   });
+  const bytes: Record<string, number> = {};
+  for (const { inputs } of Object.values(metafile.outputs)) {
+    for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
+      const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+      if (name !== undefined && bytesInOutput > 0) bytes[name] = (bytes[name] ?? 0) + bytesInOutput;
+    }
+  }
+  return bytes;
 }
 
 if (import.meta.main) {
