@@ -127,15 +127,13 @@ async function fetchCertificate(
   const chain = await (await acmeOf(world, order.issuer)).certificate(order);
   // A mismatched or expired leaf never gets as far as an installation.
   const problems = checkCertificate({ chain, key: key.pem, names: order.names, now: world.clock.now() });
-  const { order: _, orderAfter: __, failures: ___, ...rest } = state;
-  if (problems.length > 0) {
-    await save({ ...rest, failures: (state.failures ?? 0) + 1, orderAfter: world.clock.now() + 60_000 });
-    throw new MailsealError(
-      'CertificateInvalid',
-      `the CA's certificate can't be used: ${problems.map(({ message }) => message).join('; ')}`,
-    );
-  }
+  const { order: _, orderAfter: __, failures: ___, failure: ____, ...rest } = state;
   world.orders.forget(order.url);
+  if (problems.length > 0) {
+    const failure = `the CA's certificate can't be used: ${problems.map(({ message }) => message).join('; ')}`;
+    await save({ ...rest, failures: (state.failures ?? 0) + 1, orderAfter: world.clock.now() + 60_000, failure });
+    throw new MailsealError('CertificateInvalid', failure);
+  }
   await save({ ...rest, certificate: stored(chain, order.issuer, key) });
 }
 

@@ -1,3 +1,4 @@
+import { defaults } from '../api/defaults.ts';
 import type { CertificateIssuer } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
 import { MailsealError } from '../errors.ts';
@@ -33,8 +34,6 @@ interface Account {
   readonly url: string | undefined;
   readonly resourceVersion: string | undefined;
 }
-
-const defaultYears = 3;
 
 export function createIssuers(options: IssuersOptions): Issuers {
   const { kube, namespace } = options;
@@ -112,7 +111,7 @@ export function createIssuers(options: IssuersOptions): Issuers {
   const open = async ({ metadata: { name }, spec }: CertificateIssuer): Promise<IssuerApi> => {
     if (spec.acme !== undefined) return openAcme(name, spec.acme);
     if (spec.selfSigned !== undefined) {
-      return { kind: 'selfSigned', name, years: spec.selfSigned.years ?? defaultYears };
+      return { kind: 'selfSigned', name, years: spec.selfSigned.years ?? defaults.issuer.selfSignedYears };
     }
     throw new MailsealError('InvalidSpec', `CertificateIssuer ${name} names neither acme nor selfSigned`, {
       kind: 'Stalled',

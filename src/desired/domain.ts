@@ -1,3 +1,4 @@
+import { defaults } from '../api/defaults.ts';
 import type { MailDomain } from '../api/types.ts';
 import type { ZoneGrant } from './references.ts';
 
@@ -22,14 +23,6 @@ export interface DesiredDomain {
   readonly suspended: boolean;
 }
 
-export const domainDefaults = {
-  mode: 'enforce',
-  /** Four weeks. */
-  maxAgeSeconds: 2_419_200,
-  ttlSeconds: 300,
-  afterDays: 14,
-} as const;
-
 export function desiredDomain(
   mailDomain: MailDomain,
   resolved: {
@@ -50,13 +43,13 @@ export function desiredDomain(
     issuer,
     hosts: [...new Set(resolved.hosts)].sort(),
     mtaSts: {
-      mode: spec.mtaSts?.mode ?? domainDefaults.mode,
-      maxAgeSeconds: spec.mtaSts?.maxAgeSeconds ?? domainDefaults.maxAgeSeconds,
-      ttlSeconds: spec.mtaSts?.ttlSeconds ?? domainDefaults.ttlSeconds,
-      afterDays: spec.mtaSts?.promotion?.afterDays ?? domainDefaults.afterDays,
-      immediately: spec.mtaSts?.promotion?.immediately ?? false,
+      mode: spec.mtaSts?.mode ?? defaults.mtaSts.mode,
+      maxAgeSeconds: spec.mtaSts?.maxAgeSeconds ?? defaults.mtaSts.maxAgeSeconds,
+      ttlSeconds: spec.mtaSts?.ttlSeconds ?? defaults.mtaSts.ttlSeconds,
+      afterDays: spec.mtaSts?.promotion?.afterDays ?? defaults.mtaSts.afterDays,
+      immediately: spec.mtaSts?.promotion?.immediately ?? defaults.mtaSts.immediately,
     },
     rua: spec.tlsRpt?.rua ?? [],
-    suspended: spec.suspend ?? false,
+    suspended: spec.suspend ?? defaults.suspend,
   };
 }

@@ -1,3 +1,4 @@
+import { defaults } from '../api/defaults.ts';
 import type { MailExchanger } from '../api/types.ts';
 import { toALabel } from '../dns/names.ts';
 import type { ZoneGrant } from './references.ts';
@@ -19,8 +20,6 @@ export interface DesiredHost {
   readonly host: string;
   readonly grant: ZoneGrant;
 }
-
-export const defaultDaneTtlSeconds = 3600;
 
 /** Canonical form of names that validation has accepted. */
 export function canonicalNames(names: readonly string[]): readonly string[] {
@@ -47,7 +46,10 @@ export function desiredExchanger(
     certificateNames: [...new Set(names)],
     issuer: resolved.issuer,
     secretName: spec.certificate?.secretName ?? `${metadata.name}-tls`,
-    dane: { mode: spec.dane?.mode ?? 'Auto', ttlSeconds: spec.dane?.ttlSeconds ?? defaultDaneTtlSeconds },
-    suspended: spec.suspend ?? false,
+    dane: {
+      mode: spec.dane?.mode ?? defaults.dane.mode,
+      ttlSeconds: spec.dane?.ttlSeconds ?? defaults.dane.ttlSeconds,
+    },
+    suspended: spec.suspend ?? defaults.suspend,
   };
 }

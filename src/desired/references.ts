@@ -1,3 +1,4 @@
+import { defaults } from '../api/defaults.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { isWithin, toALabel } from '../dns/names.ts';
@@ -15,11 +16,14 @@ export interface ZoneGrant {
 
 const refuse = (reason: Reason, message: string): Resolution<never> => ({ ok: false, reason, message });
 
-const zonesOf = (provider: DNSProvider, name: string): readonly string[] =>
-  provider.spec.zones.flatMap((text) => {
+/** Its zones that hold the name; a zone that is spelt in two ways is one. */
+function zonesOf(provider: DNSProvider, name: string): readonly string[] {
+  const zones = provider.spec.zones.flatMap((text) => {
     const zone = toALabel(text, { minLabels: 1, underscore: true });
     return zone.ok && isWithin(name, zone.name) ? [zone.name] : [];
   });
+  return [...new Set(zones)];
+}
 
 const grants = (provider: DNSProvider, namespace: string): boolean =>
   provider.spec.allowedNamespaces?.names.includes(namespace) ?? false;
@@ -68,8 +72,8 @@ export function resolveZone(
   const pool = ref === undefined && kept.length > 0 ? kept : allowed;
   const longest = Math.max(...pool.map(({ zone }) => zone.length));
   const best = pool.filter(({ zone }) => zone.length === longest);
-  const defaults = best.filter(({ provider }) => provider.spec.default === true);
-  const [chosen, other] = best.length > 1 && defaults.length > 0 ? defaults : best;
+  const marked = best.filter(({ provider }) => provider.spec.default === true);
+  const [chosen, other] = best.length > 1 && marked.length > 0 ? marked : best;
   if (chosen === undefined || other !== undefined) {
     const names = best
       .map(({ provider }) => provider.metadata.name)
@@ -82,7 +86,7 @@ export function resolveZone(
     value: {
       provider: chosen.provider.metadata.name,
       zone: chosen.zone,
-      settleSeconds: chosen.provider.spec.settleSeconds ?? 0,
+      settleSeconds: chosen.provider.spec.settleSeconds ?? defaults.provider.settleSeconds,
     },
   };
 }
@@ -101,13 +105,13 @@ export function resolveIssuer(
       ? refuse('IssuerNotFound', `the CertificateIssuer ${wanted} does not exist`)
       : { ok: true, value: found };
   }
-  const defaults = issuers.filter((issuer) => issuer.spec.default === true);
-  const [only, second] = defaults;
+  const marked = issuers.filter((issuer) => issuer.spec.default === true);
+  const [only, second] = marked;
   if (only === undefined) {
     return refuse('NoIssuer', 'no CertificateIssuer is named, and none is marked `default: true`');
   }
   if (second !== undefined) {
-    const names = defaults
+    const names = marked
       .map((issuer) => issuer.metadata.name)
       .sort()
       .join(', ');

@@ -64,13 +64,17 @@ export function assemble(parts: {
   const { certificate, records } = parts;
   const waits: Wait[] = [...certificate.waits];
   const changes: Change[] = [];
-  const storing = certificate.changes.some((change) => stores.has(change.do));
+  // A renewal comes last: a CA that can't be reached must not hold up what needs no certificate of it.
+  const renewing = parts.stored?.certificate !== undefined;
+  const isLate = ({ do: what }: Change): boolean => renewing && what !== 'SaveState' && what !== 'Records';
+  const early = certificate.changes.filter((change) => !isLate(change));
+  const storing = early.some((change) => stores.has(change.do));
   if (!storing && worthSaving(parts.stored, parts.state, parts.settling && records.pending.length > 0)) {
     changes.push({ do: 'SaveState', why: 'what follows depends on it', state: parts.state });
   }
-  changes.push(...certificate.changes, ...parts.steps);
+  changes.push(...early, ...parts.steps);
   // While an order is being opened the records wait a moment, to travel with its challenges in one message.
-  const ordering = certificate.changes.some((change) => change.do === 'Order');
+  const ordering = early.some((change) => change.do === 'Order');
   if (!parts.suspended && !ordering) {
     for (const { provider, zone, change } of records.changes) {
       const why =
@@ -92,5 +96,6 @@ export function assemble(parts: {
     for (const { message } of records.pending) waits.push({ why: message, forMs: second });
     for (const { message } of records.refused) waits.push({ why: message, forMs: 30 * second });
   }
+  changes.push(...certificate.changes.filter(isLate));
   return { changes: mergeRecords(changes), waits };
 }

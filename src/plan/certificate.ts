@@ -1,6 +1,7 @@
 import type { RecordChange } from '../apply/providers/provider.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
+import { plainText } from '../api/text.ts';
 import type { Change, Wait } from './change.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
 
@@ -54,6 +55,8 @@ export interface CertificatePlan {
 export const challengeTtlSeconds = 5;
 const second = 1000;
 const firstRetry = 60 * second;
+/** UTF-16 units of what a CA says, in the stored state. */
+const longestFailure = 512;
 const longestRetry = 6 * 60 * 60 * second;
 
 /** Whether what is stored still serves: for these names, this key and issuer, and before its renewal is due. */
@@ -78,8 +81,9 @@ export function planCertificate(input: CertificateInput): CertificatePlan {
     state.certificate === undefined
       ? `no certificate for ${names.join(', ')} yet`
       : 'the certificate is due for renewal';
-  if (state.orderAfter !== undefined && now < state.orderAfter) {
-    const problem = { reason: 'OrderInvalid', message: 'the last order failed; the next attempt waits' } as const;
+  if (issuer.kind === 'acme' && state.orderAfter !== undefined && now < state.orderAfter) {
+    const cause = state.failure === undefined ? 'the last order failed' : `the last order failed: ${state.failure}`;
+    const problem = { reason: 'OrderInvalid', message: `${cause}. The next attempt waits` } as const;
     return join({ changes: [], waits: [{ why: problem.message, forMs: state.orderAfter - now }], problem }, cleanup);
   }
   const kind = issuer.kind === 'acme' ? 'Order' : 'SelfSign';
@@ -145,28 +149,12 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
 }
 
 function planChallenges(input: CertificateInput, order: OpenOrder): Step {
-  const records: Change[] = [];
-  for (const view of input.challenges) {
-    if (!view.target.ok) {
-      const { reason, message } = view.target;
-      return { changes: [], waits: [{ why: message, forMs: 30 * second }], problem: { reason, message } };
-    }
-    const live = view.live?.values ?? [];
-    if (live.includes(view.txtValue)) continue;
-    // RFC 8555 §8.4: several TXT values may stand at one challenge name; others' are left alone.
-    const { name, provider, zone } = view.target;
-    const after: RecordSet = { name, type: 'TXT', ttl: challengeTtlSeconds, values: [...live, view.txtValue] };
-    const change: RecordChange = { name, type: 'TXT', before: view.live, after };
-    records.push({
-      do: 'Records',
-      why: `the CA asks for a proof at ${view.txtName}`,
-      provider,
-      zone,
-      changes: [change],
-      urgency: 'now',
-      aliases: aliasesOf(name, view.txtName),
-    });
+  const lost = input.challenges.map(({ target }) => target).find((target) => !target.ok);
+  if (lost?.ok === false) {
+    const { reason, message } = lost;
+    return { changes: [], waits: [{ why: message, forMs: 30 * second }], problem: { reason, message } };
   }
+  const records = proofs(input.challenges);
   const problem = { reason: 'OrderPending', message: `the CA wants proof for ${order.names.join(', ')}` } as const;
   if (records.length > 0) return { changes: records, waits: [], problem };
   const missing = input.challenges.filter((view) => !view.shownEverywhere).map((view) => view.txtName);
@@ -177,6 +165,27 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
     waits: [],
     problem,
   };
+}
+
+/** The records that the CA asks for and that do not stand yet; those that share a target travel in one set. */
+function proofs(challenges: readonly ChallengeView[]): readonly Change[] {
+  const missing = challenges.flatMap(({ txtName, txtValue, target, live }) =>
+    target.ok && live?.values.includes(txtValue) !== true ? [{ ...target, txtName, txtValue, live }] : [],
+  );
+  return [...Map.groupBy(missing, ({ name, provider, zone }) => `${provider} ${zone} ${name}`).values()].flatMap(
+    (group): readonly Change[] => {
+      const [first] = group;
+      if (first === undefined) return [];
+      const { name, provider, zone, live, txtName } = first;
+      // RFC 8555 §8.4: several TXT values may stand at one challenge name; others' are left alone.
+      const values = [...new Set([...(live?.values ?? []), ...group.map(({ txtValue }) => txtValue)])];
+      const after: RecordSet = { name, type: 'TXT', ttl: live?.ttl ?? challengeTtlSeconds, values };
+      const change: RecordChange = { name, type: 'TXT', before: live, after };
+      const why = `the CA asks for a proof at ${group.map((one) => one.txtName).join(', ')}`;
+      const aliases = aliasesOf(name, txtName);
+      return [{ do: 'Records', why, provider, zone, changes: [change], urgency: 'now', aliases }];
+    },
+  );
 }
 
 function spend(input: CertificateInput, order: OpenOrder, state: State): State {
@@ -191,7 +200,8 @@ function failed(input: CertificateInput, order: OpenOrder, detail: string): Step
   const { order: _, ...rest } = spend(input, order, input.state);
   const failures = (rest.failures ?? 0) + 1;
   const delay = Math.min(firstRetry * 2 ** (failures - 1), longestRetry);
-  const state: State = { ...rest, failures, orderAfter: input.now + delay };
+  const failure = plainText(detail, longestFailure);
+  const state: State = { ...rest, failures, orderAfter: input.now + delay, failure };
   return {
     changes: [{ do: 'SaveState', why: 'the order failed', state }],
     waits: [{ why: detail, forMs: delay }],

@@ -1,6 +1,6 @@
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer } from '../dns/answer.ts';
-import type { Publication } from '../mtasts/lifecycle.ts';
+import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { PolicyFetch } from '../observe/types.ts';
@@ -10,6 +10,7 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { markName } from './exchanger.ts';
 import { markValue, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import { holdOf, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
 import type { DomainState, StoredKey } from './state.ts';
 
@@ -49,12 +50,6 @@ export interface ObservedDomain {
   readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
 }
 
-export interface Serving {
-  /** Every pod that exists shows the newest publication, and so does the published address. */
-  readonly everywhere: boolean;
-  readonly lagging: readonly string[];
-}
-
 export interface DomainPlan {
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
@@ -65,8 +60,12 @@ export interface DomainPlan {
   readonly serving: Serving;
   /** Live MX hosts that the policy does not name. */
   readonly unlisted: readonly string[];
+  /** Live MX hosts that the administrator took out of the list; the policy names them still, and nobody probes them. */
+  readonly lingering: readonly string[];
   /** Why the policy is in testing though enforce is wanted, and when it is promoted. */
-  readonly promotion: { readonly why: string; readonly at?: number | undefined } | undefined;
+  readonly promotion:
+    | { readonly why: ModeDecision['why']; readonly at?: number | undefined; readonly doubts: readonly string[] }
+    | undefined;
 }
 
 const markTtlSeconds = 300;
@@ -94,31 +93,18 @@ function newState(desired: DesiredDomain, key: StoredKey): DomainState {
 }
 
 /** What is not right yet, in words; empty when every host was seen to be right and the MX set names no other. */
-function doubtsOf(observed: ObservedDomain, unlisted: readonly string[]): readonly string[] {
+function doubtsOf(
+  observed: ObservedDomain,
+  unlisted: readonly string[],
+  lingering: readonly string[],
+): readonly string[] {
   const hosts = observed.exchangers.filter(({ verified }) => !verified).map(({ message }) => message);
   const strangers = unlisted.map((host) => `${host} is in the MX set and the policy does not name it`);
   const { outcome, detail } = observed.mx.outside;
   const unseen =
     outcome === 'Found' ? [] : [`the MX set of the domain was not seen from outside (${detail ?? outcome})`];
-  return [...hosts, ...strangers, ...unseen];
-}
-
-function servingOf(observed: ObservedDomain, publication: Publication, state: DomainState): Serving {
-  const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
-    if (fetch === undefined) return 'has no address yet';
-    if (fetch.outcome === 'Failed') return fetch.detail;
-    if (fetch.body !== publication.body) return 'shows another policy';
-    return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
-  };
-  const lagging = observed.pods.flatMap(({ pod, served }) => {
-    const problem = wrong(served);
-    return problem === undefined ? [] : [`pod ${pod}: ${problem}`];
-  });
-  if (observed.pods.length === 0) lagging.push('there is no policy pod');
-  const outside = wrong(observed.outsideFetch);
-  if (outside !== undefined)
-    lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not published yet' : outside}`);
-  return { everywhere: lagging.length === 0, lagging };
+  const left = lingering.map((host) => `${host} is still in the MX set, and nobody checks it any more`);
+  return [...hosts, ...strangers, ...left, ...unseen];
 }
 
 function wantedRecords(
@@ -155,11 +141,11 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
   const stored = observed.state ?? (observed.freshKey && newState(desired, observed.freshKey));
   if (stored === undefined) return undefined;
   const followed = followHosts(desired, observed.mx.servers, stored, now);
-  const unlisted =
-    observed.mx.outside.outcome === 'Found'
-      ? mxHosts(observed.mx.outside.values).filter((host) => !desired.hosts.includes(host))
-      : [];
-  const doubts = doubtsOf(observed, unlisted);
+  const { outcome, values } = observed.mx.outside;
+  const live = outcome === 'Found' ? mxHosts(values).filter((host) => !desired.hosts.includes(host)) : [];
+  const removed = new Set(followed.removedHosts.map(({ host }) => host));
+  const [lingering, unlisted] = [live.filter((host) => removed.has(host)), live.filter((host) => !removed.has(host))];
+  const doubts = doubtsOf(observed, unlisted, lingering);
   const mode = decideMode(desired, followed, doubts, now);
   const publication = publish(desired, followed, mode.mode, now);
   const minted = followed.publications.includes(publication)
@@ -200,15 +186,19 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     settling: observed.settling,
   });
   const lag = serving.lagging.map((why) => ({ why, forMs: second }));
-  const promotion = mode.mode === desired.mtaSts.mode ? undefined : { why: mode.why, at: mode.at };
-  return { changes, waits: [...waits, ...lag], state, publication, certificate, records, serving, unlisted, promotion };
-}
-
-/** Body before id; and nothing is promised to be enforced that no sender could keep. */
-function holdOf(publication: Publication, serving: Serving, doubts: readonly string[]): string | undefined {
-  if (!serving.everywhere) return `waits until the policy is served everywhere (${serving.lagging.join('; ')})`;
-  const first = publication.mode === 'enforce' && publication.shownSince === undefined;
-  return first && doubts.length > 0 ? `waits until enforcing is safe (${doubts.join('; ')})` : undefined;
+  const promotion = mode.mode === desired.mtaSts.mode ? undefined : { why: mode.why, at: mode.at, doubts };
+  return {
+    changes,
+    waits: [...waits, ...lag],
+    state,
+    publication,
+    certificate,
+    records,
+    serving,
+    unlisted,
+    lingering,
+    promotion,
+  };
 }
 
 function planServe(

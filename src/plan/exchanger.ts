@@ -11,8 +11,8 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
-import { markValue, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
-import type { ExchangerState, StoredKey } from './state.ts';
+import { markValue, owned, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
 
 /** What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. */
 export interface Security {
@@ -79,11 +79,20 @@ function newState(desired: DesiredExchanger, [current, next]: readonly [StoredKe
   };
 }
 
+/** Our set of a host, if it was confirmed or is seen to stand, confirmed or not: it goes only where it is withdrawn. */
+function standingTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): AppliedSet | undefined {
+  const name = tlsaName(host, 25);
+  const entry = state.applied.find((one) => one.name === name && one.type === 'TLSA');
+  const live = observed.views.get(`${name} TLSA`)?.live;
+  const seen = entry !== undefined && live !== undefined && owned(live, entry, false);
+  return entry?.since !== undefined || seen ? entry : undefined;
+}
+
 /** The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. */
 function wantedTlsa(
   { host, grant }: DesiredExchanger['hosts'][number],
   desired: DesiredExchanger,
-  state: ExchangerState,
+  stands: AppliedSet | undefined,
   rollover: RolloverStep,
 ): readonly WantedSet[] {
   const name = tlsaName(host, 25);
@@ -91,7 +100,6 @@ function wantedTlsa(
     { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold },
   ];
   if (rollover.publish !== 'Keep') return rollover.publish.length === 0 ? [] : set(rollover.publish);
-  const stands = state.applied.find((entry) => entry.name === name && entry.since !== undefined);
   if (stands !== undefined) return set(stands.values);
   if (desired.dane.mode === 'Off') return [];
   const { current, next } = rollover.state;
@@ -107,10 +115,10 @@ function wantedRecords(
   return desired.hosts.flatMap((entry) => {
     const { host, grant } = entry;
     const secure = observed.hosts.some((seen) => seen.host === host && seen.security.verdict === 'Secure');
-    const ours = state.applied.some(({ name, since }) => name === tlsaName(host, 25) && since !== undefined);
+    const stands = standingTlsa(observed, state, host);
     const values = [markValue(observed.installationId)];
     const mark: WantedSet = { ...grant, name: markName(host), type: 'TXT', ttl: markTtlSeconds, values };
-    return [mark, ...(secure || ours ? wantedTlsa(entry, desired, state, rollover) : [])];
+    return [mark, ...(secure || stands !== undefined ? wantedTlsa(entry, desired, stands, rollover) : [])];
   });
 }
 

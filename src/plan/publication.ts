@@ -14,8 +14,8 @@ import type { RecordsPlan } from './records.ts';
 import type { DomainState, RemovedHost } from './state.ts';
 
 const second = 1000;
-/** Seconds, beside the MX TTL: what resolvers and senders may be late. */
-const slop = 300;
+/** Seconds, beside the MX TTL: what resolvers and senders may be late by. */
+export const slop = 300;
 
 /** The MX hosts that any authoritative server still names, and the longest TTL seen; undefined where not all answered. */
 export type MxAtServers = { readonly hosts: readonly string[]; readonly ttl: number } | undefined;
@@ -97,14 +97,16 @@ export function datePublications(
   const newest = state.publications.at(-1);
   if (newest === undefined) return state;
   const txt = records.applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(state.domain));
-  const shown = txt?.values.includes(formatStsRecord(newest.id)) === true ? txt.since : undefined;
+  // What is refused, as where a foreign record stands, is not announced.
+  const intended = txt?.values.includes(formatStsRecord(newest.id)) === true;
+  const shown = intended ? txt.since : undefined;
   const publications = state.publications.map((entry): Publication => {
     if (entry !== newest) {
       return shown === undefined || entry.shownSince === undefined
         ? entry
         : { ...entry, goneSince: entry.goneSince ?? shown };
     }
-    return announcing ? { ...entry, shownSince: entry.shownSince ?? now } : entry;
+    return announcing && intended ? { ...entry, shownSince: entry.shownSince ?? now } : entry;
   });
   const testingSince = state.testingSince ?? (newest.mode === 'testing' ? shown : undefined);
   return { ...state, publications, ...(testingSince === undefined ? {} : { testingSince }) };

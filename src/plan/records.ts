@@ -29,6 +29,8 @@ export interface RecordView {
 }
 
 export interface RecordProblem {
+  /** `recordKey` of the set that it is about. */
+  readonly record: string;
   readonly reason: Reason;
   readonly message: string;
 }
@@ -71,9 +73,10 @@ const stands = (wanted: RecordSet, live: RecordSet, entry: AppliedSet): boolean 
 const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: true });
 
 function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
+  const record = recordKey(wanted);
   if (view.servers === undefined || !view.servers.ok) {
     const why = view.servers === undefined ? 'not asked yet' : view.servers.why;
-    return { reason: 'NotAtAllServers', message: `${recordKey(wanted)} is not yet at all name servers: ${why}` };
+    return { record, reason: 'NotAtAllServers', message: `${record} is not yet at all name servers: ${why}` };
   }
   const { outside, inside } = view;
   const agrees = (answer: Answer | undefined): boolean =>
@@ -82,35 +85,58 @@ function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
     answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? answer.values.join(' | ') : answer.outcome;
   if (!agrees(outside)) {
     return {
+      record,
       reason: 'NotSeenOutside',
-      message: `${recordKey(wanted)} stands at all name servers, but the outside resolver still answers: ${said(outside)}`,
+      message: `${record} stands at all name servers, but the outside resolver still answers: ${said(outside)}`,
     };
   }
   if (inside === undefined || agrees(inside)) return undefined;
   return {
+    record,
     reason: 'SplitHorizon',
-    message: `${recordKey(wanted)} is seen from outside, but the inside resolver answers: ${said(inside)}`,
+    message: `${record} is seen from outside, but the inside resolver answers: ${said(inside)}`,
   };
 }
 
 function standingOf(
   wanted: WantedSet,
-  view: RecordView,
+  { live }: RecordView,
   before: AppliedSet | undefined,
   marked: boolean,
 ): AppliedSet['standing'] {
-  if (before?.standing === 'Ours') return 'Ours';
-  if (before !== undefined || view.live === undefined) return 'Intended';
-  if (marked) return 'Ours';
-  return equalSets(view.live, wanted) ? 'Found' : 'Intended';
+  if (live === undefined) return before?.standing === 'Ours' ? 'Ours' : 'Intended';
+  // What replaces a set that stood by our hand is an edit of ours, however soon it is replaced.
+  if (owned(live, before, marked)) return before === undefined || !same(before, wanted) ? 'Ours' : before.standing;
+  // Neither refused nor ours: it stood so before we came, or someone else made it so.
+  return 'Found';
 }
 
-function remember(wanted: WantedSet, view: RecordView, before: AppliedSet | undefined, marked: boolean): AppliedSet {
-  if (before !== undefined && same(before, wanted)) return before;
+/** Seconds for which another answer than the wanted one may still be cached. */
+function cachedFor(view: RecordView, before: AppliedSet | undefined, now: number): number {
+  const earlier = before === undefined || earlierIsForgotten(before, now) ? 0 : before.previousTtl;
+  return Math.max(view.live?.ttl ?? 0, before?.ttl ?? 0, view.negativeTtl, earlier);
+}
+
+const earlierIsForgotten = ({ since, previousTtl }: AppliedSet, now: number): boolean =>
+  since !== undefined && now >= since + previousTtl * 1000;
+
+function remember(
+  wanted: WantedSet,
+  view: RecordView,
+  before: AppliedSet | undefined,
+  request: { readonly marked: boolean; readonly now: number },
+): AppliedSet {
+  const standing = standingOf(wanted, view, before, request.marked);
+  if (before !== undefined && same(before, wanted)) {
+    if (view.live !== undefined && stands(wanted, view.live, before)) return { ...before, standing };
+    // It was there and is not any more, or not as it should: whatever waits for its age waits anew.
+    const { since: _since, ...rest } = before;
+    return _since === undefined
+      ? { ...rest, standing }
+      : { ...rest, standing, previousTtl: cachedFor(view, before, request.now) };
+  }
   const { name, type, ttl, values, provider, zone } = wanted;
-  const standing = standingOf(wanted, view, before, marked);
-  const previousTtl = Math.max(view.live?.ttl ?? 0, before?.ttl ?? 0, view.negativeTtl);
-  return { name, type, ttl, values, provider, zone, standing, previousTtl };
+  return { name, type, ttl, values, provider, zone, standing, previousTtl: cachedFor(view, before, request.now) };
 }
 
 function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: number): AppliedSet {
@@ -141,17 +167,21 @@ export function planRecords(request: {
     const view = request.views.get(key);
     const entry = before.get(key);
     before.delete(key);
-    if (view === undefined) continue;
-    const { provider, zone, name, type } = wanted;
-    const { ttl, values } = wanted;
+    if (view === undefined) {
+      if (entry !== undefined) applied.push(entry);
+      pending.push({ record: key, reason: 'Waiting', message: `${key} has not been looked at yet` });
+      continue;
+    }
+    const { provider, zone, name, type, ttl, values } = wanted;
+    const marked = request.marked(name);
     const after: RecordSet = { name, type, ttl, values };
-    const problem = refusal(wanted, view, entry, request.marked(name));
+    const problem = refusal(wanted, view, entry, marked);
     if (problem !== undefined) {
       refused.push(problem);
       if (entry !== undefined) applied.push(entry);
       continue;
     }
-    const next = remember(wanted, view, entry, request.marked(name));
+    const next = remember(wanted, view, entry, { marked, now: request.now });
     if (view.live !== undefined && stands(wanted, view.live, next)) {
       const unseen = shown(wanted, view);
       if (unseen !== undefined) pending.push(unseen);
@@ -159,13 +189,15 @@ export function planRecords(request: {
       continue;
     }
     applied.push(next);
-    pending.push({ reason: 'Waiting', message: `${key} ${wanted.hold ?? 'is being published'}` });
+    pending.push({ record: key, reason: 'Waiting', message: `${key} ${wanted.hold ?? 'is being published'}` });
     if (wanted.hold !== undefined) continue;
     changes.push({ provider, zone, change: { name, type, before: view.live, after } });
   }
 
   for (const entry of before.values()) {
-    const live = request.views.get(recordKey(entry))?.live;
+    const view = request.views.get(recordKey(entry));
+    if (view === undefined) applied.push(entry);
+    const live = view?.live;
     if (live === undefined || !owned(live, entry, request.marked(entry.name))) continue;
     applied.push(entry);
     const { provider, zone, name, type } = entry;
@@ -181,16 +213,19 @@ function refusal(
   marked: boolean,
 ): RecordProblem | undefined {
   const { live } = view;
+  const record = recordKey(wanted);
   if (live === undefined) {
     // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
     if (view.synthesised === true) {
       return {
+        record,
         reason: 'WildcardSynthesised',
         message: `${wanted.name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
       };
     }
     if (view.synthesised === 'Unknown') {
       return {
+        record,
         reason: 'DNSUnknown',
         message: `can't tell whether ${wanted.name} hangs on a wildcard: its servers gave no answer`,
       };
@@ -198,9 +233,10 @@ function refusal(
     return undefined;
   }
   if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
-  const stands = live.values.join(' | ');
+  const seen = live.values.join(' | ');
   return {
+    record,
     reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',
-    message: `${recordKey(wanted)} already stands and is not ours: ${stands}. Nothing was written; remove it, or give its name up to Mailseal`,
+    message: `${record} already stands and is not ours: ${seen}. Nothing was written; remove it, or give its name up to Mailseal`,
   };
 }

@@ -89,6 +89,8 @@ interface CertificateLane {
   /** The last order that failed: wait until then before another. */
   readonly orderAfter?: number;
   readonly failures?: number;
+  /** What the CA said of it. */
+  readonly failure?: string;
 }
 
 export interface ExchangerState extends CertificateLane {
@@ -152,5 +154,20 @@ export function parseState<K extends State['kind']>(kind: K, text: string): Extr
     );
   }
   if (state.kind !== kind) throw new Error(`the stored state is of a ${String(state.kind)}, not of a ${kind}`);
+  const missing = essentials[kind].filter(([name, fits]) => !fits((state as Record<string, unknown>)[name]));
+  if (missing.length > 0) throw new Error(`the stored state lacks ${missing.map(([name]) => name).join(', ')}`);
   return state as Extract<State, { kind: K }>;
 }
+
+const isList = (value: unknown): boolean => Array.isArray(value);
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+const common = [
+  ['applied', isList],
+  ['spent', isList],
+] as const;
+
+/** Without these nothing can be planned, and planning all the same would throw away what they held. */
+const essentials: Readonly<Record<State['kind'], readonly (readonly [string, (value: unknown) => boolean])[]>> = {
+  exchanger: [...common, ['rollover', isObject], ['keys', isList]],
+  domain: [...common, ['key', isObject], ['publications', isList], ['listedHosts', isList], ['removedHosts', isList]],
+};

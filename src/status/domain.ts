@@ -4,8 +4,10 @@ import type { DesiredDomain } from '../desired/domain.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import type { DomainPlan, ObservedDomain } from '../plan/domain.ts';
 import { mxHosts } from '../plan/domain.ts';
+import { slop } from '../plan/publication.ts';
+import type { RecordProblem } from '../plan/records.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
-import { nextSteps, publishedRecords, summarise, type Trouble } from './findings.ts';
+import { nextSteps, notDone, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
 
 type Judgement = Omit<WantedCondition, 'type'>;
 
@@ -54,6 +56,13 @@ function mxResolved(desired: DesiredDomain, observed: ObservedDomain, plan: Doma
       status: 'False',
       reason: 'UnlistedMX',
       message: `the MX set names ${plan.unlisted.join(', ')}, which the policy does not: under enforce no mail would go there. If it is yours, list it; if not, someone forges your MX answers`,
+    };
+  }
+  if (plan.lingering.length > 0) {
+    return {
+      status: 'False',
+      reason: 'UnlistedMX',
+      message: `the MX set still names ${plan.lingering.join(', ')}, which the spec no longer lists: the policy goes on naming it until it has left the MX set. Take it out of the MX set, or list it again`,
     };
   }
   const absent = hosts.filter((host) => !live.includes(host));
@@ -117,12 +126,12 @@ function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {
   return { status: 'False', reason: 'PolicyNotServed', message: plan.serving.lagging.join('; ') };
 }
 
-function records(plan: DomainPlan, about: (name: string) => boolean, done: Judgement): Judgement {
-  const named = ({ message }: { readonly message: string }): boolean => about(message.split(' ')[0] ?? '');
+function records(plan: DomainPlan, about: (record: string) => boolean, done: Judgement): Judgement {
+  const named = ({ record }: RecordProblem): boolean => about(record);
   const refused = plan.records.refused.find(named);
-  if (refused !== undefined) return { status: 'False', ...refused };
+  if (refused !== undefined) return notDone(refused);
   const pending = plan.records.pending.find(named);
-  return pending === undefined ? done : { status: 'False', ...pending };
+  return pending === undefined ? done : notDone(pending);
 }
 
 /** The conditions of a domain; TLSRPTReady counts where reports are asked for. */
@@ -133,7 +142,7 @@ export function domainFindings(
   trouble: Trouble | undefined,
 ): readonly WantedCondition[] {
   const { domain, rua } = desired;
-  const reports = tlsRptRecordName(domain);
+  const reports = `${tlsRptRecordName(domain)} TXT`;
   const published: Judgement = {
     status: 'True',
     reason: 'RecordsPublished',
@@ -147,15 +156,28 @@ export function domainFindings(
     { type: 'MXResolved', ...mxResolved(desired, observed, plan) },
     { type: 'ExchangerReady', ...exchangerReady(observed) },
     { type: 'PolicyServed', ...policyServed(observed, plan) },
-    { type: 'RecordsPublished', ...records(plan, (name) => name !== reports, published) },
+    { type: 'RecordsPublished', ...records(plan, (record) => record !== reports, published) },
     { type: 'StartTLSVerified', ...startTls(observed) },
-    { type: 'TLSRPTReady', ...records(plan, (name) => name === reports, reporting) },
+    { type: 'TLSRPTReady', ...records(plan, (record) => record === reports, reporting) },
   ];
-  const refused = plan.records.refused[0];
-  const stop: Trouble | undefined = trouble ?? (refused === undefined ? undefined : { kind: 'Stalled', ...refused });
+  const stop = trouble ?? refusedTrouble(plan.records.refused);
   const counted = all.filter(({ reason }) => reason !== 'TLSRPTOff');
   const well = `mail for ${domain} can be delivered over a verified channel; the policy is in mode ${plan.publication.mode}`;
   return [...summarise(counted, stop, well), ...all];
+}
+
+function promotionWaits({ why, doubts }: NonNullable<DomainPlan['promotion']>): string {
+  switch (why) {
+    case 'InTesting':
+      return 'it stands its time in testing first';
+    case 'Failing':
+    case 'Unproven':
+      return `once this is right: ${doubts.join('; ')}`;
+    case 'AsWanted':
+    case 'Promoted':
+    case 'KeepsEnforcing':
+      return 'it is under way';
+  }
 }
 
 export function domainStatus(desired: DesiredDomain, plan: DomainPlan): Omit<MailDomainStatus, 'conditions'> {
@@ -163,7 +185,7 @@ export function domainStatus(desired: DesiredDomain, plan: DomainPlan): Omit<Mai
   const announced = state.publications.findLast(({ shownSince }) => shownSince !== undefined);
   const fixed: NextStep[] = [];
   if (promotion !== undefined) {
-    const what = `promote the policy from testing to enforce (${promotion.why})`;
+    const what = `promote the policy from testing to enforce: ${promotionWaits(promotion)}`;
     fixed.push(
       promotion.at === undefined || state.testingSince === undefined
         ? { what }
@@ -174,7 +196,7 @@ export function domainStatus(desired: DesiredDomain, plan: DomainPlan): Omit<Mai
     fixed.push(
       leftMxAt === undefined
         ? { what: `${host} stays in the policy: the MX set still names it. Take it out of the MX set first` }
-        : { what: `safe to stop ${host}`, after: statusTimeOf(leftMxAt + ttl * 1000) },
+        : { what: `safe to stop ${host}`, after: statusTimeOf(leftMxAt + (ttl + slop) * 1000) },
     );
   }
   return {

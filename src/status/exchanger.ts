@@ -1,10 +1,20 @@
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
+import { plainText } from '../api/text.ts';
 import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { SmtpProbe } from '../observe/types.ts';
+import type { RecordProblem } from '../plan/records.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
-import { nextSteps, publishedRecords, summarise, type Trouble } from './findings.ts';
+import {
+  longestSentence,
+  nextSteps,
+  notDone,
+  publishedRecords,
+  refusedTrouble,
+  summarise,
+  type Trouble,
+} from './findings.ts';
 
 type Judgement = Omit<WantedCondition, 'type'>;
 
@@ -69,13 +79,13 @@ function security(observed: ObservedExchanger): Judgement {
 function dane(desired: DesiredExchanger, plan: ExchangerPlan, secure: Judgement): Judgement {
   if (desired.dane.mode === 'Off')
     return { status: 'False', reason: 'DANEOff', message: 'spec.dane.mode is Off: no TLSA record is published' };
-  const about = ({ message }: { readonly message: string }): boolean => message.includes('TLSA');
+  const about = ({ record }: RecordProblem): boolean => record.endsWith(' TLSA');
   const refused = plan.records.refused.find(about);
-  if (refused !== undefined) return { status: 'False', ...refused };
+  if (refused !== undefined) return notDone(refused);
   if (secure.status !== 'True')
     return { status: secure.status, reason: secure.reason, message: `no TLSA record is published: ${secure.message}` };
   const pending = plan.records.pending.find(about);
-  if (pending !== undefined) return { status: 'False', ...pending };
+  if (pending !== undefined) return notDone(pending);
   return {
     status: 'True',
     reason: 'DANEPublished',
@@ -165,10 +175,12 @@ function hostStatus({ host, probes }: ObservedHost): HostStatus {
     host,
     addresses: probes.map(({ address, result }) => ({
       address,
-      result:
+      result: plainText(
         result.outcome === 'Tls'
           ? `${result.protocol}, ${result.pkix.verdict === 'Verified' ? 'verified' : result.pkix.detail}`
           : result.detail,
+        longestSentence,
+      ),
     })),
   };
 }
@@ -189,8 +201,7 @@ export function exchangerFindings(
     { type: 'DNSSECSecure', ...secure },
     { type: 'DANEReady', ...dane(desired, plan, secure) },
   ];
-  const refused = plan.records.refused[0];
-  const stop: Trouble | undefined = trouble ?? (refused === undefined ? undefined : { kind: 'Stalled', ...refused });
+  const stop = trouble ?? refusedTrouble(plan.records.refused);
   return [
     ...summarise(
       all.filter(({ reason }) => !optional.has(reason)),

@@ -1,7 +1,9 @@
 import type { Reason } from '../api/reasons.ts';
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
+import { plainText } from '../api/text.ts';
 import type { ConditionType, NextStep, PublishedRecord } from '../api/types.ts';
 import type { Wait } from '../plan/change.ts';
+import type { RecordProblem } from '../plan/records.ts';
 import type { AppliedSet } from '../plan/state.ts';
 
 /** Why a reconcile ended early. `Stalled` waits for a human, `Retry` for the world. */
@@ -45,15 +47,38 @@ export function summarise(
   return [ready, finding('Reconciling', 'True', open.reason, open.message)];
 }
 
+/** UTF-16 units, as the CRDs bound them. */
+const longestValue = 4096;
+export const longestSentence = 1024;
+const recordValue = (value: string): string => plainText(value, longestValue);
+
+/** A record that does not stand as it should, as a condition has it. Unknown is neither yes nor no. */
+export function notDone({ reason, message }: RecordProblem): Omit<WantedCondition, 'type'> {
+  return { status: reason === 'DNSUnknown' ? 'Unknown' : 'False', reason, message };
+}
+
+/** What a refused record means for the whole object: a human must mend it, but for what could not be found out. */
+export function refusedTrouble(refused: readonly RecordProblem[]): Trouble | undefined {
+  const first = refused.find(({ reason }) => reason !== 'DNSUnknown') ?? refused[0];
+  if (first === undefined) return undefined;
+  const { reason, message } = first;
+  return { kind: reason === 'DNSUnknown' ? 'Retry' : 'Stalled', reason, message };
+}
+
 /** What is published since when; what is only intended is left out. */
 export function publishedRecords(applied: readonly AppliedSet[]): readonly PublishedRecord[] {
   return applied.flatMap(({ name, type, values, since }) =>
-    since === undefined ? [] : [{ name, type, values: [...values].sort(), since: statusTimeOf(since) }],
+    since === undefined
+      ? []
+      : [{ name, type, values: [...values].sort().map(recordValue), since: statusTimeOf(since) }],
   );
 }
 
 /** The waits that a reader should know of: each thing once, without the times, which change at every look. */
 export function nextSteps(waits: readonly Wait[], fixed: readonly NextStep[]): readonly NextStep[] {
   const words = [...new Set(waits.map(({ why }) => why))].slice(0, 10);
-  return [...fixed, ...words.map((what) => ({ what }))];
+  return [...fixed, ...words.map((what) => ({ what }))].map((step) => ({
+    ...step,
+    what: plainText(step.what, longestSentence),
+  }));
 }

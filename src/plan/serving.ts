@@ -1,0 +1,36 @@
+/** Whether the newest policy is served wherever a sender may fetch it: the proof that its id waits for. */
+import type { Publication } from '../mtasts/lifecycle.ts';
+import type { PolicyFetch } from '../observe/types.ts';
+import type { ObservedDomain } from './domain.ts';
+import type { DomainState } from './state.ts';
+
+export interface Serving {
+  /** Every pod that exists shows the newest publication, and so does the published address. */
+  readonly everywhere: boolean;
+  readonly lagging: readonly string[];
+}
+
+export function servingOf(observed: ObservedDomain, publication: Publication, state: DomainState): Serving {
+  const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
+    if (fetch === undefined) return 'has no address yet';
+    if (fetch.outcome === 'Failed') return fetch.detail;
+    if (fetch.body !== publication.body) return 'shows another policy';
+    return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
+  };
+  const lagging = observed.pods.flatMap(({ pod, served }) => {
+    const problem = wrong(served);
+    return problem === undefined ? [] : [`pod ${pod}: ${problem}`];
+  });
+  if (observed.pods.length === 0) lagging.push('there is no policy pod');
+  const outside = wrong(observed.outsideFetch);
+  if (outside !== undefined)
+    lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not published yet' : outside}`);
+  return { everywhere: lagging.length === 0, lagging };
+}
+
+/** Body before id; and nothing is promised to be enforced that no sender could keep. */
+export function holdOf(publication: Publication, serving: Serving, doubts: readonly string[]): string | undefined {
+  if (!serving.everywhere) return `waits until the policy is served everywhere (${serving.lagging.join('; ')})`;
+  const first = publication.mode === 'enforce' && publication.shownSince === undefined;
+  return first && doubts.length > 0 ? `waits until enforcing is safe (${doubts.join('; ')})` : undefined;
+}

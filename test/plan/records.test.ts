@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest';
+import type { RecordSet } from '../../src/dns/rrset.ts';
+import { owned, planRecords, type RecordView, type WantedSet } from '../../src/plan/records.ts';
+import type { AppliedSet } from '../../src/plan/state.ts';
+import { answer, applied, day, now, seen, txt, wanted } from './cases.ts';
+
+const name = '_mta-sts.example.com';
+const key = `${name} TXT`;
+const ours = txt(name, 'v=STSv1; id=1;');
+const next = txt(name, 'v=STSv1; id=2;');
+const strange = txt(name, 'v=spf1 -all');
+
+function plan(one: {
+  readonly wanted?: WantedSet;
+  readonly applied?: AppliedSet;
+  readonly view?: RecordView;
+  readonly marked?: boolean;
+}): ReturnType<typeof planRecords> {
+  return planRecords({
+    wanted: one.wanted === undefined ? [] : [one.wanted],
+    applied: one.applied === undefined ? [] : [one.applied],
+    views: new Map(one.view === undefined ? [] : [[key, one.view]]),
+    marked: () => one.marked ?? false,
+    now,
+  });
+}
+
+describe('whether a live set may be changed by us', () => {
+  const live = strange;
+  test.each<readonly [string, RecordSet, AppliedSet | undefined, boolean, boolean]>([
+    ['nothing remembered, no mark: a stranger’s', live, undefined, false, false],
+    ['nothing remembered, but marked: ours, as after a restore', live, undefined, true, true],
+    ['ours by memory, edited by hand: ours', live, applied(ours), false, true],
+    [
+      'intended and not what stands: a stranger was faster',
+      live,
+      applied(ours, { standing: 'Intended' }),
+      false,
+      false,
+    ],
+    [
+      'intended, and the mark stands too: the set is still a stranger’s',
+      live,
+      applied(ours, { standing: 'Intended' }),
+      true,
+      false,
+    ],
+    [
+      'intended and exactly what stands: written before a crash',
+      ours,
+      applied(ours, { standing: 'Intended' }),
+      false,
+      true,
+    ],
+    ['found before we came: never ours', ours, applied(ours, { standing: 'Found' }), false, false],
+    ['found before we came, marked: never ours', ours, applied(ours, { standing: 'Found' }), true, false],
+  ])('%s', (_, set, entry, marked, want) => {
+    expect(owned(set, entry, marked)).toBe(want);
+  });
+});
+
+describe('a set that is wanted', () => {
+  interface Case {
+    readonly is: string;
+    readonly given: Parameters<typeof plan>[0];
+    readonly change?: { readonly before: RecordSet | undefined; readonly after: RecordSet | undefined };
+    readonly refused?: string;
+    readonly pending?: string;
+    readonly standing?: AppliedSet['standing'];
+    readonly since?: number | 'none';
+  }
+  const cases: readonly Case[] = [
+    {
+      is: 'is written where nothing stands, its intent first',
+      given: { wanted: wanted(ours), view: seen(undefined) },
+      change: { before: undefined, after: ours },
+      pending: 'Waiting',
+      standing: 'Intended',
+      since: 'none',
+    },
+    {
+      is: 'is not written over a stranger’s',
+      given: { wanted: wanted(ours), view: seen(strange) },
+      refused: 'ForeignRecord',
+    },
+    {
+      is: 'is not written over a stranger’s that came between intent and write',
+      given: { wanted: wanted(ours), applied: applied(ours, { standing: 'Intended' }), view: seen(strange) },
+      refused: 'ForeignRecord',
+      standing: 'Intended',
+    },
+    {
+      is: 'that stood exactly so before us is left as it is, and stays a find',
+      given: { wanted: wanted(ours), view: seen(ours) },
+      standing: 'Found',
+      since: now,
+    },
+    {
+      is: 'that was found keeps its TTL',
+      given: { wanted: wanted({ ...ours, ttl: 60 }), view: seen(ours) },
+      standing: 'Found',
+    },
+    {
+      is: 'that was found and changed by its owner to what is wanted now is still a find',
+      given: { wanted: wanted(next), applied: applied(ours, { standing: 'Found' }), view: seen(next) },
+      standing: 'Found',
+    },
+    {
+      is: 'that was found and deleted by its owner is made by us',
+      given: { wanted: wanted(ours), applied: applied(ours, { standing: 'Found' }), view: seen(undefined) },
+      change: { before: undefined, after: ours },
+      standing: 'Intended',
+      since: 'none',
+    },
+    {
+      is: 'is not written below a name that a wildcard makes',
+      given: { wanted: wanted(ours), view: seen(undefined, { synthesised: true }) },
+      refused: 'WildcardSynthesised',
+    },
+    {
+      is: 'is not written while nobody knows whether a wildcard makes its name',
+      given: { wanted: wanted(ours), view: seen(undefined, { synthesised: 'Unknown' }) },
+      refused: 'DNSUnknown',
+    },
+    {
+      is: 'replaces what stood by our hand',
+      given: { wanted: wanted(next), applied: applied(ours), view: seen(ours) },
+      change: { before: ours, after: next },
+      standing: 'Ours',
+      since: 'none',
+    },
+    {
+      is: 'replaces what we had written and not yet confirmed, and both are ours from then on',
+      given: { wanted: wanted(next), applied: applied(ours, { standing: 'Intended' }), view: seen(ours) },
+      change: { before: ours, after: next },
+      standing: 'Ours',
+    },
+    {
+      is: 'gets its TTL where that alone differs',
+      given: { wanted: wanted({ ...ours, ttl: 60 }), applied: applied(ours), view: seen(ours) },
+      change: { before: ours, after: { ...ours, ttl: 60 } },
+      since: 'none',
+    },
+    {
+      is: 'that was edited by hand is mended, and its age counts anew',
+      given: { wanted: wanted(ours), applied: applied(ours), view: seen(strange) },
+      change: { before: strange, after: ours },
+      standing: 'Ours',
+      since: 'none',
+    },
+    {
+      is: 'that was deleted by hand is mended, and its age counts anew',
+      given: { wanted: wanted(ours), applied: applied(ours), view: seen(undefined) },
+      change: { before: undefined, after: ours },
+      standing: 'Ours',
+      since: 'none',
+    },
+    {
+      is: 'is taken over with the mark where the durable record is lost',
+      given: { wanted: wanted(next), view: seen(ours), marked: true },
+      change: { before: ours, after: next },
+      standing: 'Ours',
+    },
+    {
+      is: 'is confirmed when all show it',
+      given: {
+        wanted: wanted(ours),
+        applied: applied(ours, { standing: 'Intended', since: undefined as never }),
+        view: seen(ours),
+      },
+      standing: 'Ours',
+    },
+    {
+      is: 'stays confirmed since when it was',
+      given: { wanted: wanted(ours), applied: applied(ours), view: seen(ours) },
+      standing: 'Ours',
+      since: now - day,
+    },
+    {
+      is: 'waits for the server that lags',
+      given: {
+        wanted: wanted(ours),
+        applied: applied(ours),
+        view: seen(ours, { servers: { ok: false, why: 'ns2 lags' } }),
+      },
+      pending: 'NotAtAllServers',
+    },
+    {
+      is: 'waits for the outside view',
+      given: {
+        wanted: wanted(ours),
+        applied: applied(ours),
+        view: seen(ours, { outside: answer(name, 'TXT', { values: ['old'] }) }),
+      },
+      pending: 'NotSeenOutside',
+    },
+    {
+      is: 'waits for an outside view that gives no answer: unknown is not yes',
+      given: {
+        wanted: wanted(ours),
+        applied: applied(ours),
+        view: seen(ours, { outside: answer(name, 'TXT', { outcome: 'ServFail' }) }),
+      },
+      pending: 'NotSeenOutside',
+    },
+    {
+      is: 'waits where the inside view differs',
+      given: {
+        wanted: wanted(ours),
+        applied: applied(ours),
+        view: seen(ours, { inside: answer(name, 'TXT', { values: ['old'] }) }),
+      },
+      pending: 'SplitHorizon',
+    },
+    {
+      is: 'is held: what stands stays, the intent is stored',
+      given: { wanted: wanted(next, { hold: 'waits for the pods' }), applied: applied(ours), view: seen(ours) },
+      pending: 'Waiting',
+      standing: 'Ours',
+    },
+    {
+      is: 'is held where nothing stands',
+      given: { wanted: wanted(next, { hold: 'waits for the pods' }), view: seen(undefined) },
+      pending: 'Waiting',
+      standing: 'Intended',
+    },
+    {
+      is: 'that nobody looked at keeps its memory, and changes nothing',
+      given: { wanted: wanted(next), applied: applied(ours) },
+      pending: 'Waiting',
+      standing: 'Ours',
+      since: now - day,
+    },
+  ];
+
+  test.each(cases)('$is', ({ given, change, refused, pending, standing, since }) => {
+    const result = plan(given);
+    expect(result.changes.map((one) => one.change)).toEqual(
+      change === undefined ? [] : [{ name, type: 'TXT', ...change }],
+    );
+    expect(result.refused.map(({ reason }) => reason)).toEqual(refused === undefined ? [] : [refused]);
+    if (pending !== undefined) expect(result.pending.map(({ reason }) => reason)).toEqual([pending]);
+    if (standing !== undefined) expect(result.applied.map((one) => one.standing)).toEqual([standing]);
+    if (since !== undefined) expect(result.applied[0]?.since).toBe(since === 'none' ? undefined : since);
+    for (const problem of [...result.refused, ...result.pending]) {
+      expect(problem.record).toBe(key);
+      expect(problem.message).toContain(name);
+    }
+  });
+});
+
+test('a held change that is interrupted does not make what we wrote a stranger’s', () => {
+  const written = applied(ours, { standing: 'Intended' });
+  const held = plan({ wanted: wanted(next, { hold: 'waits' }), applied: written, view: seen(ours) }).applied[0];
+  expect(held).toMatchObject({ values: next.values });
+  const after = plan({ wanted: wanted(next), applied: held as AppliedSet, view: seen(ours) });
+  expect(after).toMatchObject({ refused: [], changes: [{ change: { before: ours, after: next } }] });
+});
+
+test('the longest TTL of what may still be cached outlives a second change before it has passed', () => {
+  const long = { ...ours, ttl: 86_400 };
+  const first = plan({ wanted: wanted(next), applied: applied(long), view: seen(long) }).applied[0] as AppliedSet;
+  expect(first.previousTtl).toBe(86_400);
+  const third = txt(name, 'v=STSv1; id=3;');
+  const confirmed = { ...first, since: now - 300_000 };
+  expect(plan({ wanted: wanted(third), applied: confirmed, view: seen(next) }).applied[0]?.previousTtl).toBe(86_400);
+  const forgotten = { ...first, since: now - 2 * day };
+  expect(plan({ wanted: wanted(third), applied: forgotten, view: seen(next) }).applied[0]?.previousTtl).toBe(300);
+});
+
+test('a TTL that a human raised counts for what waits for caches', () => {
+  const raised = { ...ours, ttl: 86_400 };
+  const entry = plan({ wanted: wanted(ours), applied: applied(ours), view: seen(raised) }).applied[0];
+  expect(entry).toMatchObject({ previousTtl: 86_400 });
+  expect(entry?.since).toBeUndefined();
+});
+
+test.each<readonly [string, AppliedSet, RecordSet | undefined, boolean]>([
+  ['ours', applied(ours), ours, true],
+  ['ours, edited by hand', applied(ours), strange, true],
+  ['written and not yet confirmed', applied(ours, { standing: 'Intended' }), ours, true],
+  ['intended, where a stranger’s stands', applied(ours, { standing: 'Intended' }), strange, false],
+  ['found', applied(ours, { standing: 'Found' }), ours, false],
+  ['gone already', applied(ours), undefined, false],
+])('a set that is no longer wanted is removed if it is ours: %s', (_, entry, live, removed) => {
+  const result = plan({ applied: entry, view: seen(live) });
+  expect(result.changes.map((one) => one.change)).toEqual(
+    removed ? [{ name, type: 'TXT', before: live, after: undefined }] : [],
+  );
+});
+
+test('a set that is no longer wanted and was not looked at is remembered', () => {
+  expect(plan({ applied: applied(ours) }).applied).toEqual([applied(ours)]);
+});
