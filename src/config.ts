@@ -1,6 +1,9 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import ipaddr from 'ipaddr.js';
+import { messageOf } from './errors.ts';
 import type { KubeSource } from './kube/config.ts';
 import type { Level } from './log.ts';
+import { parseEndpoint } from './observe/dns/endpoint.ts';
 
 /** The operator's settings. The chart passes all of them; by hand only `--namespace` is needed. */
 export interface OperatorConfig {
@@ -81,11 +84,29 @@ const list = (text: string): readonly string[] =>
     .filter((part) => part !== '');
 
 function whole(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
+  const value = /^\d+$/u.test(text) ? Number(text) : Number.NaN;
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new UsageError(`--${flag} must be a whole number from ${least} to ${most}, not "${text}"`);
   }
   return value;
+}
+
+function networks(flag: string, text: string): readonly string[] {
+  const all = list(text);
+  const wrong = all.find((cidr) => !ipaddr.isValidCIDR(cidr));
+  if (wrong === undefined) return all;
+  throw new UsageError(`--${flag} must be networks such as 192.0.2.0/24 or 2001:db8::/32, not "${wrong}"`);
+}
+
+function resolvers(flag: string, all: readonly string[]): readonly string[] {
+  for (const text of all) {
+    try {
+      parseEndpoint(text);
+    } catch (error) {
+      throw new UsageError(`--${flag}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+  return all;
 }
 
 /** `127.0.0.1:9090`, `[::]:9090`, `:9090`. */
@@ -113,12 +134,12 @@ export function operatorConfig(args: readonly string[]): OperatorConfig {
     policyPort: whole('policy-port', values['policy-port'], 1, 65_535),
     shards: whole('shards', values.shards, 1, 256),
     shardSecretPrefix: values['shard-secret-prefix'],
-    outsideResolvers: values['outside-resolver'],
-    insideResolvers: values['inside-resolver'],
+    outsideResolvers: resolvers('outside-resolver', values['outside-resolver']),
+    insideResolvers: resolvers('inside-resolver', values['inside-resolver']),
     resolverCaFile: values['resolver-ca'],
     secureName: values['secure-name'],
     bogusName: values['bogus-name'],
-    allowAddresses: list(values['allow-addresses']),
+    allowAddresses: networks('allow-addresses', values['allow-addresses']),
     installationId: values['installation-id'],
     ehloName: values['ehlo-name'],
     httpAddress: hostAndPort('http-address', values['http-address']),

@@ -2,7 +2,15 @@ import { messageOf } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { Kube, Ref, SecretObject } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { emptyShard, type HostEntry, parseShard, type Shard, setHost, shardOf } from '../policyshard/shard.ts';
+import {
+  emptyShard,
+  type HostEntry,
+  type ParsedShard,
+  parseShard,
+  type Shard,
+  setHost,
+  shardOf,
+} from '../policyshard/shard.ts';
 import { packShard, unpackShard } from '../server/shard-file.ts';
 
 /** The fixed number of Secrets that the policy pods mount, filled by the operator. */
@@ -35,6 +43,17 @@ interface Pending {
   readonly settle: PromiseWithResolvers<void>;
 }
 
+/** What a shard Secret says; a text that does not inflate is one that can't be read. */
+async function unpack(secret: SecretObject | undefined): Promise<ParsedShard> {
+  const [name, value] = Object.entries(secret?.data ?? {})[0] ?? [];
+  if (name === undefined || value === undefined) return { shard: emptyShard, problems: [] };
+  try {
+    return parseShard(await unpackShard(name, Buffer.from(value, 'base64')));
+  } catch (error) {
+    return { problems: [{ message: `the shard can't be unpacked: ${messageOf(error)}` }] };
+  }
+}
+
 export function createShards(options: ShardOptions): Shards {
   const { kube, namespace, log } = options;
   const waiting = new Map<number, Pending[]>();
@@ -48,9 +67,7 @@ export function createShards(options: ShardOptions): Shards {
 
   const load = async (index: number): Promise<{ secret: SecretObject | undefined; shard: Shard }> => {
     const secret = await kube.get<SecretObject>(refOf(index));
-    const [name, value] = Object.entries(secret?.data ?? {})[0] ?? [];
-    if (name === undefined || value === undefined) return { secret, shard: emptyShard };
-    const { shard, problems } = parseShard(await unpackShard(name, Buffer.from(value, 'base64')));
+    const { shard, problems } = await unpack(secret);
     for (const problem of problems) log.error('a policy shard is damaged', { shard: index, ...problem });
     // What can't be read is built anew: every entry is made from its domain's durable state.
     return { secret, shard: shard ?? emptyShard };

@@ -26,7 +26,7 @@ const locate = (world: CertificateObserver, name: string, ref: string | undefine
 /** Where a challenge record must stand: at its own name, or where the CNAMEs that a human put there lead (RFC 8555 §8.4). */
 async function followAliases(world: CertificateObserver, txtName: string): Promise<Target> {
   let target = locate(world, txtName, world.providerRef);
-  for (let hops = 0; hops < mostAliases && target.ok; hops += 1) {
+  for (let hops = 0; hops <= mostAliases && target.ok; hops += 1) {
     const alias = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'CNAME' }))?.values[0];
     if (alias === undefined) return target;
     target = locate(world, alias, undefined);

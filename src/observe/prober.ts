@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Resolver } from '../dns/answer.ts';
+import type { Answer, Resolver } from '../dns/answer.ts';
 import type { AddressPolicy } from './dns/address.ts';
 import type { SmtpProbe } from './types.ts';
 
@@ -37,13 +37,24 @@ interface Memory {
   readonly misses: number;
 }
 
+const isGood = ({ result }: SmtpProbe, { spkiSha256 }: ProbeWish): boolean =>
+  result.outcome === 'Tls' && (spkiSha256 === undefined || result.chain[0]?.spkiSha256 === spkiSha256);
+
 function isDue(memory: Memory, wish: ProbeWish, now: number): boolean {
-  const { at, result } = memory.probe;
-  if (wish.changedAt > at) return now - at >= second / 2;
-  const good =
-    result.outcome === 'Tls' && (wish.spkiSha256 === undefined || result.chain[0]?.spkiSha256 === wish.spkiSha256);
-  const wait = good ? steadyMs : Math.min(firstRetryMs * 2 ** memory.misses, longestRetryMs);
+  const { at } = memory.probe;
+  // A time that is yet to come is that of a clock gone wrong, or of someone who wants us to ask without end.
+  if (wish.changedAt > at && wish.changedAt <= now) return now - at >= second / 2;
+  const wait = isGood(memory.probe, wish) ? steadyMs : Math.min(firstRetryMs * 2 ** memory.misses, longestRetryMs);
   return now - at >= wait;
+}
+
+/** What is unknown is not absent: addresses that could not be looked up may present anything. */
+function unknownAddresses(host: string, answers: readonly Answer[], now: number): readonly SmtpProbe[] {
+  return answers.flatMap(({ type, outcome, detail }) => {
+    if (outcome === 'Found' || outcome === 'NoData' || outcome === 'NxDomain') return [];
+    const why = `the ${type} records of ${host} can't be looked up: ${detail ?? outcome}`;
+    return [{ host, address: type, port: 25, at: now, result: { outcome: 'Unknown', detail: why } } as const];
+  });
 }
 
 export function createProber(options: ProberOptions): Prober {
@@ -51,10 +62,8 @@ export function createProber(options: ProberOptions): Prober {
   const memories = new Map<string, Memory>();
   const running = new Map<string, Promise<SmtpProbe>>();
 
-  const addressesOf = async (host: string): Promise<readonly string[]> => {
-    const answers = await Promise.all([resolver.lookup(host, 'A'), resolver.lookup(host, 'AAAA')]);
-    return answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : [])).slice(0, mostAddresses);
-  };
+  const lookUp = (host: string): Promise<readonly Answer[]> =>
+    Promise.all([resolver.lookup(host, 'A'), resolver.lookup(host, 'AAAA')]);
 
   const ask = (host: string, address: string): Promise<SmtpProbe> => {
     if (allow.permits(address)) return options.probe({ host, address });
@@ -70,9 +79,8 @@ export function createProber(options: ProberOptions): Prober {
     running.set(key, current);
     try {
       const probe = await current;
-      const good = probe.result.outcome === 'Tls' && probe.result.chain[0]?.spkiSha256 === wish.spkiSha256;
       memories.delete(key);
-      memories.set(key, { probe, misses: good ? 0 : (memory?.misses ?? 0) + 1 });
+      memories.set(key, { probe, misses: isGood(probe, wish) ? 0 : (memory?.misses ?? 0) + 1 });
       const [oldest] = memories.keys();
       if (memories.size > mostRemembered && oldest !== undefined) memories.delete(oldest);
       return probe;
@@ -82,7 +90,11 @@ export function createProber(options: ProberOptions): Prober {
   };
 
   return {
-    probe: async (host, wish) =>
-      Promise.all((await addressesOf(host)).map((address) => probeAddress(host, address, wish))),
+    probe: async (host, wish) => {
+      const answers = await lookUp(host);
+      const addresses = answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : []));
+      const asked = addresses.slice(0, mostAddresses).map((address) => probeAddress(host, address, wish));
+      return [...(await Promise.all(asked)), ...unknownAddresses(host, answers, clock.now())];
+    },
   };
 }

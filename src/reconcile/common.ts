@@ -43,12 +43,16 @@ export async function reconcile(world: World, object: Reconciled, { end, look }:
     return await look();
   } catch (error) {
     const trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: lostRaceMs };
-    world.log.warn('reconcile failed', { object: label, ...trouble });
+    if (trouble === undefined) return lostRace(world, label);
+    world.log.warn('reconcile failed', { object: label, reason: trouble.reason, problem: trouble.message });
     const statusDueMs = await reportTrouble(world, object, trouble);
     return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
   }
 }
+
+/** A race that is lost again and again is run ever more slowly. */
+const lostRace = (world: World, label: string): Result =>
+  world.pace.next(label, { waits: [{ why: 'someone else wrote first', forMs: lostRaceMs }] });
 
 /** What a plan asks for, and how the object's status tells of it. */
 export interface Course {
@@ -73,9 +77,9 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
     ({ made } = await applyChanges(world, applicant, course.changes));
   } catch (error) {
     trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: lostRaceMs };
+    if (trouble === undefined) return lostRace(world, label);
     wait = retryAfterMs(error);
-    world.log.warn('a change failed', { object: label, ...trouble });
+    world.log.warn('a change failed', { object: label, reason: trouble.reason, problem: trouble.message });
   }
   const { status, conditions } = course.report(trouble);
   announce(world, object, conditions);
@@ -85,7 +89,7 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
 
 /** Before the first external write: `Ready=Unknown`, for whoever looks, and the finalizer. */
 async function begin(world: World, object: Reconciled): Promise<void> {
-  if (object.status?.conditions === undefined) {
+  if (object.status?.conditions === undefined && !world.statusWriter.knows(object)) {
     await world.statusWriter.write(object, {}, firstConditions(world.clock.now(), object.metadata.generation ?? 0));
   }
   await addFinalizer(world.kube, object, finalizer);

@@ -43,7 +43,7 @@ async function judge(
     failure = error;
     trouble = troubleOf(error);
     if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('not usable', { object: label, ...trouble });
+    world.log.warn('not usable', { object: label, reason: trouble.reason, problem: trouble.message });
   }
   const conditions: readonly WantedCondition[] = summarise([], trouble, well);
   announce(world, object, conditions);

@@ -10,7 +10,7 @@ const shape = /^[A-Za-z0-9-]{8,64}$/u;
 /**
  * What marks our records in the DNS: made once, kept in a ConfigMap that outlives the release, and handed over only
  * explicitly, by `given`.
- * @throws MailsealError `InvalidSpec` when `given` contradicts what is kept.
+ * @throws MailsealError `InvalidSpec` when `given` contradicts what is kept, `StateUnreadable` when that can't be read.
  */
 export async function installationId(kube: Kube, namespace: string, given: string | undefined): Promise<string> {
   if (given !== undefined && !shape.test(given)) {
@@ -19,7 +19,12 @@ export async function installationId(kube: Kube, namespace: string, given: strin
     });
   }
   const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name };
-  const kept = (await kube.get<ConfigMapObject>(ref))?.data?.[dataKey];
+  const found = await kube.get<ConfigMapObject>(ref);
+  const kept = found?.data?.[dataKey];
+  if (found !== undefined && (kept === undefined || !shape.test(kept))) {
+    const message = `ConfigMap ${namespace}/${name} holds no installation id: restore it from a backup, or delete it and give the id by --installation-id`;
+    throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
+  }
   if (kept !== undefined) {
     if (given === undefined || given === kept) return kept;
     const mend = `delete ConfigMap ${namespace}/${name} first if this installation is to take over the records of ${given}`;

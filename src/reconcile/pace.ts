@@ -63,7 +63,8 @@ export function createPace(): Pace {
               trouble.kind === 'Stalled' ? Math.min(firstStalledMs * 1.25 ** looks, longestStalledMs) : least(retryMs),
               retryAfterMs,
             );
-      return { requeueAfterMs: Math.max(againMs, Math.min(pause, statusDueMs)) };
+      // A status that is due is no reason to ask a peer earlier than it wants.
+      return { requeueAfterMs: Math.max(againMs, retryAfterMs, Math.min(pause, statusDueMs)) };
     },
     isSettling: (object) => (vain.get(object) ?? 0) < patientLooks,
     forget: (object) => void vain.delete(object),

@@ -21,6 +21,8 @@ export interface StatusWriter {
     status: object | undefined,
     conditions: readonly WantedCondition[],
   ) => Promise<number | undefined>;
+  /** A status of this object was written in this run, whatever a cache that lags behind may say. */
+  readonly knows: (object: KubeObject) => boolean;
   readonly forget: (object: KubeObject) => void;
 }
 
@@ -89,6 +91,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
       memory.set(key, { status, text, at: now });
       return undefined;
     },
+    knows: (object) => memory.has(keyOf(object)),
     forget: (object) => void memory.delete(keyOf(object)),
   };
 }

@@ -75,7 +75,9 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
       watched(name, createProvider(object.spec, credentials, { clock })),
     );
     known.set(name, { spec, at: clock.now(), provider: opening });
-    opening.catch(() => known.delete(name));
+    opening.catch(() => {
+      if (known.get(name)?.provider === opening) known.delete(name);
+    });
     return opening;
   };
 }
