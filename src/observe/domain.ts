@@ -2,7 +2,7 @@ import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer, ServerAnswer } from '../dns/answer.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import { type ObservedDomain, type ObservedExchangerRef, type ObservedPod, mxHosts } from '../plan/domain.ts';
-import { markName } from '../plan/exchanger.ts';
+import { markName } from '../plan/ownership.ts';
 import type { MxAtServers } from '../plan/publication.ts';
 import { recordKey } from '../plan/records.ts';
 import type { DomainState } from '../plan/state.ts';

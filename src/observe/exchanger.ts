@@ -6,13 +6,8 @@ import { createKey } from '../apply/acme-keys.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
 import { spkiSha256OfKey } from '../pki/certificate.ts';
-import {
-  markName,
-  type MountedSecret,
-  type ObservedExchanger,
-  type ObservedHost,
-  type Security,
-} from '../plan/exchanger.ts';
+import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
+import { markName } from '../plan/ownership.ts';
 import { recordKey } from '../plan/records.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';

@@ -8,8 +8,8 @@ import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
-import { markName } from './exchanger.ts';
-import { markValue, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import { isMarked, markName, markValue } from './ownership.ts';
+import { planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
 import { holdOf, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
 import type { DomainState, StoredKey } from './state.ts';
@@ -157,10 +157,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     wanted: wantedRecords(desired, observed, publication, hold),
     applied: minted.applied,
     views: observed.views,
-    marked: () =>
-      observed.views
-        .get(`${markName(desired.domain)} TXT`)
-        ?.live?.values.includes(markValue(observed.installationId)) ?? false,
+    marked: () => isMarked(observed, minted.applied, desired.domain),
     now,
   });
   const certificate = planCertificate({

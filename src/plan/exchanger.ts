@@ -11,7 +11,8 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
-import { markValue, owned, planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import { isMarked, markName, markValue, owned } from './ownership.ts';
+import { planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
 import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
 
 /** What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. */
@@ -61,9 +62,6 @@ export interface ExchangerPlan {
 
 const markTtlSeconds = 300;
 const eventMs = 2000;
-
-/** Where the mark of the installation stands that a host's or a domain's records belong to. */
-export const markName = (name: string): string => `_mailseal.${name}`;
 
 function newState(desired: DesiredExchanger, [current, next]: readonly [StoredKey, StoredKey]): ExchangerState {
   return {
@@ -158,7 +156,10 @@ export function planExchanger(
     wanted: wantedRecords(desired, observed, stored, rollover),
     applied: stored.applied,
     views: observed.views,
-    marked: (name) => isMarked(observed, desired, name),
+    marked: (name) => {
+      const host = hostOf(desired, name);
+      return host !== undefined && isMarked(observed, stored.applied, host);
+    },
     now,
   });
   const certificate = planCertificate({
@@ -182,9 +183,6 @@ export function planExchanger(
   return { changes, waits: [...waits, ...later], state, certificate, records, delivery, lagging };
 }
 
-function isMarked(observed: ObservedExchanger, desired: DesiredExchanger, name: string): boolean {
-  const host = desired.hosts.find((entry) => name === markName(entry.host) || name === tlsaName(entry.host, 25))?.host;
-  if (host === undefined) return false;
-  const mark = observed.views.get(`${markName(host)} TXT`)?.live;
-  return mark?.values.includes(markValue(observed.installationId)) ?? false;
+function hostOf(desired: DesiredExchanger, name: string): string | undefined {
+  return desired.hosts.find(({ host }) => name === markName(host) || name === tlsaName(host, 25))?.host;
 }

@@ -2,6 +2,7 @@ import type { RecordChange } from '../apply/providers/provider.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
+import { owned } from './ownership.ts';
 import type { AppliedSet } from './state.ts';
 
 /** A record set that should stand, and whose API carries it. */
@@ -46,25 +47,6 @@ export interface RecordsPlan {
 }
 
 export const recordKey = (set: { readonly name: string; readonly type: string }): string => `${set.name} ${set.type}`;
-
-/** What the mark of this installation says, at `_mailseal.NAME`. */
-export const markValue = (installationId: string): string => `heritage=mailseal,owner=${installationId}`;
-
-/**
- * Whether a live record set may be changed by us: our durable record says so, or the mark does where there is no
- * durable record (a restore), or what stands is just what we had set out to write.
- */
-export function owned(live: RecordSet, applied: AppliedSet | undefined, marked: boolean): boolean {
-  if (applied === undefined) return marked;
-  switch (applied.standing) {
-    case 'Ours':
-      return true;
-    case 'Intended':
-      return equalSets(live, applied);
-    case 'Found':
-      return false;
-  }
-}
 
 /** Equal in values, and in TTL where the set is ours to change. */
 const stands = (wanted: RecordSet, live: RecordSet, entry: AppliedSet): boolean =>

@@ -4,7 +4,7 @@ import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
-import { markName } from '../plan/exchanger.ts';
+import { markName } from '../plan/ownership.ts';
 import { summarise, type Trouble } from '../status/findings.ts';
 import { announce, retryAfterMs, troubleOf } from './common.ts';
 

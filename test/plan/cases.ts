@@ -1,4 +1,5 @@
 /** Builders: each makes something that is right, and takes what is to be different. */
+import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { Answer, QueryType } from '../../src/dns/answer.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
@@ -173,3 +174,17 @@ export function publication(change: Partial<Publication> = {}): Publication {
 export function views(...all: readonly (readonly [string, RecordView])[]): ReadonlyMap<string, RecordView> {
   return new Map(all);
 }
+
+/** What is wanted of a domain. */
+export const desired: DesiredDomain = {
+  namespace: 'mail',
+  name: 'example',
+  domain: 'example.com',
+  policyHost: 'mta-sts.example.com',
+  grant,
+  issuer: 'ca',
+  hosts: ['mx1.example.com'],
+  mtaSts: { mode: 'enforce', maxAgeSeconds: 2_419_200, ttlSeconds: 300, afterDays: 14, immediately: false },
+  rua: [],
+  suspended: false,
+};

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RecordSet } from '../../src/dns/rrset.ts';
-import { owned, planRecords, type RecordView, type WantedSet } from '../../src/plan/records.ts';
+import { owned } from '../../src/plan/ownership.ts';
+import { planRecords, type RecordView, type WantedSet } from '../../src/plan/records.ts';
 import type { AppliedSet } from '../../src/plan/state.ts';
 import { answer, applied, day, now, seen, txt, wanted } from './cases.ts';
 

@@ -1,0 +1,322 @@
+import { describe, expect, test } from 'vitest';
+import type { DesiredDomain } from '../../src/desired/domain.ts';
+import { formatPolicy, type Mode } from '../../src/mtasts/policy.ts';
+import type { PolicyFetch } from '../../src/observe/types.ts';
+import { type DomainPlan, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
+import type { RecordView } from '../../src/plan/records.ts';
+import type { DomainState } from '../../src/plan/state.ts';
+import { revisionOf } from '../../src/policyshard/shard.ts';
+import {
+  answer,
+  applied,
+  certificate,
+  day,
+  desired,
+  domainState,
+  installationId,
+  key,
+  now,
+  publication,
+  seen,
+  sent,
+  txt,
+  views,
+} from './cases.ts';
+
+const live = publication({
+  mode: 'enforce',
+  maxAgeSeconds: 2_419_200,
+  body: bodyOf('enforce', 2_419_200),
+  shownSince: now - 90 * day,
+});
+const mark = txt('_mailseal.example.com', `heritage=mailseal,owner=${installationId}`);
+const address = { name: 'mta-sts.example.com', type: 'A', ttl: 300, values: ['192.0.2.7'] } as const;
+const stsOf = (id: string) => txt('_mta-sts.example.com', `v=STSv1; id=${id};`);
+const sets = [mark, address, stsOf(live.id)];
+const settled: DomainState = domainState({
+  publications: [live],
+  applied: sets.map((set) => applied(set)),
+});
+
+function bodyOf(mode: Mode, maxAgeSeconds: number, ...mxs: readonly string[]): string {
+  return formatPolicy({ mode, maxAgeSeconds, mxs: mxs.length === 0 ? ['mx1.example.com'] : mxs });
+}
+
+function fetched(body: string, change: Partial<Extract<PolicyFetch, { outcome: 'Fetched' }>> = {}): PolicyFetch {
+  return {
+    address: '192.0.2.7',
+    at: now,
+    outcome: 'Fetched',
+    body,
+    contentType: 'text/plain',
+    chain: [sent(key('c').spkiSha256)],
+    ...change,
+  };
+}
+
+function viewsOf(...all: readonly (typeof mark | typeof address)[]): ReadonlyMap<string, RecordView> {
+  const none = seen(undefined, { negativeTtl: 300 });
+  const at = (name: string, type: string) => {
+    const set = all.find((one) => one.name === name && one.type === type);
+    return [`${name} ${type}`, set === undefined ? none : seen(set)] as const;
+  };
+  return views(
+    at('_mailseal.example.com', 'TXT'),
+    at('mta-sts.example.com', 'A'),
+    at('mta-sts.example.com', 'AAAA'),
+    at('_smtp._tls.example.com', 'TXT'),
+    at('_mta-sts.example.com', 'TXT'),
+  );
+}
+
+function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
+  return {
+    installationId,
+    settling: false,
+    state: settled,
+    freshKey: undefined,
+    views: viewsOf(...sets),
+    mx: {
+      outside: answer('example.com', 'MX', { values: ['10 mx1.example.com'] }),
+      servers: { hosts: ['mx1.example.com'], ttl: 300 },
+    },
+    exchangers: [{ name: 'mx', ready: true, verified: true, message: '' }],
+    pods: [
+      { pod: 'p1', served: fetched(live.body) },
+      { pod: 'p2', served: fetched(live.body) },
+    ],
+    addresses: { ipv4: ['192.0.2.7'], ipv6: [] },
+    outsideFetch: fetched(live.body),
+    entry: {
+      policy: live.body,
+      revision: revisionOf(live.body, certificate().chain),
+      certificate: certificate().chain,
+      key: key('c').pem,
+    },
+    certificate: { issuer: { name: 'ca', kind: 'acme' }, order: undefined, challenges: [], spentLive: new Map() },
+    ...change,
+  };
+}
+
+function plan(change: Partial<ObservedDomain> = {}, wish: DesiredDomain = desired, at: number = now): DomainPlan {
+  const made = planDomain(wish, world(change), at);
+  if (made === undefined) throw new Error('there was no plan');
+  return made;
+}
+
+const steps = ({ changes }: DomainPlan): readonly string[] => changes.map((change) => change.do);
+const written = ({ changes }: DomainPlan): readonly string[] =>
+  changes.flatMap((change) =>
+    change.do === 'Records' ? change.changes.map(({ name, type }) => `${name} ${type}`) : [],
+  );
+
+test('a domain that is as it should be changes nothing, today and in a week', () => {
+  expect(plan().changes).toEqual([]);
+  expect(plan({}, desired, now + 7 * day).changes).toEqual([]);
+  expect(plan().waits).toEqual([]);
+});
+
+test('what is planned from a stored plan is the same plan', () => {
+  const first = plan({}, { ...desired, hosts: ['mx1.example.com', 'mx2.example.com'] });
+  const second = plan({ state: first.state }, { ...desired, hosts: ['mx1.example.com', 'mx2.example.com'] });
+  expect(second.state).toEqual(first.state);
+  expect(steps(second)).toEqual(steps(first).filter((step) => step !== 'SaveState'));
+});
+
+describe('a changed policy', () => {
+  const wish = { ...desired, hosts: ['mx1.example.com', 'mx2.example.com'] };
+  const first = plan({}, wish);
+  const body = bodyOf('enforce', 2_419_200, 'mx1.example.com', 'mx2.example.com');
+  const state = first.state;
+  const pods = (...bodies: readonly string[]): ObservedDomain['pods'] =>
+    bodies.map((one, n) => ({ pod: `p${n}`, served: fetched(one) }));
+  const entry = {
+    policy: body,
+    revision: revisionOf(body, certificate().chain),
+    certificate: certificate().chain,
+    key: key('c').pem,
+  };
+
+  test('gets its id stored before its body is served, and neither before its record', () => {
+    expect(steps(first)).toEqual(['SaveState', 'Serve']);
+    expect(first.state.publications.at(-1)).toMatchObject({ body, mode: 'enforce' });
+    expect(first.state.publications.at(-1)?.shownSince).toBeUndefined();
+  });
+
+  test.each<readonly [string, Partial<ObservedDomain>]>([
+    ['a pod shows the old body', { pods: pods(body, live.body), outsideFetch: fetched(body) }],
+    ['a pod has no address', { pods: [...pods(body), { pod: 'p9', served: undefined }], outsideFetch: fetched(body) }],
+    [
+      'a pod does not answer',
+      {
+        pods: [{ pod: 'p1', served: { address: '', at: now, outcome: 'Failed', detail: 'refused' } }],
+        outsideFetch: fetched(body),
+      },
+    ],
+    [
+      'a pod shows the old certificate',
+      { pods: [{ pod: 'p1', served: fetched(body, { chain: [sent('0'.repeat(64))] }) }], outsideFetch: fetched(body) },
+    ],
+    ['there is no pod', { pods: [], outsideFetch: fetched(body) }],
+    ['the published address shows the old body', { pods: pods(body, body), outsideFetch: fetched(live.body) }],
+    ['the published address was not reached', { pods: pods(body, body), outsideFetch: undefined }],
+  ])('is not announced while %s', (_, change) => {
+    const held = plan({ state, entry, ...change }, wish);
+    expect(written(held)).toEqual([]);
+    expect(held.state.publications.at(-1)?.shownSince).toBeUndefined();
+    expect(held.records.pending.map(({ record }) => record)).toContain('_mta-sts.example.com TXT');
+    expect(held.serving.everywhere).toBe(false);
+  });
+
+  test('is announced when all show it, and that is stored first', () => {
+    const open = plan({ state, entry, pods: pods(body, body), outsideFetch: fetched(body) }, wish);
+    expect(steps(open)).toEqual(['SaveState', 'Records']);
+    expect(written(open)).toEqual(['_mta-sts.example.com TXT']);
+    expect(open.state.publications.at(-1)?.shownSince).toBe(now);
+  });
+
+  test('is not announced where a foreign record stands, and does not count as announced', () => {
+    const foreign = new Map([
+      ...viewsOf(...sets),
+      ['_mta-sts.example.com TXT', seen(txt('_mta-sts.example.com', 'v=STSv1; id=theirs;'))],
+    ]);
+    const bare = { ...state, applied: state.applied.filter(({ name }) => name !== '_mta-sts.example.com') };
+    const refused = plan(
+      { state: bare, entry, pods: pods(body, body), outsideFetch: fetched(body), views: foreign },
+      wish,
+    );
+    expect(refused.records.refused).toMatchObject([{ reason: 'ForeignRecord' }]);
+    expect(refused.state.publications.at(-1)?.shownSince).toBeUndefined();
+    expect(written(refused)).toEqual([]);
+  });
+
+  test('that is reverted before it was announced gets a new id all the same', () => {
+    const short = { ...desired, mtaSts: { ...desired.mtaSts, maxAgeSeconds: 604_800 } };
+    const reverted = plan({ state: plan({}, short).state });
+    const ids = reverted.state.publications.map(({ id }) => id);
+    expect(ids).toHaveLength(3);
+    expect(new Set(ids).size).toBe(3);
+    expect(reverted.publication.body).toBe(live.body);
+  });
+
+  test('waits while the object is suspended; the certificate is renewed all the same', () => {
+    const suspended = { ...wish, suspended: true };
+    expect(steps(plan({}, suspended))).toEqual(['SaveState']);
+    expect(steps(plan({ state: plan({}, suspended).state }, suspended, now + 31 * day))).toEqual(['Order']);
+  });
+});
+
+describe('enforcing at once', () => {
+  const wish = { ...desired, mtaSts: { ...desired.mtaSts, immediately: true } };
+  const minted = publication({
+    id: '20261122000000cccccccc',
+    mode: 'enforce',
+    body: live.body,
+    maxAgeSeconds: 2_419_200,
+    mintedAt: now,
+  });
+  const { shownSince: _, ...unannounced } = minted;
+  const state: DomainState = { ...settled, publications: [unannounced], applied: settled.applied.slice(0, 2) };
+  const observed = (change: Partial<ObservedDomain>): Partial<ObservedDomain> => ({
+    state,
+    views: viewsOf(mark, address),
+    ...change,
+  });
+  test.each<readonly [string, Partial<ObservedDomain>]>([
+    [
+      'a host is not verified',
+      { exchangers: [{ name: 'mx', ready: false, verified: false, message: 'mx1: no STARTTLS' }] },
+    ],
+    [
+      'a stranger is in the MX set',
+      {
+        mx: {
+          outside: answer('example.com', 'MX', { values: ['10 mx1.example.com', '20 evil.example'] }),
+          servers: undefined,
+        },
+      },
+    ],
+    [
+      'the MX set was not seen',
+      { mx: { outside: answer('example.com', 'MX', { outcome: 'ServFail' }), servers: undefined } },
+    ],
+    ['there is no MX set', { mx: { outside: answer('example.com', 'MX'), servers: undefined } }],
+  ])('waits while %s', (_name, change) => {
+    const held = plan(observed(change), wish);
+    expect(held.publication.mode).toBe('enforce');
+    expect(written(held)).toEqual([]);
+    expect(held.records.pending[0]?.message).toContain('waits until enforcing is safe');
+  });
+  test('is announced when it is safe', () => {
+    expect(written(plan(observed({}), wish))).toEqual(['_mta-sts.example.com TXT']);
+  });
+});
+
+describe('the MX set', () => {
+  const mx = (...values: readonly string[]) => ({
+    outside: answer('example.com', 'MX', { values }),
+    servers: undefined,
+  });
+  test('never adds a host to the policy', () => {
+    const made = plan({ mx: mx('10 mx1.example.com', '20 evil.example') });
+    expect(made.publication).toBe(live);
+    expect(made).toMatchObject({ unlisted: ['evil.example'], lingering: [], changes: [] });
+  });
+  test('a host that was taken out and still stands there is no stranger, but blocks promotion', () => {
+    const state = {
+      ...settled,
+      removedHosts: [{ host: 'old.example.com', ttl: 300 }],
+      publications: [publication()],
+      testingSince: now - 99 * day,
+    };
+    const made = plan({ state, mx: mx('10 mx1.example.com', '20 old.example.com') });
+    expect(made).toMatchObject({ unlisted: [], lingering: ['old.example.com'], publication: { mode: 'testing' } });
+    expect(made.publication.mxs).toContain('old.example.com');
+    expect(made.promotion?.doubts.join()).toContain('old.example.com is still in the MX set');
+  });
+  test('a failing host never demotes a policy that enforces', () => {
+    const made = plan({ exchangers: [{ name: 'mx', ready: false, verified: false, message: 'down' }] });
+    expect(made.publication).toBe(live);
+    expect(made.changes).toEqual([]);
+  });
+});
+
+describe('the first look', () => {
+  const first = (change: Partial<ObservedDomain> = {}) =>
+    plan({ state: undefined, freshKey: key('c'), views: viewsOf(), entry: undefined, pods: [], ...change });
+  test('orders a certificate, with everything stored, and writes nothing else', () => {
+    const made = first();
+    expect(steps(made)).toEqual(['Order']);
+    expect(made.publication.mode).toBe('testing');
+    expect(made.changes[0]).toMatchObject({ state: { publications: [made.publication], key: key('c') } });
+  });
+  test('has no plan without a key', () => {
+    expect(planDomain(desired, world({ state: undefined }), now)).toBeUndefined();
+  });
+});
+
+describe('records', () => {
+  test('that are no longer wanted go, if they are ours', () => {
+    const report = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:a@example.net');
+    const state = { ...settled, applied: [...settled.applied, applied(report)] };
+    const all = new Map([...viewsOf(...sets), ['_smtp._tls.example.com TXT', seen(report)]]);
+    expect(written(plan({ state, views: all }))).toEqual(['_smtp._tls.example.com TXT']);
+    expect(written(plan({ views: all }))).toEqual([]);
+  });
+  test('that were deleted by hand are written again', () => {
+    expect(written(plan({ views: viewsOf(mark, address) }))).toEqual(['_mta-sts.example.com TXT']);
+  });
+  test('of others that stood before us stay theirs when our mark stands beside them', () => {
+    const theirs = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:theirs@example.net');
+    const all = new Map([...viewsOf(...sets), ['_smtp._tls.example.com TXT', seen(theirs)]]);
+    const made = plan({ views: all }, { ...desired, rua: ['mailto:ours@example.net'] });
+    expect(written(made)).toEqual([]);
+    expect(made.records.refused).toMatchObject([{ reason: 'ForeignRecord', record: '_smtp._tls.example.com TXT' }]);
+  });
+  test('are ours by the mark where the state is lost', () => {
+    const state = { ...settled, applied: [] };
+    const moved = { ...desired, mtaSts: { ...desired.mtaSts, ttlSeconds: 60 } };
+    expect(written(plan({ state }, moved)).length).toBeGreaterThan(0);
+    expect(written(plan({ state, installationId: 'someone-else' }, moved))).toEqual([]);
+  });
+});
