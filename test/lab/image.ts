@@ -24,7 +24,10 @@ export interface ImageOptions {
   readonly dir: string;
 }
 
-/** Flags that keep an idle Node small: short-lived objects get little room, code is compiled for size. */
+/**
+ * Flags that keep an idle Node small: short-lived objects get little room, code is compiled for size. One arena for
+ * malloc instead of one a thread saves another 2 MB. --lite-mode would save 10 and more, but runs everything interpreted.
+ */
 const leanFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
 const certificates = '/etc/ssl/certs/ca-certificates.crt';
 const nobody = '65532:65532';
@@ -41,7 +44,7 @@ export async function buildImage(options: ImageOptions): Promise<Image> {
       layers: [await nodeLayer(), app],
       entrypoint: ['/node', ...leanFlags, '/app/main.js'],
       user: nobody,
-      env: ['NODE_ENV=production', `SSL_CERT_FILE=${certificates}`],
+      env: ['NODE_ENV=production', 'MALLOC_ARENA_MAX=1', `SSL_CERT_FILE=${certificates}`],
     },
     archive,
   );
