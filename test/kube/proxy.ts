@@ -65,7 +65,9 @@ export async function startProxy(upstream: Upstream): Promise<Proxy> {
       onAnswer,
     );
     sent.once('error', () => request.socket.destroy());
-    request.socket.once('close', () => sent.destroy());
+    const cut = (): void => void sent.destroy();
+    request.socket.once('close', cut);
+    sent.once('close', () => request.socket.off('close', cut));
     sent.end(body);
   };
 

@@ -6,7 +6,6 @@ import { createKube, type KubeClient } from '../../src/kube/client.ts';
 import { loadKubeConfig } from '../../src/kube/config.ts';
 import { hasReason } from '../../src/kube/error.ts';
 import { createReflector, type Reflector } from '../../src/kube/reflector.ts';
-import { pause, systemTimers } from '../../src/kube/timers.ts';
 import type { ConfigMapObject, KubeObject } from '../../src/kube/types.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 import { waitFor } from '../lab/process.ts';
@@ -185,34 +184,6 @@ test('repeated and swapped events change nothing twice and end in the truth', as
   for (const value of ['2', '3', '4', '5']) await put('b', value);
   await converged();
 }, 30_000);
-
-test('all of it together, for some seconds, ends in the truth', async () => {
-  const faults: (Fault | undefined)[] = [
-    undefined,
-    { do: 'drop' },
-    undefined,
-    { do: 'answer', status: 429, retryAfter: 1 },
-    { do: 'answer', status: 500 },
-    { do: 'delay', milliseconds: 300 },
-    { do: 'answer', status: 410, reason: 'Expired' },
-    { do: 'hang' },
-  ];
-  let count = 0;
-  proxy.setFault(() => faults[count++ % faults.length]);
-  proxy.setLines((line) => (count % 3 === 0 ? [] : count % 3 === 1 ? [line, line] : [line]));
-  reflector.start();
-  for (let step = 0; step < 80; step++) {
-    if (step % 5 === 4) await remove(`m${step % 7}`);
-    else await put(`m${step % 7}`, String(step));
-    if (step % 10 === 0) proxy.cutWatches();
-    if (step % 25 === 0) proxy.freezeWatches();
-    await pause(systemTimers, 60);
-  }
-  proxy.setFault(() => undefined);
-  proxy.setLines((line) => [line]);
-  await reflector.synced;
-  await converged();
-}, 60_000);
 
 test('a right to list without the right to watch is said, and lists still come', async () => {
   const account = { namespace, name: 'lister' };
