@@ -1,0 +1,60 @@
+/**
+ * `npm run bench -- NAME [--quick] [--json FILE]`: measures, compares with the aims, and prints a table. The exit code
+ * is 0 if every aim is met, 1 if one is not or the bench failed, 2 if the command line could not be read.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { inLabNamespace } from '../test/lab/namespace.ts';
+import { type Report, type Row, table } from './report.ts';
+
+/** Each runs inside the namespaces of a lab as `node SCRIPT ROWS_FILE [--quick]`, and writes its rows there. */
+const benches: Readonly<Record<string, { readonly script: string; readonly says: string }>> = {
+  'first-light': {
+    script: 'first-light.ts',
+    says: 'from apply to Ready, what it costs, and what an idle operator takes',
+  },
+};
+
+const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]\n${Object.entries(benches)
+  .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
+  .join('')}`;
+
+async function measure(script: string, quick: boolean): Promise<readonly Row[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'mailseal-bench-'));
+  try {
+    const file = join(dir, 'rows.json');
+    const code = await inLabNamespace(join(import.meta.dirname, script), [file, ...(quick ? ['--quick'] : [])]);
+    if (code !== 0) throw new Error(`the bench ended with exit code ${code}`);
+    return JSON.parse(readFileSync(file, 'utf8')) as readonly Row[];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const [name = ''] = positionals;
+  const bench = benches[name];
+  if (bench === undefined || positionals.length !== 1) {
+    process.stderr.write(usage);
+    return 2;
+  }
+  const report: Report = { name, rows: await measure(bench.script, values.quick) };
+  process.stdout.write(`${table(report)}\n`);
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  return report.rows.some(({ met }) => met === false) ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${isUsage ? usage : ''}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
