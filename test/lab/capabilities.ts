@@ -5,14 +5,12 @@ import { delimiter, join } from 'node:path';
 import { newLabId, removeLabCgroups } from './leftovers.ts';
 
 export interface Capabilities {
-  /** Whether a node with pods, and the lab's namespaces, can be run here. */
+  /** Whether a lab with its namespaces, servers and a node with pods can be run here. */
   readonly node: boolean;
   /** Why not, as a sentence that says what would help; absent when `node` is true. */
   readonly why?: string;
   /** Whether the set-up can install Debian packages by itself. */
   readonly debian: boolean;
-  /** Whether namespaces of the lab's own can be made; true also where programs of the node are missing. */
-  readonly namespaces: boolean;
   /** Programs of the lab that are not installed. */
   readonly missing: readonly string[];
 }
@@ -61,20 +59,18 @@ export function capabilities(): Capabilities {
   const root = process.getuid?.() === 0;
   const base = { debian: root && isDebian(), missing };
   if (process.platform !== 'linux') {
-    return { ...base, node: false, namespaces: false, why: 'a node needs Linux: use a Linux virtual machine.' };
+    return { ...base, node: false, why: 'a node needs Linux: use a Linux virtual machine.' };
   }
   if (!root) {
-    return { ...base, node: false, namespaces: false, why: 'a node needs root: run this as root (sudo).' };
+    return { ...base, node: false, why: 'a node needs root: run this as root (sudo).' };
   }
   if (missing.length > 0) {
     const names = [...new Set(missing.map((name) => programs[name] ?? 'containernetworking-plugins'))];
     const why = `not installed: ${missing.join(', ')} (Debian packages: ${names.join(' ')}).`;
-    return { ...base, node: false, namespaces: !missing.includes('ip') && namespaceRefusal() === undefined, why };
+    return { ...base, node: false, why };
   }
   const refused = namespaceRefusal();
-  return refused === undefined
-    ? { ...base, node: true, namespaces: true }
-    : { ...base, node: false, namespaces: false, why: refused };
+  return refused === undefined ? { ...base, node: true } : { ...base, node: false, why: refused };
 }
 
 /** Why a lab's namespaces can't be made here: found out by making them. */

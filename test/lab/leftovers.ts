@@ -32,15 +32,21 @@ function ownerRuns(id: string): boolean {
   return isRunning(id.split('.')[0] ?? '');
 }
 
-/** Removes folders and control groups of labs whose owner is gone. */
+/** Removes folders and control groups of labs whose owner is gone, unless they are another user's. */
 export function removeLeftovers(): void {
   for (const lab of listLabs()) {
-    if (!lab.running) rmSync(labFolder(lab.id), { recursive: true, force: true });
+    if (!lab.running && isOurs(labFolder(lab.id))) rmSync(labFolder(lab.id), { recursive: true, force: true });
   }
   for (const hierarchy of hierarchies()) {
     const base = join(hierarchy, 'mailseal');
     for (const id of subfolders(base)) if (!ownerRuns(id)) removeCgroup(join(base, id));
   }
+}
+
+/** In a folder that all users share only its owner and root may remove it; one that has just gone is nobody's. */
+function isOurs(path: string): boolean {
+  const uid = process.getuid?.();
+  return uid === 0 || statSync(path, { throwIfNoEntry: false })?.uid === uid;
 }
 
 /** `init.sh` makes a lab's group in every hierarchy, below one that all labs share. */
@@ -85,8 +91,9 @@ export function removeLabFolder(id: string, keepLogs: boolean): string | undefin
   let kept: string | undefined;
   if (keepLogs) {
     for (const name of readdirSync(tmpdir())) {
-      if (name.startsWith(logPrefix) && !ownerRuns(name.slice(logPrefix.length))) {
-        rmSync(join(tmpdir(), name), { recursive: true, force: true });
+      const path = join(tmpdir(), name);
+      if (name.startsWith(logPrefix) && !ownerRuns(name.slice(logPrefix.length)) && isOurs(path)) {
+        rmSync(path, { recursive: true, force: true });
       }
     }
     kept = copyLogs(folder, join(tmpdir(), `${logPrefix}${id}`));

@@ -22,7 +22,7 @@ function report(mode: string): void {
   if (can.node) return;
   const advice = can.debian ? 'see above.' : `the lab uses what these Debian packages hold: ${packages.join(' ')}.`;
   if (mode === 'demo') throw new SetupError(`the demo needs a node, and ${can.why}`, advice);
-  say(`    no node on this machine: ${can.why}`);
+  say(`    no lab on this machine: ${can.why}`);
   say('    tests that need a node are left out; the others run.');
 }
 

@@ -1,4 +1,4 @@
-/** BIND with a secure, an insecure and a bogus zone, and Unbound in front of it, for the live tests of DNS. */
+/** BIND with a secure, an insecure and a bogus zone, and Unbound in front of it, for the lab tests of DNS. */
 import { join } from 'node:path';
 import type { Clock } from '../../../src/clock.ts';
 import { type Bind, startBind } from '../../lab/dns.ts';
