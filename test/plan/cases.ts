@@ -3,7 +3,9 @@ import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { Answer, QueryType } from '../../src/dns/answer.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
-import type { SentCertificate } from '../../src/observe/types.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
+import type { SentCertificate, SmtpProbe } from '../../src/observe/types.ts';
+import type { ObservedHost } from '../../src/plan/exchanger.ts';
 import type { RecordView, WantedSet } from '../../src/plan/records.ts';
 import type {
   AppliedSet,
@@ -188,3 +190,36 @@ export const desired: DesiredDomain = {
   rua: [],
   suspended: false,
 };
+
+export function tlsProbe(address = '192.0.2.1', spkiSha256: string = digest('c')): SmtpProbe {
+  const result = {
+    outcome: 'Tls',
+    protocol: 'TLSv1.3',
+    chain: [sent(spkiSha256)],
+    pkix: { verdict: 'Verified' },
+  } as const;
+  return { host: 'mx1.example.com', address, port: 25, at: now, result };
+}
+
+/** A host that presents the current key in a signed zone without TLSA records. */
+export function host(change: Partial<ObservedHost> = {}): ObservedHost {
+  return {
+    host: 'mx1.example.com',
+    security: { verdict: 'Secure', detail: 'validated' },
+    liveTlsa: answer('_25._tcp.mx1.example.com', 'TLSA'),
+    probes: [tlsProbe()],
+    attestation: undefined,
+    ...change,
+  };
+}
+
+/** The Secret that the MX hosts mount, as we wrote it. */
+export function mountedSecret(change: { readonly chain?: string; readonly letter?: string } = {}): SecretObject {
+  const encode = (text: string): string => Buffer.from(text).toString('base64');
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'mx-tls', namespace: 'mail', resourceVersion: '7', labels: { 'mailseal.dev/exchanger': 'mx' } },
+    data: { 'tls.crt': encode(change.chain ?? certificate().chain), 'tls.key': encode(key(change.letter ?? 'c').pem) },
+  };
+}
