@@ -44,7 +44,7 @@ export function askByDatagram<T>(
   });
   const deadline = setTimeout(() => {
     const seen = strangers === 0 ? '' : `, but ${strangers} that did not answer the question`;
-    reject(new Error(`no answer within ${Math.round(timeoutMs)} ms${seen}`));
+    reject(new Error(`no answer within ${(timeoutMs / 1000).toFixed(1)} s${seen}`));
   }, timeoutMs);
   socket.connect(endpoint.port, endpoint.address);
   return promise.finally(() => {

@@ -101,7 +101,7 @@ export function openStream(endpoint: Endpoint, options: StreamOptions = {}): Dns
         // Whoever does not answer one question in time gets no more on this connection.
         retired = true;
         if (waiting.size === 0) socket.destroy();
-        reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`));
+        reject(new Error(`no answer within ${(timeoutMs / 1000).toFixed(1)} s`));
       }, timeoutMs);
       waiting.set(id, {
         resolve: (bytes) => {

@@ -62,7 +62,7 @@ test.each(hostile)('over UDP %s is passed over and the right answer taken', asyn
 test.each(hostile)('over UDP %s alone is no answer', async (_what, script) => {
   const asked = await ask({ udp: script }, 'udp');
   expect(asked).toMatchObject({ ok: false, noRoute: false });
-  expect(asked.ok ? '' : asked.detail).toMatch(/^no answer within 300 ms/);
+  expect(asked.ok ? '' : asked.detail).toMatch(/^no answer within 0\.[0-3] s/);
 });
 
 test.each(hostile)('over TCP %s is an error or a timeout, never an answer', async (_what, script) => {
