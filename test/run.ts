@@ -22,7 +22,10 @@ interface Count {
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 }
 
 const root = join(import.meta.dirname, '..');
@@ -53,7 +56,7 @@ async function runHere(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** A file that could not even be loaded has no tests in the report: it counts as one that failed. */
+/** A file that failed without a test that did (it could not be loaded, or not be set up) counts as one that failed. */
 function readReport(file: string): Count {
   let report: Report;
   try {
@@ -62,7 +65,9 @@ function readReport(file: string): Count {
     process.stderr.write(`no report: ${error instanceof Error ? error.message : String(error)}\n`);
     return { passed: 0, failed: 1 };
   }
-  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+  const broken = report.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
+  );
   return { passed: report.numPassedTests, failed: report.numFailedTests + broken.length };
 }
 
