@@ -15,6 +15,10 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
     script: 'first-light.ts',
     says: 'from apply to Ready, what it costs, and what an idle operator takes',
   },
+  'policy-server': {
+    script: 'policy-server.ts',
+    says: 'processor time a connection beside nginx, and five thousand hosts',
+  },
 };
 
 const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]\n${Object.entries(benches)

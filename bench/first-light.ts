@@ -9,11 +9,12 @@ import { renderOverlay } from '../test/lab/demo/overlay.ts';
 import { createSteps } from '../test/lab/demo/steps.ts';
 import type { ZoneSpec } from '../test/lab/dns-zone.ts';
 import { type Installed, startExampleAgents, startInstalled } from '../test/lab/installed.ts';
+import { leanFlags } from '../test/lab/image.ts';
 import { kubectl, kubectlApply } from '../test/lab/kubectl.ts';
 import { places } from '../test/lab/lab.ts';
 import { addAddress, labDir } from '../test/lab/namespace.ts';
 import { startPostfixMx } from '../test/lab/postfix-mx.ts';
-import { waitFor } from '../test/lab/process.ts';
+import { startProcess, waitFor } from '../test/lab/process.ts';
 import { ageSeconds, containersOf, cpuSeconds, podAddress, residentMegabytes } from './proc.ts';
 import { median, type Row, row } from './report.ts';
 
@@ -178,11 +179,21 @@ async function idle(): Promise<readonly Row[]> {
   const share = ((cpuSeconds(operator) - before) / idleSeconds) * 100;
   const memory = residentMegabytes(operator);
   return [
-    row('operator, idle after all of it: resident', memory.all, 'MB', 110),
+    row('operator, idle after all of it: resident (peer: Node alone)', memory.all, 'MB', 110, await bareMegabytes()),
     row('operator, idle: resident without the program file', memory.anonymous, 'MB', null),
     row(`operator, idle for ${idleSeconds} s: processor`, share, '% of a core', 0.5),
     row('policy pod, idle: resident', residentMegabytes(policy).all, 'MB', null),
   ];
+}
+
+/** What Node takes for nothing, with the image's flags. */
+async function bareMegabytes(): Promise<number> {
+  const argv = [process.execPath, ...leanFlags, '-e', 'setInterval(() => 0, 1e9)'] as const;
+  const part = startProcess({ name: 'bare', argv, log: join(labDir(), 'bare.log') });
+  await pause(2000);
+  const { all } = residentMegabytes(part.pid);
+  await part.stop();
+  return all;
 }
 
 /** From the start of the container's first program to the first 200 of /readyz. */

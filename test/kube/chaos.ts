@@ -81,7 +81,7 @@ export async function reflectorRound({ direct, upstream, name: namespace, seed }
     if (roll() < 0.2) await direct.remove({ ...kind, ...metadata });
     else await direct.apply({ ...kind, metadata, data: { value: String(step) } }, { fieldManager: 'chaos' });
     figures.changes += 1;
-    if (roll() < 0.1) proxy.cutWatches();
+    if (roll() < 0.3) proxy.cutWatches();
     if (roll() < 0.04) proxy.freezeWatches();
     await pause(systemTimers, 60);
   }

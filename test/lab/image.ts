@@ -28,7 +28,7 @@ export interface ImageOptions {
  * Flags that keep an idle Node small: short-lived objects get little room, code is compiled for size. One arena for
  * malloc instead of one a thread saves another 2 MB. --lite-mode would save 10 and more, but runs everything interpreted.
  */
-const leanFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
+export const leanFlags: readonly string[] = ['--max-semi-space-size=1', '--optimize-for-size'];
 const certificates = '/etc/ssl/certs/ca-certificates.crt';
 const nobody = '65532:65532';
 

@@ -20,6 +20,7 @@ export const packages: readonly string[] = [
   'kmod',
   'ldnsutils',
   'libnet-ssleay-perl',
+  'nginx',
   'openssl',
   'postfix',
   'postfix-mta-sts-resolver',
@@ -29,7 +30,7 @@ export const packages: readonly string[] = [
   'unbound',
 ];
 
-const services = ['named', 'unbound', 'postfix', 'containerd', 'postfix-mta-sts-resolver'];
+const services = ['named', 'nginx', 'unbound', 'postfix', 'containerd', 'postfix-mta-sts-resolver'];
 const policy = '/usr/sbin/policy-rc.d';
 const policyBackup = `${policy}.before-mailseal`;
 const policyText =
