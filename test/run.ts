@@ -47,10 +47,13 @@ async function runHere(args: readonly string[]): Promise<number> {
   const id = newLabId();
   mkdirSync(labFolder(id), { mode: 0o755 });
   const env = { ...process.env, MAILSEAL_LAB_DIR: labFolder(id) };
+  const child = spawn(process.execPath, [vitest, ...args], { stdio: 'inherit', cwd: root, env });
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.on('SIGINT', forward).on('SIGTERM', forward);
   const code = await new Promise<number>((resolve, reject) => {
-    const child = spawn(process.execPath, [vitest, ...args], { stdio: 'inherit', cwd: root, env });
     child.once('error', reject).once('exit', (code) => resolve(code ?? 1));
   });
+  process.off('SIGINT', forward).off('SIGTERM', forward);
   const kept = removeLabFolder(id, code !== 0);
   if (kept !== undefined) console.log(`logs of this round: ${kept}`);
   return code;
@@ -73,18 +76,23 @@ function readReport(file: string): Count {
 
 async function main(filters: readonly string[]): Promise<void> {
   removeLeftovers();
+  let interrupted = false;
+  const interrupt = (): void => void (interrupted = true);
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const can = capabilities();
-  const counts = [await runProject('unit', false, filters), await runProject('live', can.node, filters)];
-  if (can.node) {
-    counts.push(await runProject('node', true, filters));
-  } else {
+  const counts: Count[] = [];
+  for (const project of can.node ? (['unit', 'live', 'node'] as const) : (['unit', 'live'] as const)) {
+    if (!interrupted) counts.push(await runProject(project, can.node && project !== 'unit', filters));
+  }
+  if (!can.node) {
     const left = globSync('test/**/*.{lab,node}.test.ts', { cwd: root }).sort();
     console.log(`left out, because ${can.why}\n${left.map((file) => `  ${file}`).join('\n')}`);
   }
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
+  if (interrupted) console.log('interrupted: not all tests were run');
   console.log(`\n${passed} passed, ${failed} failed`);
-  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  process.exitCode = !interrupted && failed === 0 && passed > 0 ? 0 : 1;
 }
 
 try {
