@@ -2,7 +2,7 @@
  * Installs what the tests and the demo need and this machine lacks. `setup.sh` runs it; a second run finds everything
  * in place and ends within a second. All it says goes to stderr.
  */
-import { capabilities, isDebian } from './capabilities.ts';
+import { type Capabilities, capabilities, isDebian } from './capabilities.ts';
 import { installPackages, missingPackages, packages, restorePolicy } from './setup/debian.ts';
 import { buildTools } from './setup/go.ts';
 import { SetupError, say } from './setup/steps.ts';
@@ -17,22 +17,32 @@ async function installDebian(): Promise<void> {
   say(`    to get them: sudo apt-get install --no-install-recommends ${missing.join(' ')}`);
 }
 
-function report(mode: string): void {
-  const can = capabilities();
+/** What can't be run here, and what would help. The demo is refused before anything is built for it. */
+function report(mode: string, can: Capabilities): void {
   if (can.node) return;
-  const advice = can.debian ? 'see above.' : `the lab uses what these Debian packages hold: ${packages.join(' ')}.`;
-  if (mode === 'demo') throw new SetupError(`the demo needs a node, and ${can.why}`, advice);
+  if (mode === 'demo') {
+    const cluster = 'Or use a cluster that you have: npm run demo -- --context NAME --image REF --manifest FILE';
+    throw new SetupError(`the demo runs a Kubernetes node, and ${can.why}`, `${advice(can)}\n${cluster}`);
+  }
   say(`    no lab on this machine: ${can.why}`);
-  say('    tests that need a node are left out; the others run.');
+  say('    tests that need more are left out; the others run.');
+}
+
+function advice(can: Capabilities): string {
+  if (can.debian || can.missing.length === 0) return 'A virtual machine or a privileged container will do.';
+  return `The lab uses what these Debian packages hold: ${packages.join(' ')}.`;
 }
 
 async function main(mode: string | undefined): Promise<void> {
   if (mode !== 'test' && mode !== 'demo') throw new SetupError(`unknown mode ${mode}`, 'usage: setup.ts test|demo');
   const started = performance.now();
+  const before = capabilities();
+  const mendable = before.debian && before.missing.length > 0;
+  if (mode === 'demo' && !mendable) report(mode, before);
   // Fetching packages waits for the network, compiling for the processor: together they take as long as the latter.
   const parts = await Promise.allSettled([installDebian(), buildTools(['pause', 'pebble', 'kubernetes', 'helm'])]);
   for (const part of parts) if (part.status === 'rejected') throw part.reason;
-  report(mode);
+  report(mode, mendable ? capabilities() : before);
   const seconds = (performance.now() - started) / 1000;
   if (seconds > 2) say(`==> set-up complete in ${seconds.toFixed(0)} s`);
 }
