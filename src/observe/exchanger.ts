@@ -5,7 +5,7 @@ import type { Answer } from '../dns/answer.ts';
 import { createKey } from '../apply/acme-keys.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
-import { spkiSha256OfKey } from '../pki/certificate.ts';
+import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
 import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
 import { markName } from '../plan/ownership.ts';
 import { recordKey } from '../plan/records.ts';
@@ -47,6 +47,13 @@ async function readMounted(world: World, desired: DesiredExchanger): Promise<Mou
     if (hasReason(error, 'Forbidden')) return { is: 'Forbidden', message: secretForbidden(namespace) };
     throw error;
   }
+}
+
+/** The key that the hosts were given: after the loss of the state it goes on, for live TLSA records may pin it. */
+function deliveredKey(mounted: MountedSecret): StoredKey | undefined {
+  if (mounted.is !== 'Ours') return undefined;
+  const pem = Buffer.from(mounted.object.data?.['tls.key'] ?? '', 'base64').toString('utf8');
+  return isEcdsaP256(pem) ? { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) } : undefined;
 }
 
 async function observeHost(
@@ -93,7 +100,6 @@ export async function observeExchanger(
 ): Promise<ObservedExchanger> {
   const state = stored?.state;
   const given = state === undefined ? undefined : givenKey(state.rollover);
-  const freshKeys = state === undefined ? ([await drawKey(), await drawKey()] as const) : undefined;
   const issuer = await world.issuerOf(desired.issuer);
   const records = {
     providerOf: world.providerOf,
@@ -114,6 +120,8 @@ export async function observeExchanger(
     state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
     observeChallenges(at, state),
   ]);
+  const freshKeys =
+    state === undefined ? ([deliveredKey(mounted) ?? (await drawKey()), await drawKey()] as const) : undefined;
   return {
     installationId: world.installationId,
     settling: request.settling,

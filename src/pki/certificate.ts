@@ -65,6 +65,16 @@ export function spkiSha256OfKey(keyPem: string): string {
   return sha256(createPublicKey(createPrivateKey(keyPem)).export({ type: 'spki', format: 'der' }));
 }
 
+/** Whether a text is a private key of the one kind that Mailseal makes, PKCS #8 PEM. Never throws. */
+export function isEcdsaP256(keyPem: string): boolean {
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(keyPem);
+    return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
+}
+
 export interface CertificateProblem {
   readonly code: 'Unreadable' | 'KeyMismatch' | 'Expired' | 'NotYetValid' | 'NamesMissing' | 'ChainBroken';
   readonly message: string;

@@ -4,6 +4,7 @@ import { step } from '../dane/rollover.ts';
 import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { Answer } from '../dns/answer.ts';
+import { equalSets } from '../dns/rrset.ts';
 import type { SecretObject } from '../kube/types.ts';
 import type { SmtpProbe } from '../observe/types.ts';
 import { assemble } from './assemble.ts';
@@ -13,7 +14,7 @@ import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
 import { isMarked, markName, markValue, owned } from './ownership.ts';
 import { planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
-import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
+import type { ExchangerState, StoredKey } from './state.ts';
 
 /** What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. */
 export interface Security {
@@ -41,7 +42,7 @@ export interface ObservedExchanger {
   /** The object was looked at in vain only a few times: its next step is near. */
   readonly settling: boolean;
   readonly state: ExchangerState | undefined;
-  /** Two keys, drawn for the case that there is no state yet. */
+  /** Two keys for the case that there is no state yet, or not any more: the one that the hosts have, if any, and a new one. */
   readonly freshKeys: readonly [StoredKey, StoredKey] | undefined;
   readonly mounted: MountedSecret;
   readonly views: ReadonlyMap<string, RecordView>;
@@ -77,20 +78,31 @@ function newState(desired: DesiredExchanger, [current, next]: readonly [StoredKe
   };
 }
 
-/** Our set of a host, if it was confirmed or is seen to stand, confirmed or not: it goes only where it is withdrawn. */
-function standingTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): AppliedSet | undefined {
+interface Standing {
+  readonly values: readonly string[];
+  readonly hold?: string;
+}
+
+/**
+ * Our set of a host while it is to be kept: restored where it was confirmed, left alone where something else of ours
+ * stands there, as after the loss of the state. It goes only where it is withdrawn.
+ */
+function standingTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): Standing | undefined {
   const name = tlsaName(host, 25);
   const entry = state.applied.find((one) => one.name === name && one.type === 'TLSA');
   const live = observed.views.get(`${name} TLSA`)?.live;
-  const seen = entry !== undefined && live !== undefined && owned(live, entry, false);
-  return entry?.since !== undefined || seen ? entry : undefined;
+  if (entry === undefined) return undefined;
+  const { values, since } = entry;
+  if (since !== undefined || (live !== undefined && equalSets(live, entry))) return { values };
+  const ours = live !== undefined && owned(live, entry, false);
+  return ours ? { values, hold: 'waits until every host presents the key' } : undefined;
 }
 
 /** The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. */
 function wantedTlsa(
   { host, grant }: DesiredExchanger['hosts'][number],
   desired: DesiredExchanger,
-  stands: AppliedSet | undefined,
+  stands: Standing | undefined,
   rollover: RolloverStep,
 ): readonly WantedSet[] {
   const name = tlsaName(host, 25);
@@ -98,7 +110,7 @@ function wantedTlsa(
     { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold },
   ];
   if (rollover.publish !== 'Keep') return rollover.publish.length === 0 ? [] : set(rollover.publish);
-  if (stands !== undefined) return set(stands.values);
+  if (stands !== undefined) return set(stands.values, stands.hold);
   if (desired.dane.mode === 'Off') return [];
   const { current, next } = rollover.state;
   return set([current, next].map(tlsaOfKey).sort(), 'waits until every host presents the key');

@@ -1,0 +1,230 @@
+/**
+ * One MailExchanger on the fakes: the API and a zone in memory, resolvers that answer from that zone, and an MX host
+ * that presents whatever its Secret holds. Time moves only from look to look.
+ */
+import { parseChain } from '../../src/pki/certificate.ts';
+import { createClaims } from '../../src/apply/claims.ts';
+import { createIssuers } from '../../src/apply/issuers.ts';
+import type { Provider } from '../../src/apply/providers/provider.ts';
+import { createShards } from '../../src/apply/shards.ts';
+import { createStore } from '../../src/apply/store.ts';
+import { createZoneWriter } from '../../src/apply/zonewriter.ts';
+import { apiVersion, type CertificateIssuer, type DNSProvider, type MailExchanger } from '../../src/api/types.ts';
+import type { RecordSet } from '../../src/dns/rrset.ts';
+import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
+import { createLog } from '../../src/log.ts';
+import { createAddressPolicy } from '../../src/observe/dns/address.ts';
+import { createPolicyWatch } from '../../src/observe/policypods.ts';
+import { createProber } from '../../src/observe/prober.ts';
+import type { SmtpProbe } from '../../src/observe/types.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import { createOrders } from '../../src/reconcile/orders.ts';
+import { createPace } from '../../src/reconcile/pace.ts';
+import { createStatusWriter } from '../../src/reconcile/statuswriter.ts';
+import type { Cache, World } from '../../src/world.ts';
+import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
+import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
+
+export const zone = 'example.com';
+/** What stands in the zone before Mailseal comes. */
+export const strangers: readonly RecordSet[] = [
+  { name: 'mx1.example.com', type: 'A', ttl: 300, values: ['192.0.2.1'] },
+  { name: '_mta-sts.example.com', type: 'TXT', ttl: 300, values: ['v=STSv1; id=theirs;'] },
+  { name: '_25._tcp.other.example.com', type: 'TLSA', ttl: 300, values: ['3 1 1 00'] },
+  { name: '_mailseal.other.example.com', type: 'TXT', ttl: 300, values: ['heritage=mailseal,owner=someone-else'] },
+];
+
+/** As kill -9 right after a write: the write was made, nobody heard of it. */
+export class Killed extends Error {}
+
+export interface Scene {
+  readonly kube: FakeKube;
+  readonly provider: FakeProvider;
+  readonly now: () => number;
+  readonly pass: (milliseconds: number) => void;
+  /** External writes so far, status and Events not counted. */
+  readonly writes: () => number;
+  /** The next program dies after this many writes from now. */
+  readonly killAfter: (writes: number) => void;
+  /** A program that has just started and remembers nothing. */
+  readonly start: () => World;
+  readonly exchanger: () => MailExchanger | undefined;
+  readonly state: () => { readonly keys: readonly { readonly pem: string; readonly spkiSha256: string }[] } | undefined;
+  readonly mounted: () => { readonly key: string; readonly chain: string } | undefined;
+}
+
+const decode = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString('utf8');
+
+export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Promise<Scene> {
+  let time = Date.UTC(2026, 10, 22);
+  let writes = 0;
+  let deadline = Number.POSITIVE_INFINITY;
+  const clock = { now: () => time };
+  const kube = createFakeKube({ now: clock.now });
+  const provider = fakeProvider({ [zone]: strangers });
+  const wrote = (): void => {
+    writes += 1;
+    if (writes !== deadline) return;
+    deadline = Number.POSITIVE_INFINITY;
+    throw new Killed('kill -9');
+  };
+  const mortal: Provider = {
+    ...provider,
+    apply: async (at, changes) => {
+      await provider.apply(at, changes);
+      wrote();
+    },
+  };
+  const objects: readonly KubeObject[] = [
+    {
+      apiVersion,
+      kind: 'MailExchanger',
+      metadata: { name: 'mx', namespace: 'mail' },
+      spec: { hosts: ['mx1.example.com'], ...spec },
+    } as MailExchanger,
+    {
+      apiVersion,
+      kind: 'DNSProvider',
+      metadata: { name: 'main' },
+      spec: {
+        zones: [zone],
+        allowedNamespaces: { names: ['mail'] },
+        rfc2136: { server: '192.0.2.53', tsigKeyName: 'key' },
+        credentialsSecretRef: { name: 'key' },
+      },
+    } as DNSProvider,
+    {
+      apiVersion,
+      kind: 'CertificateIssuer',
+      metadata: { name: 'own' },
+      spec: { default: true, selfSigned: {} },
+    } as CertificateIssuer,
+  ];
+  for (const object of objects) await kube.create(object);
+  kube.setFault(({ verb, kind }) => {
+    const counts = verb !== 'get' && verb !== 'list' && verb !== 'watch' && kind !== 'Event';
+    return counts ? wrote : undefined;
+  });
+
+  const all = <T extends KubeObject>(kind: string): readonly T[] =>
+    kube.dump().filter((object): object is T => object.kind === kind);
+  const one = <T extends KubeObject>(kind: string, name: string): T | undefined =>
+    all<T>(kind).find(({ metadata }) => metadata.name === name);
+  const mounted = (): { key: string; chain: string } | undefined => {
+    const secret = one<SecretObject>('Secret', 'mx-tls');
+    return secret && { key: decode(secret.data?.['tls.key']), chain: decode(secret.data?.['tls.crt']) };
+  };
+  const dns: FakeWorld = {
+    get records() {
+      return Object.fromEntries(provider.sets(zone).map(({ name, type, values }) => [`${name} ${type}`, values]));
+    },
+    secure: [zone],
+  };
+  const probe = async ({ host, address }: { host: string; address: string }): Promise<SmtpProbe> => {
+    const chain = parseChainOf(mounted()?.chain);
+    const result =
+      chain.length === 0
+        ? ({ outcome: 'NoStartTls', detail: 'it has no certificate' } as const)
+        : ({
+            outcome: 'Tls',
+            protocol: 'TLSv1.3',
+            chain,
+            pkix: { verdict: 'Untrusted', detail: 'self-signed' },
+          } as const);
+    return { host, address, port: 25, at: time, result };
+  };
+
+  const start = (): World => {
+    const log = createLog(() => undefined, 'error', clock);
+    const cache: Cache = {
+      domain: () => undefined,
+      exchanger: (_, name) => one<MailExchanger>('MailExchanger', name),
+      domains: () => [],
+      exchangers: () => all('MailExchanger'),
+      providers: () => all('DNSProvider'),
+      issuers: () => all('CertificateIssuer'),
+      policyPods: () => [],
+      policyAddresses: () => ({ ipv4: [], ipv6: [] }),
+      attestation: () => undefined,
+    };
+    const find = (name: string): CertificateIssuer | undefined => one<CertificateIssuer>('CertificateIssuer', name);
+    const namespace = 'mailseal';
+    const outside = fakeResolver(dns);
+    const allow = createAddressPolicy(['192.0.2.0/24']);
+    return {
+      clock,
+      log,
+      kube,
+      namespace,
+      installationId: 'scene-installation',
+      cache,
+      store: createStore(kube, namespace),
+      claims: createClaims(kube, namespace),
+      shards: createShards({ kube, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], log }),
+      providerOf: async () => mortal,
+      issuerOf: createIssuers({ kube, namespace, find, clock, onRequest: () => undefined }).get,
+      zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),
+      orders: createOrders(),
+      allow,
+      outside,
+      inside: undefined,
+      authorities: fakeAuthorities({ 'ns1.example.com 192.0.2.53': dns }),
+      prober: createProber({ resolver: outside, allow, clock, probe }),
+      policyWatch: createPolicyWatch({ clock, fetch: () => Promise.reject(new Error('nothing is served here')) }),
+      policyPort: 8443,
+      statusWriter: createStatusWriter(kube, clock),
+      events: { record: async () => undefined },
+      pace: createPace(),
+      riding: new Set(),
+    };
+  };
+
+  return {
+    kube,
+    provider,
+    now: clock.now,
+    pass: (milliseconds) => {
+      time += milliseconds;
+    },
+    writes: () => writes,
+    killAfter: (count) => {
+      deadline = writes + count;
+    },
+    start,
+    exchanger: () => one<MailExchanger>('MailExchanger', 'mx'),
+    state: () => {
+      const secret = all<SecretObject>('Secret').find(
+        ({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'exchanger',
+      );
+      return secret && JSON.parse(decode(secret.data?.['state.json']));
+    },
+    mounted,
+  };
+}
+
+const parseChainOf = (pem: string | undefined): ReturnType<typeof parseChain> =>
+  pem === undefined ? [] : parseChain(pem);
+
+/** Looks again and again, as the result of each look says, until `done`; after `looks` it gives up. */
+export async function runUntil(
+  scene: Scene,
+  done: () => boolean,
+  options: { readonly world?: World; readonly looks?: number; readonly onLook?: () => void } = {},
+): Promise<World> {
+  let world = options.world ?? scene.start();
+  for (let look = 0; look < (options.looks ?? 200); look += 1) {
+    try {
+      const { requeueAfterMs = 0 } = await reconcileExchanger(world, 'mail', 'mx');
+      options.onLook?.();
+      if (done()) return world;
+      scene.pass(requeueAfterMs);
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      options.onLook?.();
+      world = scene.start();
+      scene.pass(1000);
+    }
+  }
+  throw new Error(`not done after many looks: ${JSON.stringify(scene.exchanger()?.status, undefined, 1)}`);
+}
