@@ -32,7 +32,8 @@ export function planDelivery(
   }
   if (mounted.is === 'Foreign') return { status: 'Blocked', reason: 'SecretForeign', message: mounted.message };
   if (mounted.is === 'Forbidden') return { status: 'Blocked', reason: 'SecretForbidden', message: mounted.message };
-  const wait = step.waits[0];
+  // Waits of the phase and of the publication come before the one that keeps the key back.
+  const wait = step.waits.at(-1);
   if (step.deliver !== givenKey(step.state) && wait !== undefined) {
     return { status: 'Blocked', reason: wait.reason, message: wait.message };
   }
