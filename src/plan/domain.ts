@@ -73,7 +73,10 @@ const second = 1000;
 
 /** Hosts of MX answers; a null MX and an implicit one name none. */
 export const mxHosts = (values: readonly string[]): readonly string[] =>
-  values.map((value) => value.split(' ')[1] ?? '').filter((host) => host !== '' && host !== '.');
+  values
+    .map((value) => value.split(' ')[1] ?? '')
+    .filter((host) => host !== '' && host !== '.')
+    .sort();
 
 function newState(desired: DesiredDomain, key: StoredKey): DomainState {
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type DomainPlan, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
+import { type DomainPlan, mxHosts, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
 import { answer, applied, certificate, day, desired, key, now, publication, seen, sent, txt } from './cases.ts';
@@ -220,4 +220,8 @@ describe('records', () => {
     expect(written(plan({ state }, moved)).length).toBeGreaterThan(0);
     expect(written(plan({ state, installationId: 'someone-else' }, moved))).toEqual([]);
   });
+});
+
+test('MX hosts are named in an order that does not turn with the answers', () => {
+  expect(mxHosts(['20 mx2.example.com', '10 mx1.example.com'])).toEqual(['mx1.example.com', 'mx2.example.com']);
 });

@@ -140,6 +140,12 @@ describe('delivery', () => {
     expect(steps(plan({ state, hosts: [host()], ...change })).filter((step) => step === 'Deliver')).toEqual(want);
   });
 
+  test('what keeps the key back is named, not what keeps the records back', () => {
+    const state = exchangerState({ applied: [applied(mark)], rollover: { ...settled.rollover, published: false } });
+    const { delivery } = plan({ state, mounted: { is: 'Absent' }, hosts: [host({ liveTlsa: foreign, probes: [] })] });
+    expect(delivery).toMatchObject({ status: 'Blocked', reason: 'TLSAMismatch' });
+  });
+
   test('a renewal reaches the hosts also while the object is suspended', () => {
     const mounted = { is: 'Ours', object: mountedSecret({ chain: 'old' }) } as const;
     expect(steps(plan({ mounted }, { suspended: true }))).toEqual(['Deliver']);
