@@ -1,0 +1,92 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createIssuers, type Issuers } from '../../src/apply/issuers.ts';
+import { apiVersion, type CertificateIssuer } from '../../src/api/types.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
+import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+
+let kube: FakeKube;
+let objects: CertificateIssuer[];
+beforeEach(() => {
+  kube = createFakeKube();
+  objects = [];
+});
+const issuer = (name: string, spec: CertificateIssuer['spec']): CertificateIssuer => ({
+  apiVersion,
+  kind: 'CertificateIssuer',
+  metadata: { name },
+  spec,
+});
+const issuers = (): Issuers =>
+  createIssuers({
+    kube,
+    namespace: 'mailseal',
+    find: (name) => objects.find(({ metadata }) => metadata.name === name),
+    clock: { now: () => 0 },
+    onRequest: () => undefined,
+  });
+const secrets = () => kube.dump().filter((object): object is SecretObject => object.kind === 'Secret');
+/** Nobody listens there: the account can't be registered. */
+const acme = { server: 'https://127.0.0.1:9/directory' };
+
+test.each<readonly [CertificateIssuer['spec'], number]>([
+  [{ selfSigned: {} }, 3],
+  [{ selfSigned: { years: 7 } }, 7],
+])('an issuer that signs itself is ready at once: %j', async (spec, years) => {
+  objects = [issuer('own', spec)];
+  expect(await issuers().get('own')).toEqual({ kind: 'selfSigned', name: 'own', years });
+  expect(kube.writes()).toEqual([]);
+});
+
+test('a changed issuer is another', async () => {
+  objects = [issuer('own', { selfSigned: { years: 1 } })];
+  const all = issuers();
+  await all.get('own');
+  objects = [issuer('own', { selfSigned: { years: 2 } })];
+  expect(await all.get('own')).toMatchObject({ years: 2 });
+});
+
+test.each<readonly [string, CertificateIssuer['spec'] | undefined, string]>([
+  ['there is none of that name', undefined, 'IssuerNotFound'],
+  ['it is neither acme nor self-signed', {}, 'InvalidSpec'],
+])('%s', async (_, spec, reason) => {
+  objects = spec === undefined ? [] : [issuer('ca', spec)];
+  await expect(issuers().get('ca')).rejects.toMatchObject({ reason, kind: 'Stalled' });
+});
+
+test('the account’s key is stored before the CA hears of it, and is the same in every attempt', async () => {
+  objects = [issuer('ca', { acme })];
+  const all = issuers();
+  await expect(all.get('ca')).rejects.toMatchObject({ reason: 'ACMEUnavailable', kind: 'Retry' });
+  const before = secrets();
+  expect(before).toHaveLength(1);
+  await expect(all.get('ca')).rejects.toMatchObject({ reason: 'ACMEUnavailable' });
+  await expect(issuers().get('ca')).rejects.toMatchObject({ reason: 'ACMEUnavailable' });
+  expect(secrets()).toEqual(before);
+});
+
+test('two that start at once have one account', async () => {
+  objects = [issuer('ca', { acme })];
+  await Promise.allSettled([issuers().get('ca'), issuers().get('ca')]);
+  expect(secrets()).toHaveLength(1);
+});
+
+test('another server is another account', async () => {
+  objects = [issuer('ca', { acme })];
+  await Promise.allSettled([issuers().get('ca')]);
+  objects = [issuer('ca', { acme: { server: 'https://127.0.0.1:9/other' } })];
+  await Promise.allSettled([issuers().get('ca')]);
+  expect(secrets()).toHaveLength(2);
+});
+
+test('an account that can’t be read is said, and not replaced', async () => {
+  objects = [issuer('ca', { acme })];
+  await Promise.allSettled([issuers().get('ca')]);
+  const [secret] = secrets();
+  if (secret === undefined) throw new Error('there is no account');
+  await kube.replace({ ...secret, data: { 'account.json': 'eyJ' } });
+  await expect(issuers().get('ca')).rejects.toMatchObject({
+    reason: 'StateUnreadable',
+    message: expect.stringContaining(secret.metadata.name),
+  });
+  expect(secrets()[0]?.data).toEqual({ 'account.json': 'eyJ' });
+});

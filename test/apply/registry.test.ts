@@ -1,0 +1,85 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createProviders } from '../../src/apply/providers/registry.ts';
+import { apiVersion, type DNSProvider } from '../../src/api/types.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
+import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+
+let kube: FakeKube;
+let object: DNSProvider | undefined;
+let time = 0;
+beforeEach(async () => {
+  kube = createFakeKube();
+  time = 0;
+  object = {
+    apiVersion,
+    kind: 'DNSProvider',
+    metadata: { name: 'main' },
+    spec: {
+      zones: ['example.com'],
+      rfc2136: { server: '127.0.0.1:9', tsigKeyName: 'key' },
+      credentialsSecretRef: { name: 'tsig' },
+    },
+  };
+});
+const secret = (data: Readonly<Record<string, string>>): SecretObject => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'tsig', namespace: 'mailseal' },
+  data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
+});
+const good = { 'tsig-secret': Buffer.from('0123456789abcdef0123456789abcdef').toString('base64') };
+const providers = () =>
+  createProviders({
+    kube,
+    namespace: 'mailseal',
+    find: () => object,
+    clock: { now: () => time },
+    onCall: () => undefined,
+  });
+const reads = (): number => kube.calls.filter(({ verb }) => verb === 'get').length;
+
+test('a provider is made once and shared, and its credentials are read again after a minute', async () => {
+  await kube.create(secret(good));
+  const of = providers();
+  const [one, two] = await Promise.all([of('main'), of('main')]);
+  expect(one).toBe(two);
+  expect(reads()).toBe(1);
+  time = 60_000;
+  await of('main');
+  expect(reads()).toBe(2);
+});
+
+test('a changed object is another provider', async () => {
+  await kube.create(secret(good));
+  const of = providers();
+  const before = await of('main');
+  object = object && { ...object, spec: { ...object.spec, zones: ['example.com', 'example.net'] } };
+  expect(await of('main')).not.toBe(before);
+});
+
+test.each<readonly [string, () => Promise<unknown>, string]>([
+  ['there is no such object', async () => (object = undefined), 'ProviderNotFound'],
+  ['its Secret is missing', async () => undefined, 'CredentialsMissing'],
+  ['its Secret lacks the key', async () => kube.create(secret({ other: 'x' })), 'CredentialsMissing'],
+])('%s: said with its place, and tried again', async (_, prepare, reason) => {
+  await prepare();
+  const of = providers();
+  await expect(of('main')).rejects.toMatchObject({ reason, kind: 'Stalled' });
+  await expect(of('main')).rejects.toMatchObject({ reason });
+});
+
+test('a Secret that is mended is taken at once', async () => {
+  const of = providers();
+  await expect(of('main')).rejects.toMatchObject({ reason: 'CredentialsMissing' });
+  await kube.create(secret(good));
+  expect((await of('main')).capabilities.tlsa).toBe(true);
+});
+
+test('no error holds a secret', async () => {
+  await kube.create(secret({ 'tsig-secret': 'not base64 but very secret!' }));
+  const error = await providers()('main').then(
+    () => '',
+    (thrown: unknown) => `${String(thrown)} ${JSON.stringify(thrown)}`,
+  );
+  expect(error).not.toContain('very secret');
+});

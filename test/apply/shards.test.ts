@@ -1,0 +1,139 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createShards, type Shards } from '../../src/apply/shards.ts';
+import { KubeError } from '../../src/kube/error.ts';
+import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
+import { createLog } from '../../src/log.ts';
+import { type HostEntry, revisionOf, shardOf } from '../../src/policyshard/shard.ts';
+import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+
+const pem = (what: string): string => `-----BEGIN ${what}-----\nAAAA\n-----END ${what}-----\n`;
+function entry(policy: string): HostEntry {
+  const certificate = pem('CERTIFICATE');
+  return { policy, revision: revisionOf(policy, certificate), certificate, key: pem('PRIVATE KEY') };
+}
+let kube: FakeKube;
+let lines: string[];
+beforeEach(async () => {
+  kube = createFakeKube();
+  lines = [];
+  for (const name of ['p1', 'p2'])
+    await kube.create<KubeObject>({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'mailseal' } });
+});
+function shards(change: { readonly count?: number; readonly pods?: readonly string[] } = {}): Shards {
+  return createShards({
+    kube,
+    namespace: 'mailseal',
+    secretPrefix: 'shard-',
+    count: change.count ?? 1,
+    pods: () => (change.pods ?? ['p1', 'p2']).map((name) => ({ name })),
+    log: createLog((line) => void lines.push(line)),
+  });
+}
+const secretWrites = () => kube.writes().filter(({ kind }) => kind === 'Secret');
+const secret = (index = 0) =>
+  kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name: `shard-${index}` });
+const hostOf = (n: number): string => `mta-sts.d${n}.example`;
+
+test('what is served is read', async () => {
+  await shards().serve(hostOf(1), entry('one'));
+  expect(await shards().read(hostOf(1))).toEqual(entry('one'));
+  expect(await shards().read(hostOf(2))).toBeUndefined();
+});
+
+test('every pod is nudged with the version that it is to show', async () => {
+  await shards().serve(hostOf(1), entry('one'));
+  const version = (await secret())?.metadata.resourceVersion;
+  const pods = kube.dump().filter(({ kind }) => kind === 'Pod');
+  expect(pods.map(({ metadata }) => metadata.annotations?.['mailseal.dev/nudge'])).toEqual([version, version]);
+});
+
+test('a pod that has gone, or that may not be nudged, fails nothing', async () => {
+  kube.setFault(({ verb, key }) => {
+    if (verb === 'annotate' && key.endsWith('p1')) throw new KubeError(403, 'Forbidden', 'no right');
+  });
+  await shards({ pods: ['p1', 'gone', 'p2'] }).serve(hostOf(1), entry('one'));
+  expect(lines.join()).toContain('could not be nudged');
+});
+
+test('entries that arrive while a write is under way share the next one', async () => {
+  const one = shards();
+  await Promise.all(Array.from({ length: 50 }, (_, n) => one.serve(hostOf(n), entry(`policy ${n}`))));
+  expect(secretWrites().length).toBeLessThanOrEqual(2);
+  for (const n of [0, 1, 49]) expect(await one.read(hostOf(n))).toEqual(entry(`policy ${n}`));
+});
+
+test('of two entries of one host the later counts', async () => {
+  const one = shards();
+  await Promise.all([
+    one.serve(hostOf(1), entry('a')),
+    one.serve(hostOf(1), entry('b')),
+    one.serve(hostOf(1), entry('c')),
+  ]);
+  expect(await one.read(hostOf(1))).toEqual(entry('c'));
+});
+
+test('each host lies in its shard', async () => {
+  const many = shards({ count: 4 });
+  for (let n = 0; n < 12; n += 1) await many.serve(hostOf(n), entry(`${n}`));
+  for (let n = 0; n < 12; n += 1) {
+    const data = (await secret(shardOf(hostOf(n), 4)))?.data ?? {};
+    expect(Buffer.from(Object.values(data)[0] ?? '', 'base64').toString()).toContain(`"${hostOf(n)}"`);
+  }
+});
+
+describe('another writer', () => {
+  test('that was faster keeps what it wrote', async () => {
+    await shards().serve(hostOf(1), entry('one'));
+    let raced = false;
+    kube.setFault(async ({ verb, kind }) => {
+      if (raced || verb !== 'replace' || kind !== 'Secret') return;
+      raced = true;
+      await shards().serve(hostOf(2), entry('two'));
+    });
+    await shards().serve(hostOf(3), entry('three'));
+    expect(raced).toBe(true);
+    for (const [n, policy] of [
+      [1, 'one'],
+      [2, 'two'],
+      [3, 'three'],
+    ] as const)
+      expect(await shards().read(hostOf(n))).toEqual(entry(policy));
+  });
+  test('that is always faster is given in to, with its reason', async () => {
+    kube.setFault(({ verb, kind }) => {
+      if (verb === 'create' && kind === 'Secret') throw new KubeError(409, 'AlreadyExists', 'there');
+    });
+    await expect(shards().serve(hostOf(1), entry('one'))).rejects.toMatchObject({ reason: 'AlreadyExists' });
+    expect(secretWrites()).toHaveLength(5);
+  });
+});
+
+test('a failure reaches all who shared the write, and the next write goes on', async () => {
+  let broken = true;
+  kube.setFault(({ verb, kind }) => {
+    if (broken && kind === 'Secret' && verb === 'create') throw new KubeError(500, 'InternalError', 'down');
+  });
+  const one = shards();
+  const results = await Promise.allSettled([one.serve(hostOf(1), entry('a')), one.serve(hostOf(2), entry('b'))]);
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  broken = false;
+  await one.serve(hostOf(3), entry('c'));
+  expect(await one.read(hostOf(3))).toEqual(entry('c'));
+});
+
+test.each<readonly [string, Readonly<Record<string, string>>]>([
+  ['is not JSON', { 'shard.json': Buffer.from('{"form').toString('base64') }],
+  ['does not inflate', { 'shard.json.gz': Buffer.from('not gzip').toString('base64') }],
+  ['is empty', {}],
+])('a shard that %s is built anew and not looped on', async (_, data) => {
+  await kube.create<SecretObject>({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'shard-0', namespace: 'mailseal' },
+    data,
+  });
+  expect(await shards().read(hostOf(1))).toBeUndefined();
+  await shards().serve(hostOf(1), entry('one'));
+  expect(await shards().read(hostOf(1))).toEqual(entry('one'));
+  if (Object.keys(data).length > 0) expect(lines.join()).toContain('a policy shard is damaged');
+});

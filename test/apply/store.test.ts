@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createStore, hashedName, identityOf } from '../../src/apply/store.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
+import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+import { domainState, exchangerState } from '../plan/cases.ts';
+
+let kube: FakeKube;
+beforeEach(() => {
+  kube = createFakeKube();
+});
+const store = () => createStore(kube, 'mailseal');
+
+test('what was saved is loaded, with the version for the next write', async () => {
+  const version = await store().save(domainState(), 'example.com', undefined);
+  expect(await store().load('domain', 'example.com')).toEqual({ state: domainState(), resourceVersion: version });
+  const next = await store().save(domainState({ issuer: 'other' }), 'example.com', version);
+  expect(await store().load('domain', 'example.com')).toMatchObject({
+    state: { issuer: 'other' },
+    resourceVersion: next,
+  });
+});
+
+test('nothing saved is nothing', async () => {
+  expect(await store().load('exchanger', 'mail/mx')).toBeUndefined();
+});
+
+test.each<readonly [string, string | undefined, string]>([
+  ['as if there were none', undefined, 'AlreadyExists'],
+  ['over an old version', '1', 'Conflict'],
+])('a stale writer is turned away: %s', async (_, version, reason) => {
+  await store().save(exchangerState(), 'mail/mx', undefined);
+  await expect(store().save(exchangerState({ issuer: 'stale' }), 'mail/mx', version)).rejects.toMatchObject({ reason });
+  expect(await store().load('exchanger', 'mail/mx')).toMatchObject({ state: { issuer: 'ca' } });
+});
+
+test('a domain and an exchanger of one name, and two of different names, do not share', async () => {
+  await store().save(domainState(), 'example.com', undefined);
+  await store().save(exchangerState(), 'example.com', undefined);
+  await store().save(domainState(), 'example.net', undefined);
+  expect(kube.dump()).toHaveLength(3);
+});
+
+test.each<readonly [string, Readonly<Record<string, string>>]>([
+  ['emptied', {}],
+  ['cut short', { 'state.json': 'eyJmb3JtYXRW' }],
+  [
+    'of a later format',
+    { 'state.json': Buffer.from(JSON.stringify({ ...domainState(), formatVersion: 2 })).toString('base64') },
+  ],
+])('a state that is %s is said with its place, and is not written over', async (_, data) => {
+  const name = hashedName('mailseal-domain', 'example.com');
+  await kube.create<SecretObject>({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace: 'mailseal' },
+    data,
+  });
+  await expect(store().load('domain', 'example.com')).rejects.toMatchObject({
+    reason: 'StateUnreadable',
+    kind: 'Stalled',
+    message: expect.stringContaining(`Secret mailseal/${name}`),
+  });
+  await expect(store().save(domainState(), 'example.com', undefined)).rejects.toMatchObject({
+    reason: 'AlreadyExists',
+  });
+});
+
+test('names fit any identity', () => {
+  expect(hashedName('mailseal-exchanger', 'x'.repeat(400)).length).toBeLessThanOrEqual(63);
+  expect([identityOf(domainState()), identityOf(exchangerState())]).toEqual(['example.com', 'mail/mx']);
+});
