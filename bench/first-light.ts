@@ -229,6 +229,7 @@ async function main(): Promise<void> {
   const starts: number[] = [];
   await steps.run('operators that start', async () => {
     for (const _ of indexes) starts.push(await readySeconds(installed));
+    steps.say(`    seconds: ${starts.map((seconds) => seconds.toFixed(2)).join(' ')}`);
   });
   const start = row('operator, container start to /readyz (median)', median(starts), 's', 2);
   writeFileSync(file, JSON.stringify([...costs, ...idleRows, start]));
