@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { capabilities } from '../test/lab/capabilities.ts';
 import { inLabNamespace } from '../test/lab/namespace.ts';
 import { type Report, type Row, table } from './report.ts';
 
@@ -49,6 +50,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(usage);
     return 2;
   }
+  const { node, why } = capabilities();
+  if (!node) throw new Error(`it measures in a lab of its own, and this machine can't: ${why}`);
   const report: Report = { name, rows: await measure(bench.script, values.quick) };
   process.stdout.write(`${table(report)}\n`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
