@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '../config.ts';
+import { hostAndPort, UsageError } from '../config.ts';
 import { createLog } from '../log.ts';
 import { startPolicyServer } from '../server/policy-server.ts';
 import type { Io } from './io.ts';
@@ -18,6 +18,7 @@ export async function runPolicyServer(args: readonly string[], io: Io): Promise<
     return 0;
   }
   const values = parse(args);
+  for (const flag of ['https-address', 'http-address'] as const) hostAndPort(flag, values[flag]);
   const log = createLog(io.out, 'info', io.clock);
   const server = await startPolicyServer({
     shardsDir: values['shards-dir'],

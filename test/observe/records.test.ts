@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { observeRecords, type Sought } from '../../src/observe/records.ts';
+import { fakeProvider } from '../fakes/provider.ts';
+import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
+import { txt } from '../plan/cases.ts';
+
+const name = '_mta-sts.example.com';
+const ours = txt(name, 'v=STSv1; id=1;');
+const sought: Sought = {
+  name,
+  type: 'TXT',
+  values: ours.values,
+  provider: 'main',
+  zone: 'example.com',
+  host: 'example.com',
+};
+const world = (values?: string): FakeWorld => ({
+  records: values === undefined ? { 'example.com A': ['192.0.2.1'] } : { [`${name} TXT`]: [values] },
+});
+
+async function view(given: {
+  readonly stands: boolean;
+  readonly servers: Parameters<typeof fakeAuthorities>[0];
+  readonly outside?: FakeWorld;
+  readonly inside?: FakeWorld;
+  readonly sought?: Partial<Sought>;
+}) {
+  const provider = fakeProvider({ 'example.com': given.stands ? [ours] : [] });
+  const observer = {
+    providerOf: async () => provider,
+    outside: fakeResolver(given.outside ?? world()),
+    inside: given.inside && fakeResolver(given.inside, 'inside'),
+    authorities: fakeAuthorities(given.servers),
+  };
+  const one = { ...sought, ...given.sought };
+  return (await observeRecords(observer, [one])).get(`${one.name} ${one.type}`);
+}
+
+describe('a set that stands', () => {
+  test.each<readonly [string, Parameters<typeof fakeAuthorities>[0], boolean]>([
+    ['all servers show it', { 'ns1 192.0.2.1': world(ours.values[0]), 'ns2 192.0.2.2': world(ours.values[0]) }, true],
+    ['one lags', { 'ns1 192.0.2.1': world(ours.values[0]), 'ns2 192.0.2.2': world('old') }, false],
+    ['one shows nothing', { 'ns1 192.0.2.1': world(ours.values[0]), 'ns2 192.0.2.2': world() }, false],
+    ['one does not answer', { 'ns1 192.0.2.1': world(ours.values[0]), 'ns2 192.0.2.2': 'Unreachable' }, false],
+    ['no server is known', {}, false],
+    [
+      'a server has an address that we have no way to',
+      { 'ns1 192.0.2.1': world(ours.values[0]), 'ns1 2001:db8::1': 'NoRoute' },
+      true,
+    ],
+  ])('%s', async (_, servers, ok) => {
+    expect(await view({ stands: true, servers })).toMatchObject({ live: ours, servers: { ok }, synthesised: false });
+  });
+
+  test('comes with the outside view, and with the inside view where there is one', async () => {
+    const servers = { 'ns1 192.0.2.1': world(ours.values[0]) };
+    const both = await view({ stands: true, servers, outside: world(ours.values[0]), inside: world('old') });
+    expect(both).toMatchObject({ outside: { values: ours.values }, inside: { values: ['old'] } });
+    expect((await view({ stands: true, servers }))?.inside).toBeUndefined();
+  });
+});
+
+describe('a set that does not stand', () => {
+  const host = 'mx1.example.com';
+  const below = { name: `_25._tcp.${host}`, type: 'TLSA', values: [], host } as const;
+  test.each<readonly [string, Parameters<typeof fakeAuthorities>[0], boolean | 'Unknown']>([
+    ['its host has addresses of its own', { 'ns1 192.0.2.1': { records: { [`${host} A`]: ['192.0.2.1'] } } }, false],
+    ['its host comes from a wildcard', { 'ns1 192.0.2.1': { records: { '*.example.com A': ['192.0.2.1'] } } }, true],
+    ['nobody could be asked', { 'ns1 192.0.2.1': 'Unreachable' }, 'Unknown'],
+  ])('%s', async (_, servers, synthesised) => {
+    expect(await view({ stands: false, servers, sought: below })).toMatchObject({
+      live: undefined,
+      servers: undefined,
+      synthesised,
+    });
+  });
+
+  test('comes with the longest time for which its absence may be cached', async () => {
+    const servers = { 'ns1 192.0.2.1': { ...world(), ttl: 60 }, 'ns2 192.0.2.2': { ...world(), ttl: 3600 } };
+    expect(await view({ stands: false, servers })).toMatchObject({ negativeTtl: 3600 });
+  });
+});
+
+test('one list a zone, whatever the number of sets', async () => {
+  let lists = 0;
+  const provider = fakeProvider({ 'example.com': [ours], 'example.net': [] });
+  const counting = {
+    ...provider,
+    list: (zone: string, names: readonly string[]) => ((lists += 1), provider.list(zone, names)),
+  };
+  const observer = {
+    providerOf: async () => counting,
+    outside: fakeResolver(world()),
+    inside: undefined,
+    authorities: fakeAuthorities({}),
+  };
+  const all = ['a', 'b', 'c'].map((label): Sought => ({ ...sought, name: `${label}.example.com` }));
+  await observeRecords(observer, [...all, { ...sought, zone: 'example.net', name: 'x.example.net' }]);
+  expect(lists).toBe(2);
+});
