@@ -1,0 +1,106 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { conditionOf } from '../../src/api/conditions.ts';
+import { MailsealError } from '../../src/errors.ts';
+import { KubeError } from '../../src/kube/error.ts';
+import { retryAfterMs, troubleOf } from '../../src/reconcile/common.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import type { World } from '../../src/world.ts';
+import { createScene, runUntil, type Scene } from './scene.ts';
+
+let scene: Scene;
+beforeEach(async () => {
+  scene = await createScene();
+});
+const condition = (type: 'Ready' | 'Stalled') => conditionOf(scene.exchanger()?.status?.conditions, type);
+const look = (world: World) => reconcileExchanger(world, 'mail', 'mx');
+
+describe('what a failure means', () => {
+  test.each<readonly [string, unknown, object | undefined]>([
+    ['our own word', new MailsealError('NoIssuer', 'x', { kind: 'Stalled' }), { kind: 'Stalled', reason: 'NoIssuer' }],
+    ['a record that changed meanwhile: look again', new MailsealError('RecordChanged', 'x'), undefined],
+    ['a version that changed meanwhile: look again', new KubeError(409, 'Conflict', 'x'), undefined],
+    ['someone was faster: look again', new KubeError(409, 'AlreadyExists', 'x'), undefined],
+    ['we no longer lead: nothing is said of the object', new KubeError(0, 'NotLeader', 'x'), undefined],
+    [
+      'the API server is down',
+      new KubeError(503, 'ServiceUnavailable', 'x'),
+      { kind: 'Retry', reason: 'KubernetesUnavailable' },
+    ],
+  ])('%s', (_, error, want) => {
+    if (want === undefined) expect(troubleOf(error)).toBeUndefined();
+    else expect(troubleOf(error)).toMatchObject(want);
+  });
+  test('what nobody expected is thrown on', () => {
+    expect(() => troubleOf(new TypeError('a bug'))).toThrow('a bug');
+  });
+  test.each<readonly [unknown, number]>([
+    [new MailsealError('ProviderThrottled', 'x', { retryAfterSeconds: 30 }), 30_000],
+    [new KubeError(429, 'TooManyRequests', 'x', { retryAfterSeconds: 2 }), 2000],
+    [new TypeError('x'), 0],
+  ])('a peer is left alone as long as it asked', (error, want) => {
+    expect(retryAfterMs(error)).toBe(want);
+  });
+});
+
+test('an object is first seen, then judged, also where the cache lags behind', async () => {
+  const old = scene.exchanger();
+  const world = scene.start();
+  const lagging: World = { ...world, cache: { ...world.cache, exchanger: () => old } };
+  const seen: string[] = [];
+  for (let n = 0; n < 6; n += 1) {
+    const { requeueAfterMs = 0 } = await look(lagging);
+    seen.push(condition('Ready')?.reason ?? 'none');
+    scene.pass(requeueAfterMs);
+  }
+  expect(seen).not.toContain('Reconciling');
+});
+
+test('a spec that is wrong is said with every reason, and nothing is made', async () => {
+  scene = await createScene({ hosts: ['a..b', 'MX 1'] });
+  await runUntil(scene, () => condition('Stalled') !== undefined);
+  expect(condition('Stalled')).toMatchObject({ reason: 'InvalidHost' });
+  expect(scene.kube.dump().filter(({ kind }) => kind === 'Secret' || kind === 'ConfigMap')).toEqual([]);
+});
+
+test('a host that another object holds is a conflict, and not a word of it leaks where', async () => {
+  await scene
+    .start()
+    .claims.hold('host', 'mx1.example.com', { kind: 'MailExchanger', namespace: 'secret-customer', name: 'theirs' });
+  await runUntil(scene, () => condition('Stalled') !== undefined);
+  expect(condition('Stalled')).toMatchObject({ reason: 'Conflict' });
+  expect(JSON.stringify(scene.exchanger())).not.toContain('secret-customer');
+});
+
+test('a missing reference is said, and mended at the next look', async () => {
+  scene = await createScene({ certificate: { issuerRef: { name: 'missing' } } });
+  const world = scene.start();
+  await runUntil(scene, () => condition('Stalled')?.reason === 'IssuerNotFound', { world });
+  const object = scene.exchanger();
+  if (object === undefined) throw new Error('it has gone');
+  await scene.kube.replace({ ...object, spec: { hosts: object.spec.hosts } });
+  await runUntil(scene, () => condition('Ready')?.status === 'True', { world });
+  expect(condition('Stalled')).toBeUndefined();
+});
+
+test('a race that is lost for ever is run ever more slowly', async () => {
+  const world = scene.start();
+  const losing: World = {
+    ...world,
+    store: { ...world.store, load: () => Promise.reject(new KubeError(409, 'Conflict', 'x')) },
+  };
+  const pauses: number[] = [];
+  for (let n = 0; n < 60; n += 1) pauses.push((await look(losing)).requeueAfterMs ?? 0);
+  expect(pauses[0]).toBe(200);
+  expect(pauses.at(-1)).toBe(60_000);
+});
+
+test('a provider that asks for patience is not asked before', async () => {
+  const world = scene.start();
+  await runUntil(scene, () => scene.state() !== undefined, { world });
+  scene.provider.failNext(new MailsealError('ProviderThrottled', 'slow down', { retryAfterSeconds: 300 }));
+  expect((await look(world)).requeueAfterMs).toBeGreaterThanOrEqual(300_000);
+});
+
+test('an object that has gone asks for nothing', async () => {
+  expect(await reconcileExchanger(scene.start(), 'mail', 'another')).toEqual({});
+});
