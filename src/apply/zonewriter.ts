@@ -4,7 +4,7 @@
  */
 import { isWithin } from '../dns/names.ts';
 import { MailsealError } from '../errors.ts';
-import { permittedName } from './names.ts';
+import { permittedName } from '../plan/guard.ts';
 import type { Provider, RecordChange } from './providers/provider.ts';
 
 /** One zone at one provider. */

@@ -3,7 +3,7 @@ import type { Authorities } from '../dns/answer.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { DNSProvider } from '../api/types.ts';
 import type { CertificateInput, ChallengeView } from '../plan/certificate.ts';
-import { recordKey } from '../plan/records.ts';
+import { recordKey } from '../plan/record-view.ts';
 import type { OpenOrder, State } from '../plan/state.ts';
 import { listLive, type RecordObserver } from './records.ts';
 

@@ -4,7 +4,7 @@ import { stsRecordName } from '../mtasts/record.ts';
 import { type ObservedDomain, type ObservedExchangerRef, type ObservedPod, mxHosts } from '../plan/domain.ts';
 import { markName } from '../plan/ownership.ts';
 import type { MxAtServers } from '../plan/publication.ts';
-import { recordKey } from '../plan/records.ts';
+import { recordKey } from '../plan/record-view.ts';
 import type { DomainState } from '../plan/state.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';

@@ -8,7 +8,7 @@ import type { SecretObject } from '../kube/types.ts';
 import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
 import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
 import { markName } from '../plan/ownership.ts';
-import { recordKey } from '../plan/records.ts';
+import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';

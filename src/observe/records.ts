@@ -1,7 +1,7 @@
 import type { Provider } from '../apply/providers/provider.ts';
 import type { Authorities, Resolver } from '../dns/answer.ts';
 import type { RecordSet } from '../dns/rrset.ts';
-import { recordKey, type RecordView } from '../plan/records.ts';
+import { recordKey, type RecordView } from '../plan/record-view.ts';
 import { shownEverywhere } from './dns/shown.ts';
 import { isSynthesised } from './dns/wildcard.ts';
 

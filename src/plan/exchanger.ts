@@ -13,7 +13,8 @@ import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
 import { isMarked, markName, markValue, owned } from './ownership.ts';
-import { planRecords, type RecordsPlan, type RecordView, type WantedSet } from './records.ts';
+import { planRecords, type RecordsPlan } from './records.ts';
+import { type RecordView, type WantedSet } from './record-view.ts';
 import type { ExchangerState, StoredKey } from './state.ts';
 
 /** What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. */

@@ -1,6 +1,6 @@
 /** Which record sets are ours: by the durable record of what we applied, or, where that is lost, by the mark in the DNS. */
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
-import type { RecordView } from './records.ts';
+import type { RecordView } from './record-view.ts';
 import type { AppliedSet } from './state.ts';
 
 /** What the mark of this installation says, at `_mailseal.NAME`. */

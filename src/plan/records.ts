@@ -1,40 +1,10 @@
+import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
 import type { RecordChange } from '../apply/providers/provider.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
-import type { Reason } from '../api/reasons.ts';
+import { refusal } from './guard.ts';
 import { owned } from './ownership.ts';
 import type { AppliedSet } from './state.ts';
-
-/** A record set that should stand, and whose API carries it. */
-export interface WantedSet extends RecordSet {
-  readonly provider: string;
-  readonly zone: string;
-  readonly settleSeconds: number;
-  /** Why it may not be written yet: the intent is stored, what stands stays. */
-  readonly hold?: string | undefined;
-}
-
-/** What was seen of one record set. */
-export interface RecordView {
-  /** In the provider's own eyes; `undefined`: nothing of that type stands there. */
-  readonly live: RecordSet | undefined;
-  /** All authoritative servers show the wanted set; undefined where it was not asked. */
-  readonly servers: { readonly ok: true } | { readonly ok: false; readonly why: string } | undefined;
-  readonly outside: Answer | undefined;
-  /** Undefined where it was not asked, or there is no inside view. */
-  readonly inside: Answer | undefined;
-  /** The name, or the host it hangs on, comes from a wildcard; asked only before a first write. */
-  readonly synthesised: boolean | 'Unknown';
-  /** Seconds for which its absence may be cached. */
-  readonly negativeTtl: number;
-}
-
-export interface RecordProblem {
-  /** `recordKey` of the set that it is about. */
-  readonly record: string;
-  readonly reason: Reason;
-  readonly message: string;
-}
 
 export interface RecordsPlan {
   /** What to store before the changes are made, and after they have been seen. */
@@ -45,8 +15,6 @@ export interface RecordsPlan {
   /** Written, or about to be, and not yet seen by all. */
   readonly pending: readonly RecordProblem[];
 }
-
-export const recordKey = (set: { readonly name: string; readonly type: string }): string => `${set.name} ${set.type}`;
 
 /** Equal in values, and in TTL where the set is ours to change. */
 const stands = (wanted: RecordSet, live: RecordSet, entry: AppliedSet): boolean =>
@@ -186,39 +154,4 @@ export function planRecords(request: {
     changes.push({ provider, zone, change: { name, type, before: live, after: undefined } });
   }
   return { applied, changes, refused, pending };
-}
-
-function refusal(
-  wanted: WantedSet,
-  view: RecordView,
-  entry: AppliedSet | undefined,
-  marked: boolean,
-): RecordProblem | undefined {
-  const { live } = view;
-  const record = recordKey(wanted);
-  if (live === undefined) {
-    // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
-    if (view.synthesised === true) {
-      return {
-        record,
-        reason: 'WildcardSynthesised',
-        message: `${wanted.name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
-      };
-    }
-    if (view.synthesised === 'Unknown') {
-      return {
-        record,
-        reason: 'DNSUnknown',
-        message: `can't tell whether ${wanted.name} hangs on a wildcard: its servers gave no answer`,
-      };
-    }
-    return undefined;
-  }
-  if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
-  const seen = live.values.join(' | ');
-  return {
-    record,
-    reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',
-    message: `${record} already stands and is not ours: ${seen}. Nothing was written; remove it, or give its name up to Mailseal`,
-  };
 }

@@ -5,7 +5,7 @@ import { stsRecordName } from '../mtasts/record.ts';
 import type { DomainPlan, ObservedDomain } from '../plan/domain.ts';
 import { mxHosts } from '../plan/domain.ts';
 import { slop } from '../plan/publication.ts';
-import type { RecordProblem } from '../plan/records.ts';
+import type { RecordProblem } from '../plan/record-view.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import { nextSteps, notDone, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
 

@@ -4,7 +4,7 @@ import { plainText } from '../api/text.ts';
 import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { SmtpProbe } from '../observe/types.ts';
-import type { RecordProblem } from '../plan/records.ts';
+import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
 import {
   longestSentence,

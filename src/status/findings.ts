@@ -3,7 +3,7 @@ import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
 import type { ConditionType, NextStep, PublishedRecord } from '../api/types.ts';
 import type { Wait } from '../plan/change.ts';
-import type { RecordProblem } from '../plan/records.ts';
+import type { RecordProblem } from '../plan/record-view.ts';
 import type { AppliedSet } from '../plan/state.ts';
 
 /** Why a reconcile ended early. `Stalled` waits for a human, `Retry` for the world. */

@@ -6,7 +6,7 @@ import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import type { SentCertificate, SmtpProbe } from '../../src/observe/types.ts';
 import type { ObservedHost } from '../../src/plan/exchanger.ts';
-import type { RecordView, WantedSet } from '../../src/plan/records.ts';
+import type { RecordView, WantedSet } from '../../src/plan/record-view.ts';
 import type {
   AppliedSet,
   DomainState,

@@ -4,7 +4,7 @@ import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import { formatPolicy, type Mode } from '../../src/mtasts/policy.ts';
 import type { PolicyFetch } from '../../src/observe/types.ts';
 import { type DomainPlan, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
-import type { RecordView } from '../../src/plan/records.ts';
+import type { RecordView } from '../../src/plan/record-view.ts';
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
 import {

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { equalSets, type RecordSet } from '../../src/dns/rrset.ts';
 import { owned } from '../../src/plan/ownership.ts';
-import { planRecords, type RecordView } from '../../src/plan/records.ts';
+import { planRecords } from '../../src/plan/records.ts';
+import { type RecordView } from '../../src/plan/record-view.ts';
 import type { AppliedSet } from '../../src/plan/state.ts';
 import { applied, now, seen, txt, wanted } from './cases.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { owned } from '../../src/plan/ownership.ts';
-import { planRecords, type RecordView, type WantedSet } from '../../src/plan/records.ts';
+import { planRecords } from '../../src/plan/records.ts';
+import { type RecordView, type WantedSet } from '../../src/plan/record-view.ts';
 import type { AppliedSet } from '../../src/plan/state.ts';
 import { answer, applied, day, now, seen, txt, wanted } from './cases.ts';
 

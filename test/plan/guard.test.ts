@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { permittedName } from '../../src/apply/names.ts';
+import { permittedName } from '../../src/plan/guard.ts';
 import type { RecordType } from '../../src/dns/rrset.ts';
 
 const good: readonly (readonly [string, RecordType])[] = [

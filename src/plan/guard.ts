@@ -1,0 +1,73 @@
+/**
+ * The guard: what no plan may write, whatever it wants. Names that are not of ours; sets that stand and belong to
+ * someone else; anything below a name that exists only by a wildcard. The writer of records asks for the names once more.
+ */
+import { toALabel } from '../dns/names.ts';
+import { equalSets, type RecordType } from '../dns/rrset.ts';
+import { owned } from './ownership.ts';
+import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
+import type { AppliedSet } from './state.ts';
+
+interface Shape {
+  readonly prefix: string;
+  readonly types: readonly RecordType[];
+}
+
+/** All that Mailseal ever writes. MX records, and the addresses of hosts that it does not serve, are not among it. */
+const shapes: readonly Shape[] = [
+  { prefix: '_mta-sts', types: ['TXT'] },
+  { prefix: 'mta-sts', types: ['A', 'AAAA', 'CNAME'] },
+  { prefix: '_smtp._tls', types: ['TXT'] },
+  { prefix: '_25._tcp', types: ['TLSA'] },
+  { prefix: '_acme-challenge', types: ['TXT'] },
+  { prefix: '_mailseal', types: ['TXT'] },
+];
+
+/**
+ * Whether a record set of this name and type may be changed at all: one of the names of ours in front of a plain host
+ * or domain name. The name is canonical. Never throws.
+ */
+export function permittedName(name: string, type: RecordType): boolean {
+  return shapes.some(({ prefix, types }) => {
+    if (!types.includes(type) || !name.startsWith(`${prefix}.`)) return false;
+    const rest = name.slice(prefix.length + 1);
+    const base = toALabel(rest);
+    return base.ok && base.name === rest;
+  });
+}
+
+/** Why a wanted set is not written where it would have to stand; undefined where it may be. */
+export function refusal(
+  wanted: WantedSet,
+  view: RecordView,
+  entry: AppliedSet | undefined,
+  marked: boolean,
+): RecordProblem | undefined {
+  const { live } = view;
+  const record = recordKey(wanted);
+  if (live === undefined) {
+    // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
+    if (view.synthesised === true) {
+      return {
+        record,
+        reason: 'WildcardSynthesised',
+        message: `${wanted.name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
+      };
+    }
+    if (view.synthesised === 'Unknown') {
+      return {
+        record,
+        reason: 'DNSUnknown',
+        message: `can't tell whether ${wanted.name} hangs on a wildcard: its servers gave no answer`,
+      };
+    }
+    return undefined;
+  }
+  if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
+  const seen = live.values.join(' | ');
+  return {
+    record,
+    reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',
+    message: `${record} already stands and is not ours: ${seen}. Nothing was written; remove it, or give its name up to Mailseal`,
+  };
+}
