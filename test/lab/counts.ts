@@ -11,8 +11,8 @@ export interface Write {
   readonly namespace: string;
   readonly name: string;
   readonly code: number;
-  /** Where the request came from: the address of the pod. */
-  readonly source: string;
+  /** The pod whose token it came with; empty for a user outside. */
+  readonly pod: string;
 }
 
 export interface Counts {
@@ -29,14 +29,13 @@ export interface Counts {
 
 interface AuditEvent {
   readonly verb: string;
-  readonly user: { readonly username: string };
+  readonly user: { readonly username: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
   readonly objectRef?: {
     readonly resource?: string;
     readonly subresource?: string;
     readonly namespace?: string;
     readonly name?: string;
   };
-  readonly sourceIPs?: readonly string[];
   readonly responseStatus?: { readonly code?: number };
 }
 
@@ -48,14 +47,14 @@ export function readWrites(auditLog: string): readonly Write[] {
     .filter((text) => text !== '')
     .map((text) => JSON.parse(text) as AuditEvent)
     .filter(({ verb }) => verbs.has(verb))
-    .map(({ verb, user, objectRef = {}, responseStatus, sourceIPs }) => ({
+    .map(({ verb, user, objectRef = {}, responseStatus }) => ({
       user: user.username,
       verb,
       resource: [objectRef.resource ?? '', objectRef.subresource].filter((part) => part !== undefined).join('/'),
       namespace: objectRef.namespace ?? '',
       name: objectRef.name ?? '',
       code: responseStatus?.code ?? 0,
-      source: sourceIPs?.[0] ?? '',
+      pod: user.extra?.['authentication.kubernetes.io/pod-name']?.[0] ?? '',
     }));
 }
 

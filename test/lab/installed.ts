@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
-import { type Cluster, ensureNamespace, installChart, operatorNamespace } from './demo/install.ts';
+import { type Cluster, ensureNamespace, installChart, operatorNamespace, valuesFileIn } from './demo/install.ts';
 import { createSteps, secondsSince, type Steps } from './demo/steps.ts';
 import { buildImage } from './image.ts';
 import { kubectl } from './kubectl.ts';
@@ -40,6 +40,8 @@ export interface Installed {
   readonly cluster: Cluster;
   /** PEM file with the roots of the lab's public CA. */
   readonly rootsFile: string;
+  /** The chart's values, as they were given to Helm. */
+  readonly valuesFile: string;
   readonly seconds: { readonly lab: number; readonly install: number };
   /** Enrolls an agent, as the administrator, and starts it beside its Postfix. Resolves when it runs. */
   readonly startAgent: (spec: AgentSpec) => Promise<Running>;
@@ -85,6 +87,7 @@ export async function startInstalled(dir: string, spec: InstalledSpec = {}): Pro
     lab,
     cluster,
     rootsFile,
+    valuesFile: valuesFileIn(dir),
     seconds: { lab: labSeconds, install: secondsSince(startedInstall) },
     startAgent: async (agent) => {
       const started = await startAgent(lab, dir, agent);

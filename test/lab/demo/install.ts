@@ -19,10 +19,12 @@ export async function ensureNamespace(cluster: Cluster, name: string): Promise<v
   if (found.trim() === '') await kubectl(file, ...flags, 'create', 'namespace', name);
 }
 
+export const valuesFileIn = (dir: string): string => join(dir, 'values.json');
+
 /** Resolves when operator and policy pods are ready. */
 export async function installChart(cluster: Cluster, values: object, dir: string): Promise<void> {
   const [file, ...flags] = cluster;
-  const valuesFile = join(dir, 'values.json');
+  const valuesFile = valuesFileIn(dir);
   writeFileSync(valuesFile, JSON.stringify(values));
   const contexts = flags.map((flag) => flag.replace('--context', '--kube-context'));
   await helm(
