@@ -27,7 +27,9 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return 1;
   }
-  return inLabNamespace(join(import.meta.dirname, 'demo/inside.ts'), args);
+  const code = await inLabNamespace(join(import.meta.dirname, 'demo/inside.ts'), args);
+  if (code === 130) process.stderr.write('\ndemo: interrupted; nothing of it is left running\n');
+  return code;
 }
 
 try {

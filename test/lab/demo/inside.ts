@@ -99,11 +99,12 @@ async function quoteOperator({ cluster }: Installed): Promise<void> {
 async function demo(args: readonly string[], results: Results): Promise<number> {
   const { once } = demoOptions(args);
   const installed = await startInstalled(labDir(), { steps });
+  results.note({ seconds: installed.seconds });
   try {
     const startedAgents = performance.now();
     await steps.run('agents on mx1 and mx2', () => startExampleAgents(installed, `${target.namespace}/${target.name}`));
-    const { lab, install } = installed.seconds;
-    results.note({ seconds: { lab, install: install + secondsSince(startedAgents) } });
+    const agents = secondsSince(startedAgents);
+    results.note({ seconds: { install: Math.round((installed.seconds.install + agents) * 10) / 10 } });
     await converge(installed, results);
     const holds = await prove(installed, results);
     steps.say(`    counts: ${JSON.stringify(results.get().counts)}`);

@@ -2,7 +2,7 @@
 import type { Condition, MailDomain, MailExchanger } from '../../../src/api/types.ts';
 import { kubectl } from '../kubectl.ts';
 import { waitFor } from '../process.ts';
-import type { Steps } from './steps.ts';
+import { messageOf, type Steps } from './steps.ts';
 
 type Watched = MailDomain | MailExchanger;
 
@@ -48,7 +48,9 @@ export async function watchUntilReady(
     for (const object of last) {
       for (const condition of object.status?.conditions ?? []) steps.say(`    ${object.kind} ${line(condition)}`);
     }
-    throw error;
+    const ready = last.flatMap(({ kind, status }) => (kind === 'MailDomain' ? (status?.conditions ?? []) : []));
+    const why = ready.filter(({ type }) => type === 'Ready').map(line);
+    throw new Error([messageOf(error), ...why].join('; '), { cause: error });
   }
 }
 
