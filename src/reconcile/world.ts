@@ -37,7 +37,9 @@ export interface WorldParts {
   readonly events: EventRecorder;
 }
 
-/** Seconds that a policy pod or a policy's public address may take: far less than senders allow. */
+/** Milliseconds: a domain and its exchanger ask for their challenges within it, and share one message. */
+const batchWindowMs = 700;
+/** Milliseconds that a policy pod or a policy's public address may take: far less than senders allow. */
 const policyTimeoutMs = 10_000;
 
 export function createWorld(parts: WorldParts): World {
@@ -80,7 +82,7 @@ export function createWorld(parts: WorldParts): World {
     }),
     providerOf,
     issuerOf: issuers.get,
-    zoneWriter: createZoneWriter({ providerFor: ({ provider }) => providerOf(provider) }),
+    zoneWriter: createZoneWriter({ providerFor: ({ provider }) => providerOf(provider), windowMs: batchWindowMs }),
     orders: createOrders(),
     allow,
     outside,

@@ -109,6 +109,7 @@ function labValues(lab: Lab, roots: string, tenants: readonly string[]): Values 
     tenantNamespaces: tenants,
     resolvers: {
       outside: [lab.views.outsideUrl],
+      inside: [`udp://${places.inside}:53`],
       caBundle: lab.views.outsideCa,
       secureName: domain,
       bogusName: 'bogus.test',
