@@ -70,8 +70,10 @@ async function observeHost(
     world.outside.lookup(tlsaName(host, 25), 'TLSA'),
     world.prober.probe(host, wish),
   ]);
+  const alias = address.canonicalName === host ? undefined : tlsaName(address.canonicalName, 25);
+  const aliasTlsa = alias === undefined ? undefined : await world.outside.lookup(alias, 'TLSA');
   // RFC 7672 §2.2.2: the address answer decides whether TLSA counts at all; the TLSA answer must be provable too.
-  return { host, security: judgeSecurity([address, liveTlsa], 'outside'), liveTlsa, probes, attestation };
+  return { host, security: judgeSecurity([address, liveTlsa], 'outside'), liveTlsa, aliasTlsa, probes, attestation };
 }
 
 function soughtRecords(desired: DesiredExchanger, world: World, state: ExchangerState | undefined): readonly Sought[] {

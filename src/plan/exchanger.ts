@@ -13,6 +13,7 @@ import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
 import { isMarked, markName, markValue, owned } from './ownership.ts';
+import { laggingAddresses, presents } from './presented.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
 import type { ExchangerState, StoredKey } from './state.ts';
@@ -28,6 +29,8 @@ export interface ObservedHost {
   readonly security: Security;
   /** The set at `_25._tcp.HOST` as the outside view has it, whoever published it. */
   readonly liveTlsa: Answer;
+  /** The set at the name that the host's aliases lead to; undefined where the host is no alias. */
+  readonly aliasTlsa: Answer | undefined;
   readonly probes: readonly SmtpProbe[];
   readonly attestation: Attestation | undefined;
 }
@@ -96,25 +99,33 @@ function standingTlsa(observed: ObservedExchanger, state: ExchangerState, host: 
   const { values, since } = entry;
   if (since !== undefined || (live !== undefined && equalSets(live, entry))) return { values };
   const ours = live !== undefined && owned(live, entry, false);
-  return ours ? { values, hold: 'waits until every host presents the key' } : undefined;
+  return ours ? { values, hold: unproven } : undefined;
 }
 
-/** The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. */
+const unproven = 'waits until every host presents the key';
+
+/**
+ * The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. A host
+ * that has none yet, as one that was just added, gets its first only when it presents the key itself.
+ */
 function wantedTlsa(
   { host, grant }: DesiredExchanger['hosts'][number],
-  desired: DesiredExchanger,
+  context: { readonly desired: DesiredExchanger; readonly rollover: RolloverStep; readonly proven: boolean },
   stands: Standing | undefined,
-  rollover: RolloverStep,
 ): readonly WantedSet[] {
+  const { desired, rollover, proven } = context;
   const name = tlsaName(host, 25);
   const set = (values: readonly string[], hold?: string): readonly WantedSet[] => [
     { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold },
   ];
-  if (rollover.publish !== 'Keep') return rollover.publish.length === 0 ? [] : set(rollover.publish);
+  if (rollover.publish !== 'Keep') {
+    if (rollover.publish.length === 0) return [];
+    return set(rollover.publish, stands === undefined && !proven ? unproven : undefined);
+  }
   if (stands !== undefined) return set(stands.values, stands.hold);
   if (desired.dane.mode === 'Off') return [];
   const { current, next } = rollover.state;
-  return set([current, next].map(tlsaOfKey).sort(), 'waits until every host presents the key');
+  return set([current, next].map(tlsaOfKey).sort(), unproven);
 }
 
 function wantedRecords(
@@ -122,32 +133,17 @@ function wantedRecords(
   observed: ObservedExchanger,
   state: ExchangerState,
   rollover: RolloverStep,
+  now: number,
 ): readonly WantedSet[] {
   return desired.hosts.flatMap((entry) => {
     const { host, grant } = entry;
-    const secure = observed.hosts.some((seen) => seen.host === host && seen.security.verdict === 'Secure');
+    const seen = observed.hosts.find((one) => one.host === host);
     const stands = standingTlsa(observed, state, host);
     const values = [markValue(observed.installationId)];
     const mark: WantedSet = { ...grant, name: markName(host), type: 'TXT', ttl: markTtlSeconds, values };
-    return [mark, ...(secure || stands !== undefined ? wantedTlsa(entry, desired, stands, rollover) : [])];
-  });
-}
-
-/**
- * Addresses that are not known to present the key, in words. What could not be reached counts, for unknown is not yes,
- * unless the agent on the host attests the key.
- */
-function laggingAddresses(hosts: readonly ObservedHost[], spkiSha256: string): readonly string[] {
-  return hosts.flatMap(({ host, probes, attestation }) => {
-    const attested = attestation?.presents?.spkiSha256 === spkiSha256 && attestation.error === undefined;
-    if (probes.length === 0) return [`${host}: no address was found to probe`];
-    return probes.flatMap(({ address, result }) => {
-      if (result.outcome === 'Tls') {
-        return result.chain[0]?.spkiSha256 === spkiSha256 ? [] : [`${host} [${address}] still shows another key`];
-      }
-      const silent = result.outcome === 'Unknown' || result.outcome === 'Blocked' || result.outcome === 'Temporary';
-      return silent && attested ? [] : [`${host} [${address}]: ${result.detail}`];
-    });
+    if (seen?.security.verdict !== 'Secure' && stands === undefined) return [mark];
+    const proven = seen !== undefined && presents(seen, givenKey(rollover.state), now);
+    return [mark, ...wantedTlsa(entry, { desired, rollover, proven }, stands)];
   });
 }
 
@@ -166,7 +162,7 @@ export function planExchanger(
   const rollover = step(known, rolloverFacts(desired, observed, stored, now));
   const given = givenKey(rollover.state);
   const records = planRecords({
-    wanted: wantedRecords(desired, observed, stored, rollover),
+    wanted: wantedRecords(desired, observed, stored, rollover, now),
     applied: stored.applied,
     views: observed.views,
     marked: (name) => {
@@ -192,7 +188,7 @@ export function planExchanger(
     why: message,
     forMs: until === undefined ? eventMs : Math.max(0, until - now),
   }));
-  const lagging = laggingAddresses(observed.hosts, given);
+  const lagging = laggingAddresses(observed.hosts, { spkiSha256: given, certificate: state.certificate }, now);
   return { changes, waits: [...waits, ...later], state, certificate, records, delivery, lagging };
 }
 

@@ -3,7 +3,9 @@ import { gate } from '../dane/rollover.ts';
 import type { LiveSet, RolloverFacts } from '../dane/keystate.ts';
 import { tlsaName } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
-import type { MountedSecret, ObservedExchanger, ObservedHost } from './exchanger.ts';
+import type { Answer } from '../dns/answer.ts';
+import type { MountedSecret, ObservedExchanger, ObservedHost, Security } from './exchanger.ts';
+import { freshAttestation, presentedAt } from './presented.ts';
 import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
 
 /** A stored key by its fingerprint. */
@@ -22,15 +24,14 @@ function zoneOf(hosts: readonly ObservedHost[]): RolloverFacts['zone'] {
   return order.find((verdict) => verdicts.includes(verdict)) ?? 'Insecure';
 }
 
-function liveSet({ host, liveTlsa, security }: ObservedHost): LiveSet {
-  const name = tlsaName(host, 25);
-  switch (liveTlsa.outcome) {
+function liveSet(name: string, answer: Answer, zone: Security['verdict']): LiveSet {
+  switch (answer.outcome) {
     case 'Found':
-      if (liveTlsa.authentic) return { name, outcome: 'Secure', values: liveTlsa.values };
-      return { name, outcome: security.verdict === 'Insecure' ? 'Insecure' : 'Unknown', values: liveTlsa.values };
+      if (answer.authentic) return { name, outcome: 'Secure', values: answer.values };
+      return { name, outcome: zone === 'Insecure' ? 'Insecure' : 'Unknown', values: answer.values };
     case 'NoData':
     case 'NxDomain':
-      return { name, outcome: security.verdict === 'Unknown' ? 'Unknown' : 'Absent', values: [] };
+      return { name, outcome: zone === 'Unknown' ? 'Unknown' : 'Absent', values: [] };
     case 'ServFail':
     case 'Bogus':
     case 'Unreachable':
@@ -38,25 +39,10 @@ function liveSet({ host, liveTlsa, security }: ObservedHost): LiveSet {
   }
 }
 
-/** What an address presents, by a probe; where no probe reaches it, by what the agent on the host attests. */
-function presentedAt(host: ObservedHost): RolloverFacts['presented'] {
-  const attested = host.attestation?.error === undefined ? host.attestation?.presents?.spkiSha256 : undefined;
-  if (host.probes.length === 0) return [{ address: host.host, key: undefined }];
-  return host.probes.map(({ address, result }) => {
-    const where = `${host.host} [${address}]`;
-    switch (result.outcome) {
-      case 'Tls':
-        return { address: where, key: result.chain[0]?.spkiSha256 };
-      case 'Unknown':
-      case 'Blocked':
-      case 'Temporary':
-        return { address: where, key: attested };
-      case 'NoStartTls':
-      case 'TlsFailed':
-      case 'NotSmtp':
-        return { address: where, key: undefined };
-    }
-  });
+/** RFC 7672 §2.2.2: senders look at the name that a host's aliases lead to, and at the host's own; both must be true. */
+function liveSets({ host, liveTlsa, aliasTlsa, security }: ObservedHost): readonly LiveSet[] {
+  const own = liveSet(tlsaName(host, 25), liveTlsa, security.verdict);
+  return aliasTlsa === undefined ? [own] : [own, liveSet(aliasTlsa.name, aliasTlsa, security.verdict)];
 }
 
 /** Since when every host's set has shown a key: the last of them counts, and one that lacks it undoes it. */
@@ -107,11 +93,14 @@ export function rolloverFacts(
     certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],
     delivered: deliveredKey(observed.mounted, state),
     spare: undefined,
-    presented: observed.hosts.flatMap(presentedAt),
-    attested: observed.hosts.flatMap(({ host, attestation }) =>
-      attestation === undefined ? [] : [{ endpoint: `agent of ${host}`, key: attestation.presents?.spkiSha256 }],
-    ),
-    live: observed.hosts.map(liveSet),
+    presented: observed.hosts.flatMap((host) => presentedAt(host, now)),
+    attested: observed.hosts.flatMap((host) => {
+      const attestation = freshAttestation(host, now);
+      return attestation === undefined
+        ? []
+        : [{ endpoint: `agent of ${host.host}`, key: attestation.presents?.spkiSha256 }];
+    }),
+    live: observed.hosts.flatMap(liveSets),
     adopt: false,
   };
 }

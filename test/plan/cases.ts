@@ -207,6 +207,7 @@ export function host(change: Partial<ObservedHost> = {}): ObservedHost {
     host: 'mx1.example.com',
     security: { verdict: 'Secure', detail: 'validated' },
     liveTlsa: answer('_25._tcp.mx1.example.com', 'TLSA'),
+    aliasTlsa: undefined,
     probes: [tlsProbe()],
     attestation: undefined,
     ...change,

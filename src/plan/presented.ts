@@ -1,0 +1,67 @@
+/** What the addresses of MX hosts present, by probes and, where no probe reaches, by what agents attest. */
+import type { RolloverFacts } from '../dane/keystate.ts';
+import type { SmtpOutcome } from '../observe/types.ts';
+import type { ObservedHost } from './exchanger.ts';
+import type { StoredCertificate } from './state.ts';
+
+const dayMs = 86_400_000;
+/** Agents write once a day at least: one that was silent for longer proves nothing any more. */
+const attestationMs = 2 * dayMs;
+
+/** The attestation of a host's agent, if it is recent enough to count. */
+export function freshAttestation({ attestation }: ObservedHost, now: number): ObservedHost['attestation'] {
+  return attestation !== undefined && now - attestation.at <= attestationMs ? attestation : undefined;
+}
+
+/** The key that the agent vouches for, where it has nothing to complain of. */
+function attestedKey(host: ObservedHost, now: number): string | undefined {
+  const attestation = freshAttestation(host, now);
+  return attestation?.error === undefined ? attestation?.presents?.spkiSha256 : undefined;
+}
+
+const isSilent = ({ outcome }: SmtpOutcome): boolean =>
+  outcome === 'Unknown' || outcome === 'Blocked' || outcome === 'Temporary';
+
+/** The key that each address of a host presents; undefined where it is not known. A host without addresses counts as one. */
+export function presentedAt(host: ObservedHost, now: number): RolloverFacts['presented'] {
+  if (host.probes.length === 0) return [{ address: host.host, key: undefined }];
+  return host.probes.map(({ address, result }) => {
+    const where = `${host.host} [${address}]`;
+    if (result.outcome === 'Tls') return { address: where, key: result.chain[0]?.spkiSha256 };
+    return { address: where, key: isSilent(result) ? attestedKey(host, now) : undefined };
+  });
+}
+
+/** Whether every address of the host is known to present the key. */
+export function presents(host: ObservedHost, spkiSha256: string, now: number): boolean {
+  return presentedAt(host, now).every(({ key }) => key === spkiSha256);
+}
+
+/**
+ * Addresses that are not known to present what they were given, in words: another key, no answer that an agent makes up
+ * for, or an old certificate of the right key with less than a fifth of its life left, as a server shows that was not
+ * reloaded since the renewal.
+ */
+export function laggingAddresses(
+  hosts: readonly ObservedHost[],
+  given: { readonly spkiSha256: string; readonly certificate: StoredCertificate | undefined },
+  now: number,
+): readonly string[] {
+  return hosts.flatMap((host) => {
+    if (host.probes.length === 0) return [`${host.host}: no address was found to probe`];
+    const attested = attestedKey(host, now) === given.spkiSha256;
+    return host.probes.flatMap(({ address, result }) => {
+      const where = `${host.host} [${address}]`;
+      if (result.outcome !== 'Tls') return isSilent(result) && attested ? [] : [`${where}: ${result.detail}`];
+      const [leaf] = result.chain;
+      if (leaf?.spkiSha256 !== given.spkiSha256) return [`${where} still shows another key`];
+      const renewed = given.certificate !== undefined && given.certificate.notAfter > leaf.notAfter;
+      const ending = now > leaf.notAfter - (leaf.notAfter - leaf.notBefore) / 5;
+      if (!renewed || !ending) return [];
+      const end = new Date(leaf.notAfter).toISOString();
+      return [
+        `${where} still shows the certificate that ends at ${end}, though a new one was delivered: reload its mail server`,
+      ];
+    });
+  });
+}
