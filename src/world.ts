@@ -18,7 +18,7 @@ import type { Orders } from './reconcile/orders.ts';
 import type { Pace } from './reconcile/pace.ts';
 import type { StatusWriter } from './reconcile/statuswriter.ts';
 
-/** A policy pod that exists, whatever its state. */
+/** A policy pod that has not ended, ready or not. */
 export interface PolicyPod {
   readonly name: string;
   readonly uid: string;

@@ -22,8 +22,11 @@ import type { Log } from '../log.ts';
 import type { Cache, PolicyPod } from '../world.ts';
 
 interface Pod extends KubeObject {
-  readonly status?: { readonly podIP?: string };
+  readonly status?: { readonly phase?: string; readonly podIP?: string };
 }
+
+/** A pod that was evicted or has ended stays listed for long, with an address that may be another's by now. */
+const endedPhases: readonly (string | undefined)[] = ['Failed', 'Succeeded'];
 
 interface Service extends KubeObject {
   readonly spec?: { readonly externalIPs?: readonly string[] };
@@ -117,7 +120,10 @@ export function createCaches(options: CachesOptions): Caches {
   );
   const pods = follow<Pod, PolicyPod>(
     { apiVersion: 'v1', kind: 'Pod', namespace, labelSelector: options.policySelector },
-    ({ metadata, status }) => ({ name: metadata.name, uid: metadata.uid ?? '', ip: status?.podIP }),
+    ({ metadata, status }) =>
+      endedPhases.includes(status?.phase)
+        ? undefined
+        : { name: metadata.name, uid: metadata.uid ?? '', ip: status?.podIP },
     (_, entry, previous) => {
       if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
     },
