@@ -29,6 +29,10 @@ export function canonicalNames(names: readonly string[]): readonly string[] {
   });
 }
 
+/** The Secret that the MX hosts mount. */
+export const secretNameOf = ({ spec, metadata }: MailExchanger): string =>
+  spec.certificate?.secretName ?? `${metadata.name}-tls`;
+
 export function desiredExchanger(
   exchanger: MailExchanger,
   resolved: { readonly issuer: string; readonly grants: ReadonlyMap<string, ZoneGrant> },
@@ -45,7 +49,7 @@ export function desiredExchanger(
     hosts,
     certificateNames: [...new Set(names)],
     issuer: resolved.issuer,
-    secretName: spec.certificate?.secretName ?? `${metadata.name}-tls`,
+    secretName: secretNameOf(exchanger),
     dane: {
       mode: spec.dane?.mode ?? defaults.dane.mode,
       ttlSeconds: spec.dane?.ttlSeconds ?? defaults.dane.ttlSeconds,

@@ -35,7 +35,11 @@ export function judgeSecurity(answers: readonly Answer[], view: string): Securit
   return { verdict: 'Insecure', detail: 'its zone is not signed, or its parent has no DS record for it' };
 }
 
-async function readMounted(world: World, desired: DesiredExchanger): Promise<MountedSecret> {
+/** The Secret that the MX hosts mount, as it lies in the tenant's namespace. */
+export async function readMounted(
+  world: World,
+  desired: Pick<DesiredExchanger, 'namespace' | 'name' | 'secretName'>,
+): Promise<MountedSecret> {
   const { namespace, secretName: name } = desired;
   try {
     const object = await world.kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name });

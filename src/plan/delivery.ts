@@ -14,6 +14,9 @@ export interface Delivery {
   readonly message: string;
 }
 
+/** Where the Secret that the MX hosts mount lies, and whose it is. */
+export type Place = Pick<DesiredExchanger, 'namespace' | 'name' | 'secretName'>;
+
 const decode = (secret: SecretObject, key: string): string =>
   Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
@@ -47,7 +50,7 @@ export function planDelivery(
 }
 
 /** Key and certificate in one atomic write. */
-export function deliverTo(desired: DesiredExchanger, mounted: MountedSecret, state: ExchangerState): readonly Change[] {
+export function deliverTo(desired: Place, mounted: MountedSecret, state: ExchangerState): readonly Change[] {
   const { certificate } = state;
   if (certificate === undefined) return [];
   const found = mounted.is === 'Ours' ? mounted.object.metadata.resourceVersion : undefined;
@@ -64,4 +67,12 @@ export function deliverTo(desired: DesiredExchanger, mounted: MountedSecret, sta
     data: { 'tls.crt': encode(certificate.chain), 'tls.key': encode(keyNamed(state, certificate.spkiSha256).pem) },
   };
   return [{ do: 'Deliver', why: 'the certificate is ready and no live TLSA contradicts its key', secret }];
+}
+
+/** A renewed certificate for the Secret that holds the same key already: nothing may stop it. */
+export function renewedDelivery(place: Place, mounted: MountedSecret, state: ExchangerState): readonly Change[] {
+  const { certificate } = state;
+  if (mounted.is !== 'Ours' || certificate === undefined) return [];
+  const sameKey = decode(mounted.object, 'tls.key') === keyNamed(state, certificate.spkiSha256).pem;
+  return sameKey && decode(mounted.object, 'tls.crt') !== certificate.chain ? deliverTo(place, mounted, state) : [];
 }

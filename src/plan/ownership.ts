@@ -9,6 +9,10 @@ export const markValue = (installationId: string): string => `heritage=mailseal,
 /** Where the mark of the installation stands that a host's or a domain's records belong to. */
 export const markName = (name: string): string => `_mailseal.${name}`;
 
+/** The host or domain of a mark's name; undefined for every other name. */
+export const markedHost = (name: string): string | undefined =>
+  name.startsWith('_mailseal.') ? name.slice('_mailseal.'.length) : undefined;
+
 /**
  * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost,
  * as after a restore. Else a stranger's set that stood before us would become ours with the mark that we wrote.

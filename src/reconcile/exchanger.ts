@@ -1,17 +1,20 @@
 import { reasonOf, validate } from '../api/validate.ts';
 import type { MailExchanger } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
-import { canonicalNames, type DesiredExchanger, desiredExchanger } from '../desired/exchanger.ts';
+import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
-import { observeExchanger } from '../observe/exchanger.ts';
+import { observeExchanger, readMounted } from '../observe/exchanger.ts';
 import { planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
+import { markedHost } from '../plan/ownership.ts';
+import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
 
 const identity = ({ metadata }: MailExchanger): string => `${metadata.namespace ?? ''}/${metadata.name}`;
@@ -29,8 +32,7 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const now = world.clock.now();
   const stored = await world.store.load('exchanger', identity(exchanger));
-  const desired = desire(world, exchanger, stored);
-  for (const { host } of desired.hosts) await world.claims.hold('host', host, claimantOf(exchanger));
+  const desired = await entitled(world, exchanger, stored);
   const observed = await observeExchanger(world, desired, stored, {
     askedAt: askedAt(exchanger, now),
     providerRef: exchanger.spec.dnsProviderRef?.name,
@@ -38,6 +40,9 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   });
   const plan = planExchanger(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
+  // Nothing of ours stands at these hosts any more: they are free for another object.
+  const left = claimedHosts(stored?.state).filter((host) => !claimedHosts(plan.state).includes(host));
+  for (const host of left) await world.claims.release('host', host, claimantOf(exchanger));
   return carryOut(world, exchanger, {
     ...plan,
     resourceVersion: stored?.resourceVersion,
@@ -47,6 +52,33 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
     }),
   });
 }
+
+/** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
+async function entitled(
+  world: World,
+  exchanger: MailExchanger,
+  stored: Loaded<ExchangerState> | undefined,
+): Promise<DesiredExchanger> {
+  try {
+    const desired = desire(world, exchanger, stored);
+    for (const { host } of desired.hosts) await world.claims.hold('host', host, claimantOf(exchanger));
+    return desired;
+  } catch (error) {
+    const { name, namespace = '' } = exchanger.metadata;
+    const place = { name, namespace, secretName: secretNameOf(exchanger) };
+    await renewAsStored(world, stored, {
+      owner: labelOf(exchanger),
+      namespace,
+      providerRef: exchanger.spec.dnsProviderRef?.name,
+      install: async (state) => renewedDelivery(place, await readMounted(world, place), state),
+    });
+    throw error;
+  }
+}
+
+/** Hosts that our mark stands for, or is to: each was claimed before it was planned. */
+const claimedHosts = (state: ExchangerState | undefined): readonly string[] =>
+  (state?.applied ?? []).flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
 
 const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
   kind: 'MailExchanger',

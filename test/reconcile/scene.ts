@@ -30,6 +30,7 @@ export const zone = 'example.com';
 /** What stands in the zone before Mailseal comes. */
 export const strangers: readonly RecordSet[] = [
   { name: 'mx1.example.com', type: 'A', ttl: 300, values: ['192.0.2.1'] },
+  { name: 'mx2.example.com', type: 'A', ttl: 300, values: ['192.0.2.2'] },
   { name: '_mta-sts.example.com', type: 'TXT', ttl: 300, values: ['v=STSv1; id=theirs;'] },
   { name: '_25._tcp.other.example.com', type: 'TLSA', ttl: 300, values: ['3 1 1 00'] },
   { name: '_mailseal.other.example.com', type: 'TXT', ttl: 300, values: ['heritage=mailseal,owner=someone-else'] },
@@ -47,6 +48,10 @@ export interface Scene {
   readonly writes: () => number;
   /** The next program dies after this many writes from now. */
   readonly killAfter: (writes: number) => void;
+  /** This host's server goes on showing what it shows now, as one that is not reloaded; undefined sets all free. */
+  readonly freeze: (host: string | undefined) => void;
+  /** A human edits the spec. */
+  readonly edit: (spec: MailExchanger['spec']) => Promise<void>;
   /** A program that has just started and remembers nothing. */
   readonly start: () => World;
   readonly exchanger: () => MailExchanger | undefined;
@@ -121,8 +126,9 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     },
     secure: [zone],
   };
+  const frozen = new Map<string, string | undefined>();
   const probe = async ({ host, address }: { host: string; address: string }): Promise<SmtpProbe> => {
-    const chain = parseChainOf(mounted()?.chain);
+    const chain = parseChainOf(frozen.has(host) ? frozen.get(host) : mounted()?.chain);
     const result =
       chain.length === 0
         ? ({ outcome: 'NoStartTls', detail: 'it has no certificate' } as const)
@@ -190,6 +196,14 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     writes: () => writes,
     killAfter: (count) => {
       deadline = writes + count;
+    },
+    freeze: (host) => {
+      if (host === undefined) frozen.clear();
+      else frozen.set(host, mounted()?.chain);
+    },
+    edit: async (next) => {
+      const exchanger = one<MailExchanger>('MailExchanger', 'mx');
+      if (exchanger !== undefined) await kube.replace({ ...exchanger, spec: next });
     },
     start,
     exchanger: () => one<MailExchanger>('MailExchanger', 'mx'),
