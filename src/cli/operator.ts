@@ -54,7 +54,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     sick: () =>
       caches.lastContact() > deafSeconds
         ? `nothing was heard from the API server for ${deafSeconds} s`
-        : caches.problems().find((problem) => problem.includes('denied')),
+        : caches.watchDenied(),
     unready: () => (synced ? undefined : (caches.problems()[0] ?? 'the caches are being filled')),
     metrics: async () => {
       for (const [name, depth] of Object.entries(controllers.depths())) metrics.queueDepth.set({ name }, depth);

@@ -52,6 +52,8 @@ export interface Reflector<E> {
   readonly lastContact: () => number;
   /** Why the cache may be old, as a sentence; undefined while it is watched. */
   readonly problem: () => string | undefined;
+  /** LIST is allowed and WATCH is denied: what changes is seen a minute late, until someone mends the rights. */
+  readonly watchDenied: () => boolean;
 }
 
 const firstRetry = 500;
@@ -68,6 +70,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
   const first = Promise.withResolvers<void>();
   let contact = timers.monotonic();
   let trouble: string | undefined = `${plural} have not been listed yet`;
+  let denied = false;
   let running: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
 
   /** Lists, and returns the version to watch from. */
@@ -110,7 +113,9 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
         signal: silence.signal,
         timeoutSeconds: Math.round(between(300, 600, random)),
         onOpen: () => {
-          if (!signal.aborted) trouble = undefined;
+          if (signal.aborted) return;
+          trouble = undefined;
+          denied = false;
         },
         onEvent: (event) => {
           if (signal.aborted) return;
@@ -142,11 +147,13 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
   /** One list if it is due, one watch; returns how long to wait before the next. */
   const round = async (state: State, signal: AbortSignal): Promise<number> => {
     const started = timers.monotonic();
+    let listed = false;
     try {
       if (state.version === undefined || started >= state.relistAt) {
         state.watchedTo = state.version;
         state.version = await list(state, signal);
       }
+      listed = true;
       await watch(state, state.version, signal);
       // A server that ends watches at once must not make us spin.
       if (timers.monotonic() - started < 1000) return backoff(state.failures++, firstRetry, longestRetry, random);
@@ -154,6 +161,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
       return 0;
     } catch (error) {
       if (signal.aborted) return 0;
+      denied = listed && hasReason(error, 'Forbidden');
       return afterFailure(state, error);
     }
   };
@@ -164,7 +172,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
       ? new KubeError(0, 'Timeout', `the watch of ${plural} said nothing for ${silenceSeconds} s`)
       : error;
     onError(told);
-    trouble = explain(plural, state, told);
+    trouble = explain(plural, state, told, denied);
     if (isGone(error)) state.version = undefined;
     if (hasReason(error, 'Forbidden')) {
       state.relistAt = Math.min(state.relistAt, timers.monotonic() + deniedRelist);
@@ -208,6 +216,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     synced: first.promise,
     lastContact: () => (timers.monotonic() - contact) / 1000,
     problem: () => trouble,
+    watchDenied: () => denied,
   };
 }
 
@@ -228,11 +237,11 @@ function isGone(error: unknown): boolean {
   return error instanceof KubeError && (error.status === 410 || error.status === 504 || hasReason(error, 'BadAnswer'));
 }
 
-function explain(plural: string, state: State, error: unknown): string {
+function explain(plural: string, state: State, error: unknown, watchDenied: boolean): string {
   if (hasReason(error, 'Forbidden')) {
-    return state.version === undefined
-      ? `${plural} may not be listed: ${error.message}`
-      : `${plural} may be listed but not watched, so changes are seen late: grant the verb watch (${error.message})`;
+    return watchDenied
+      ? `${plural} may be listed but not watched, so changes are seen late: grant the verb watch (${error.message})`
+      : `${plural} may not be listed: ${error.message}`;
   }
   const why = error instanceof Error ? error.message : String(error);
   return state.version === undefined ? `${plural} can't be listed: ${why}` : `${plural} can't be watched: ${why}`;

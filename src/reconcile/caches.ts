@@ -57,6 +57,8 @@ export interface Caches {
   /** Seconds since the API server last said anything about the kind that was silent longest. */
   readonly lastContact: () => number;
   readonly problems: () => readonly string[];
+  /** A sentence when a kind that everything depends on may be listed but not watched; a tenant's denial is none. */
+  readonly watchDenied: () => string | undefined;
 }
 
 export interface CachesOptions {
@@ -180,6 +182,7 @@ export function createCaches(options: CachesOptions): Caches {
     synced: Promise.all(needed.map((reflector) => reflector.synced)).then(() => undefined),
     lastContact: () => Math.max(...needed.map((reflector) => reflector.lastContact())),
     problems: () => reflectors.flatMap((reflector) => reflector.problem() ?? []),
+    watchDenied: () => needed.find((reflector) => reflector.watchDenied())?.problem(),
   };
 }
 

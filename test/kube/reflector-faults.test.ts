@@ -143,6 +143,18 @@ describe('a reflector', () => {
     await timers.advance(100_000);
     expect(reflector.get('mail/a')).toBe('1');
     expect(reflector.problem()).toContain('grant the verb watch');
+    expect(reflector.watchDenied()).toBe(true);
+    kube.setFault((call) => {
+      throw new KubeError(403, 'Forbidden', `cannot ${call.verb}`);
+    });
+    await timers.advance(120_000);
+    expect([reflector.problem(), reflector.watchDenied()]).toEqual([
+      'configmaps may not be listed: cannot list',
+      false,
+    ]);
+    kube.setFault(() => undefined);
+    await timers.advance(120_000);
+    expect([reflector.problem(), reflector.watchDenied()]).toEqual([undefined, false]);
     await reflector.stop();
   });
 

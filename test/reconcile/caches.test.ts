@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { KubeError } from '../../src/kube/error.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { createLog } from '../../src/log.ts';
 import { type Caches, createCaches } from '../../src/reconcile/caches.ts';
@@ -66,4 +67,20 @@ test('a policy pod that is evicted is one less, and every domain hears of it', a
   await kube.replace({ ...pod('one', 'Failed'), metadata: now?.metadata ?? { name: 'one' } });
   await expect.poll(podNames).toEqual(['two']);
   expect(told).toEqual(['policy']);
+});
+
+test.each([
+  ['MailDomain', 'maildomains may be listed but not watched'],
+  ['Pod', 'pods may be listed but not watched'],
+  // Of a tenant's namespace: it must not make the operator restart for everybody.
+  ['ConfigMap', undefined],
+])('a watch of %s that is denied, where a list is allowed: %s', async (kind, want) => {
+  kube.setFault((call) => {
+    if (call.verb === 'watch' && call.kind === kind) throw new KubeError(403, 'Forbidden', 'cannot watch');
+  });
+  caches.start();
+  await caches.synced;
+  await expect.poll(() => caches.problems()).toEqual([expect.stringContaining('grant the verb watch')]);
+  if (want === undefined) expect(caches.watchDenied()).toBeUndefined();
+  else expect(caches.watchDenied()).toContain(want);
 });
