@@ -5,6 +5,7 @@ import type { DNSProvider } from '../api/types.ts';
 import type { CertificateInput, ChallengeView } from '../plan/certificate.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { OpenOrder, State } from '../plan/state.ts';
+import { isSynthesised } from './dns/wildcard.ts';
 import { listLive, type RecordObserver } from './records.ts';
 
 type Target = ChallengeView['target'];
@@ -41,12 +42,21 @@ async function viewChallenge(
   { txtName, txtValue }: { readonly txtName: string; readonly txtValue: string },
 ): Promise<ChallengeView> {
   const target = await followAliases(world, txtName);
-  if (!target.ok) return { txtName, txtValue, target, live: undefined, shownEverywhere: false };
+  const none = { txtName, txtValue, target, live: undefined, synthesised: false, shownEverywhere: false } as const;
+  if (!target.ok) return none;
   const live = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'TXT' }));
-  if (live?.values.includes(txtValue) !== true) return { txtName, txtValue, target, live, shownEverywhere: false };
+  if (live === undefined) return { ...none, synthesised: await hangsOnWildcard(world, target) };
+  if (!live.values.includes(txtValue)) return { ...none, live };
   const answers = await world.authorities.lookupAll(target.zone, target.name, 'TXT');
-  const shownEverywhere = shows(answers, txtValue);
-  return { txtName, txtValue, target, live, shownEverywhere };
+  return { ...none, live, shownEverywhere: shows(answers, txtValue) };
+}
+
+/** Whether the name right above comes from a wildcard, so that the first record here would take it away. */
+async function hangsOnWildcard(
+  world: CertificateObserver,
+  { zone, name }: { readonly zone: string; readonly name: string },
+): Promise<ChallengeView['synthesised']> {
+  return name === zone ? false : isSynthesised(world.authorities, zone, name.slice(name.indexOf('.') + 1));
 }
 
 function shows(answers: Awaited<ReturnType<Authorities['lookupAll']>>, value: string): boolean {

@@ -3,6 +3,8 @@ import type { RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
 import type { Change, Wait } from './change.ts';
+import { refusalBelow } from './guard.ts';
+import type { RecordView } from './record-view.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
 
 /** A target that differs from the name that leads to it, as the writer of records wants to know it. */
@@ -17,6 +19,8 @@ export interface ChallengeView {
     | { readonly ok: true; readonly name: string; readonly provider: string; readonly zone: string }
     | { readonly ok: false; readonly reason: Reason; readonly message: string };
   readonly live: RecordSet | undefined;
+  /** The name that it hangs on comes from a wildcard; asked only before anything stands there. */
+  readonly synthesised: RecordView['synthesised'];
   readonly shownEverywhere: boolean;
 }
 
@@ -54,6 +58,8 @@ export interface CertificatePlan {
 /** Seconds that a challenge record may be cached: nobody but the CA asks for it. */
 export const challengeTtlSeconds = 5;
 const second = 1000;
+/** Our own address record of the policy host may be on its way, and gives the host a name of its own. */
+const refusedMs = 5 * second;
 const firstRetry = 60 * second;
 /** UTF-16 units of what a CA says, in the stored state. */
 const longestFailure = 512;
@@ -149,10 +155,9 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
 }
 
 function planChallenges(input: CertificateInput, order: OpenOrder): Step {
-  const lost = input.challenges.map(({ target }) => target).find((target) => !target.ok);
-  if (lost?.ok === false) {
-    const { reason, message } = lost;
-    return { changes: [], waits: [{ why: message, forMs: 30 * second }], problem: { reason, message } };
+  const [refused] = input.challenges.flatMap((view) => refusalOf(view) ?? []);
+  if (refused !== undefined) {
+    return { changes: [], waits: [{ why: refused.message, forMs: refusedMs }], problem: refused };
   }
   const records = proofs(input.challenges);
   const problem = { reason: 'OrderPending', message: `the CA wants proof for ${order.names.join(', ')}` } as const;
@@ -165,6 +170,12 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
     waits: [],
     problem,
   };
+}
+
+/** Why a challenge can't be published: it leads nowhere, or would take the place of what a wildcard provides. */
+function refusalOf({ target, live, synthesised }: ChallengeView): CertificatePlan['problem'] {
+  if (!target.ok) return { reason: target.reason, message: target.message };
+  return live === undefined ? refusalBelow(target.name, synthesised) : undefined;
 }
 
 /** The records that the CA asks for and that do not stand yet; those that share a target travel in one set. */

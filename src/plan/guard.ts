@@ -36,6 +36,31 @@ export function permittedName(name: string, type: RecordType): boolean {
   });
 }
 
+/**
+ * Why nothing may be written at a name where nothing stands yet, by what is known of the name that it hangs on;
+ * undefined where it may be.
+ */
+export function refusalBelow(
+  name: string,
+  synthesised: RecordView['synthesised'],
+): Omit<RecordProblem, 'record'> | undefined {
+  switch (synthesised) {
+    case false:
+      return undefined;
+    case true:
+      // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
+      return {
+        reason: 'WildcardSynthesised',
+        message: `${name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
+      };
+    case 'Unknown':
+      return {
+        reason: 'DNSUnknown',
+        message: `can't tell whether ${name} hangs on a wildcard: its servers gave no answer`,
+      };
+  }
+}
+
 /** Why a wanted set is not written where it would have to stand; undefined where it may be. */
 export function refusal(
   wanted: WantedSet,
@@ -46,22 +71,8 @@ export function refusal(
   const { live } = view;
   const record = recordKey(wanted);
   if (live === undefined) {
-    // RFC 4592 §2.2.2: a record below a synthesised name makes an empty non-terminal that the wildcard no longer covers.
-    if (view.synthesised === true) {
-      return {
-        record,
-        reason: 'WildcardSynthesised',
-        message: `${wanted.name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
-      };
-    }
-    if (view.synthesised === 'Unknown') {
-      return {
-        record,
-        reason: 'DNSUnknown',
-        message: `can't tell whether ${wanted.name} hangs on a wildcard: its servers gave no answer`,
-      };
-    }
-    return undefined;
+    const below = refusalBelow(wanted.name, view.synthesised);
+    return below && { record, ...below };
   }
   if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
   const seen = live.values.join(' | ');

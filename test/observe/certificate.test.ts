@@ -89,6 +89,20 @@ test.each<readonly [string, readonly RecordSet[], Parameters<typeof fakeAuthorit
   expect((await observe(sets, servers)).challenges[0]?.shownEverywhere).toBe(want);
 });
 
+const addressOf = (name: string): FakeWorld => ({ records: { [`${name} A`]: ['192.0.2.1'] } });
+test.each<readonly [string, Parameters<typeof fakeAuthorities>[0], boolean | 'Unknown']>([
+  ['its host has an address of its own', { 'ns1 192.0.2.1': addressOf('mx1.example.com') }, false],
+  ['its host comes from a wildcard', { 'ns1 192.0.2.1': addressOf('*.example.com') }, true],
+  ['nobody could be asked', { 'ns1 192.0.2.1': 'Unreachable' }, 'Unknown'],
+])('before a first challenge record: %s', async (_, servers, synthesised) => {
+  expect((await observe([], servers)).challenges).toMatchObject([{ live: undefined, synthesised }]);
+});
+
+test('below a zone’s own apex there is no wildcard to look for', async () => {
+  const { challenges } = await observe([cname(txtName, 'acme.example.net')], { 'ns1 192.0.2.1': 'Unreachable' });
+  expect(challenges).toMatchObject([{ target: { ok: true, name: 'acme.example.net' }, synthesised: false }]);
+});
+
 test('an authorization that is valid asks for nothing', async () => {
   const [first] = order().authorizations;
   const done = order({ authorizations: first === undefined ? [] : [{ ...first, status: 'valid' }] });

@@ -34,6 +34,7 @@ function challenge(change: Partial<ChallengeView> = {}): ChallengeView {
     txtValue: 'proof-1',
     target: { ok: true, name: txtName, provider: 'main', zone: 'example.com' },
     live: undefined,
+    synthesised: false,
     shownEverywhere: false,
     ...change,
   };
@@ -132,6 +133,27 @@ describe('an open order', () => {
       input({ state: open, order: { status: 'created' }, challenges: [challenge(), challenge({ target })] }),
     );
     expect(plan).toMatchObject({ changes: [], problem: { reason: 'ZoneNotGranted', message: target.message } });
+  });
+});
+
+describe('a challenge below a name that may come from a wildcard', () => {
+  test.each<readonly [string, Partial<ChallengeView>, string | undefined]>([
+    ['the host has records of its own: published', { synthesised: false }, undefined],
+    ['the host comes from a wildcard: never published', { synthesised: true }, 'WildcardSynthesised'],
+    ['nobody can tell: not published', { synthesised: 'Unknown' }, 'DNSUnknown'],
+    ['something stands there already: published', { synthesised: true, live: txt(txtName, 'other') }, undefined],
+  ])('%s', (_, change, refused) => {
+    const plan = planCertificate(input({ state: open, order: { status: 'created' }, challenges: [challenge(change)] }));
+    expect(plan.changes.map((one) => one.do)).toEqual(refused === undefined ? ['Records'] : []);
+    if (refused !== undefined) expect(plan).toMatchObject({ problem: { reason: refused }, waits: [{ forMs: 5000 }] });
+  });
+
+  test('holds back those of all other names of the order too, for the order can only fail', () => {
+    const challenges = [
+      challenge(),
+      challenge({ txtName: '_acme-challenge.mx2.example.com', synthesised: true, txtValue: 'proof-2' }),
+    ];
+    expect(steps(input({ state: open, order: { status: 'pending', answered: false }, challenges }))).toEqual([]);
   });
 });
 
