@@ -20,8 +20,9 @@ export interface Applicant {
 }
 
 /**
- * Makes the changes of a plan in their order and stops at the first that fails. It decides nothing: whatever it leaves
+ * Makes the changes of a plan, lane by lane, each up to its first failure. It decides nothing: whatever it leaves
  * undone, also when it is killed in the middle, the next plan finds and goes on from.
+ * @throws the first failure; of several, rather one that the next look does not settle by itself.
  */
 export async function applyChanges(world: World, applicant: Applicant, changes: readonly Change[]): Promise<Applied> {
   let { resourceVersion } = applicant;
@@ -29,16 +30,34 @@ export async function applyChanges(world: World, applicant: Applicant, changes: 
     resourceVersion = await world.store.save(state, identityOf(state), resourceVersion);
   };
   let made = 0;
-  for (const change of changes) {
-    if (change.do === 'Records' && change.urgency === 'whenNext') {
-      rideAlong(world, applicant.owner, change);
-      continue;
+  const run = async (lane: readonly Change[]): Promise<void> => {
+    for (const change of lane) {
+      if (change.do === 'Records' && change.urgency === 'whenNext') {
+        rideAlong(world, applicant.owner, change);
+        continue;
+      }
+      world.log.info('change', { object: applicant.owner, step: change.do, why: change.why });
+      await applyChange(world, applicant.owner, change, save);
+      made += 1;
     }
-    world.log.info('change', { object: applicant.owner, step: change.do, why: change.why });
-    await applyChange(world, applicant.owner, change, save);
-    made += 1;
+  };
+  const { none = [], ...lanes } = Object.groupBy(changes, ({ lane }) => lane ?? 'none');
+  await run(none);
+  // Side by side: what two lanes write to one zone shares a message.
+  const outcomes = await Promise.allSettled(Object.values(lanes).map((lane) => run(lane)));
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  if (failures.length === 0) return { made };
+  const told = failures.find((error) => !isLostRace(error)) ?? failures[0];
+  for (const error of failures) {
+    if (error !== told) world.log.warn('a change failed too', { object: applicant.owner, problem: messageOf(error) });
   }
-  return { made };
+  throw told;
+}
+
+/** Someone else wrote first, or leads now: nothing is wrong, and the next look sees what stands. */
+export function isLostRace(error: unknown): boolean {
+  if (error instanceof MailsealError) return error.reason === 'RecordChanged';
+  return hasReason(error, 'Conflict', 'AlreadyExists', 'NotLeader');
 }
 
 async function applyChange(

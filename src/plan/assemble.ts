@@ -1,6 +1,6 @@
 import { canonical } from '../api/canonical.ts';
 import type { CertificatePlan } from './certificate.ts';
-import type { Change, Wait } from './change.ts';
+import { type Change, inLane, type Wait } from './change.ts';
 import type { RecordsPlan } from './records.ts';
 import type { State } from './state.ts';
 
@@ -24,7 +24,7 @@ function worthSaving(stored: State | undefined, state: State, settling: boolean)
   return plain(stored) !== plain(state);
 }
 
-/** Record changes to one zone travel together. */
+/** Record changes of one lane to one zone travel together: all of them are made or none. */
 function mergeRecords(changes: readonly Change[]): readonly Change[] {
   const merged: Change[] = [];
   for (const change of changes) {
@@ -34,7 +34,8 @@ function mergeRecords(changes: readonly Change[]): readonly Change[] {
         change.do === 'Records' &&
         earlier.provider === change.provider &&
         earlier.zone === change.zone &&
-        earlier.urgency === change.urgency,
+        earlier.urgency === change.urgency &&
+        earlier.lane === change.lane,
     );
     const earlier = merged[at];
     if (earlier?.do === 'Records' && change.do === 'Records') {
@@ -47,9 +48,31 @@ function mergeRecords(changes: readonly Change[]): readonly Change[] {
   return merged;
 }
 
+/** The records, each a change of its own; `mergeRecords` puts them together. */
+function recordChanges(records: RecordsPlan): readonly Change[] {
+  return records.changes.map(({ provider, zone, change }): Change => {
+    const why =
+      change.before === undefined
+        ? 'is wanted and nothing stands there'
+        : change.after === undefined
+          ? 'is no longer wanted'
+          : 'differs from what is wanted';
+    return {
+      do: 'Records',
+      why: `${change.name} ${change.type} ${why}`,
+      provider,
+      zone,
+      changes: [change],
+      urgency: 'now',
+      aliases: {},
+    };
+  });
+}
+
 /**
- * Puts the parts of a plan in order: what a step depends on is stored before it, then come the
- * steps of the kind itself, then the records, in one change a zone. A suspended object changes nothing but its certificate.
+ * Puts the parts of a plan in order: what steps depend on is stored before them; then the certificate goes its way, and
+ * beside it the steps of the kind itself and after them the records, so that neither stops the other. A suspended
+ * object changes nothing but its certificate.
  */
 export function assemble(parts: {
   readonly stored: State | undefined;
@@ -61,41 +84,31 @@ export function assemble(parts: {
   /** Steps follow each other quickly at the moment: what merely confirms is stored with the next of them. */
   readonly settling: boolean;
 }): { readonly changes: readonly Change[]; readonly waits: readonly Wait[] } {
-  const { certificate, records } = parts;
-  const waits: Wait[] = [...certificate.waits];
-  const changes: Change[] = [];
-  // A renewal comes last: a CA that can't be reached must not hold up what needs no certificate of it.
+  const { certificate, records, suspended } = parts;
+  // What a first issuance stores is the state that the records depend on; a renewal's state is stored before.
   const renewing = parts.stored?.certificate !== undefined;
-  const isLate = ({ do: what }: Change): boolean => renewing && what !== 'SaveState' && what !== 'Records';
-  const early = certificate.changes.filter((change) => !isLate(change));
-  const storing = early.some((change) => stores.has(change.do));
-  if (!storing && worthSaving(parts.stored, parts.state, parts.settling && records.pending.length > 0)) {
-    changes.push({ do: 'SaveState', why: 'what follows depends on it', state: parts.state });
-  }
-  changes.push(...early, ...parts.steps);
-  // While an order is being opened the records wait a moment, to travel with its challenges in one message.
-  const ordering = early.some((change) => change.do === 'Order');
-  if (!parts.suspended && !ordering) {
-    for (const { provider, zone, change } of records.changes) {
-      const why =
-        change.before === undefined
-          ? 'is wanted and nothing stands there'
-          : change.after === undefined
-            ? 'is no longer wanted'
-            : 'differs from what is wanted';
-      changes.push({
-        do: 'Records',
-        why: `${change.name} ${change.type} ${why}`,
-        provider,
-        zone,
-        changes: [change],
-        urgency: 'now',
-        aliases: {},
-      });
-    }
-    for (const { message } of records.pending) waits.push({ why: message, forMs: second });
-    for (const { message } of records.refused) waits.push({ why: message, forMs: 30 * second });
-  }
-  changes.push(...certificate.changes.filter(isLate));
+  const isFirst = ({ do: what }: Change): boolean => (renewing ? what === 'SaveState' : stores.has(what));
+  const first = certificate.changes.filter(isFirst);
+  const settling = parts.settling && records.pending.length > 0;
+  const saving: readonly Change[] =
+    first.length === 0 && worthSaving(parts.stored, parts.state, settling)
+      ? [{ do: 'SaveState', why: 'what follows depends on it', state: parts.state }]
+      : [];
+  // While a first order is being opened the records wait a moment, to travel with its challenges in one message.
+  const holding = suspended || first.some((change) => change.do === 'Order');
+  const proving = certificate.changes.filter((change) => !isFirst(change));
+  const changes = [
+    ...saving,
+    ...first,
+    ...inLane('Certificate', proving),
+    ...inLane('Own', [...parts.steps, ...(holding ? [] : recordChanges(records))]),
+  ];
+  const waits = holding
+    ? certificate.waits
+    : [
+        ...certificate.waits,
+        ...records.pending.map(({ message }) => ({ why: message, forMs: second })),
+        ...records.refused.map(({ message }) => ({ why: message, forMs: 30 * second })),
+      ];
   return { changes: mergeRecords(changes), waits };
 }

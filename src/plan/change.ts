@@ -3,9 +3,16 @@ import type { SecretObject } from '../kube/types.ts';
 import type { HostEntry } from '../policyshard/shard.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
 
-/** One small step, with the reason why it may happen now. They are applied in the order of the plan. */
+/** Steps that go on whatever becomes of the others: a record that can't be written must not stop a renewal. */
+export type Lane = 'Certificate' | 'Own';
+
+/**
+ * One small step, with the reason why it may happen now. Those without a lane come first, in the order of the plan, and
+ * all else depends on them; then each lane runs in its order, beside the other, and ends at its first failure.
+ */
 export type Change = {
   readonly why: string;
+  readonly lane?: Lane;
 } /** Opens an order and stores it with the state, keys included, before anything depends on them. */ & (
   | {
       readonly do: 'Order';
@@ -38,6 +45,10 @@ export type Change = {
   | { readonly do: 'Deliver'; readonly secret: SecretObject }
   | { readonly do: 'Serve'; readonly host: string; readonly entry: HostEntry }
 );
+
+/** The same steps, in a lane. */
+export const inLane = (lane: Lane, changes: readonly Change[]): readonly Change[] =>
+  changes.map((change) => ({ ...change, lane }));
 
 /** What may not happen yet: until when, or for which event. */
 export interface Wait {

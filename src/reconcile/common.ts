@@ -1,9 +1,9 @@
 import { firstConditions, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
 import type { Condition } from '../api/types.ts';
-import { applyChanges } from '../apply/apply.ts';
+import { applyChanges, isLostRace } from '../apply/apply.ts';
 import { MailsealError } from '../errors.ts';
-import { hasReason, KubeError } from '../kube/error.ts';
+import { KubeError } from '../kube/error.ts';
 import { addFinalizer } from '../kube/finalizers.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Trouble, summarise } from '../status/findings.ts';
@@ -97,12 +97,8 @@ async function begin(world: World, object: Reconciled): Promise<void> {
 
 /** What a failure means for the object's status; undefined for a lost race, which the next look settles. */
 export function troubleOf(error: unknown): Trouble | undefined {
-  if (error instanceof MailsealError) {
-    return error.reason === 'RecordChanged'
-      ? undefined
-      : { kind: error.kind, reason: error.reason, message: error.message };
-  }
-  if (hasReason(error, 'Conflict', 'AlreadyExists', 'NotLeader')) return undefined;
+  if (isLostRace(error)) return undefined;
+  if (error instanceof MailsealError) return { kind: error.kind, reason: error.reason, message: error.message };
   if (error instanceof KubeError) {
     return { kind: 'Retry', reason: 'KubernetesUnavailable', message: `Kubernetes: ${error.message}` };
   }

@@ -36,7 +36,8 @@ const parts = (change: Partial<Parts>): Parts => ({
   settling: false,
   ...change,
 });
-const steps = (change: Partial<Parts>): readonly string[] => assemble(parts(change)).changes.map((one) => one.do);
+const steps = (change: Partial<Parts>): readonly string[] =>
+  assemble(parts(change)).changes.map((one) => (one.lane === undefined ? one.do : `${one.do}/${one.lane}`));
 const lane = (...changes: readonly Change[]): CertificatePlan => ({ ...quiet, changes });
 
 describe('the order of a plan', () => {
@@ -45,7 +46,7 @@ describe('the order of a plan', () => {
     [
       'what follows from the state is done after it is stored',
       { state: changed, steps: [serve], records: { ...none, changes: [record('a')] } },
-      ['SaveState', 'Serve', 'Records'],
+      ['SaveState', 'Serve/Own', 'Records/Own'],
     ],
     [
       'an order stores the state itself',
@@ -63,22 +64,22 @@ describe('the order of a plan', () => {
       ['Order'],
     ],
     [
-      'a renewal comes last, so that a CA that is down holds nothing up',
+      'a renewal runs beside the records, after what both depend on',
       { state: changed, certificate: lane(orderChange), steps: [serve], records: { ...none, changes: [record('a')] } },
-      ['SaveState', 'Serve', 'Records', 'Order'],
+      ['SaveState', 'Order/Certificate', 'Serve/Own', 'Records/Own'],
     ],
     [
-      'so do its later steps',
+      'its later steps too',
       { certificate: lane(answerChange), records: { ...none, changes: [record('a')] } },
-      ['Records', 'AnswerChallenges'],
+      ['AnswerChallenges/Certificate', 'Records/Own'],
     ],
     [
       'a failed order is stored once, with all else',
       { state: changed, certificate: lane({ do: 'SaveState', why: 'failed', state: changed }), steps: [serve] },
-      ['SaveState', 'Serve'],
+      ['SaveState', 'Serve/Own'],
     ],
     ['suspended: no record changes', { suspended: true, records: { ...none, changes: [record('a')] } }, []],
-    ['suspended: a renewal goes on', { suspended: true, certificate: lane(orderChange) }, ['Order']],
+    ['suspended: a renewal goes on', { suspended: true, certificate: lane(orderChange) }, ['Order/Certificate']],
   ])('%s', (_name, change, want) => {
     expect(steps(change)).toEqual(want);
   });
@@ -103,8 +104,29 @@ describe('the order of a plan', () => {
       aliases: {},
     };
     expect(steps({ certificate: lane(later), records: { ...none, changes: [record('a')] } })).toEqual([
-      'Records',
-      'Records',
+      'Records/Certificate',
+      'Records/Own',
+    ]);
+  });
+
+  test('challenges do not share the fate of the other records of their zone', () => {
+    const { provider, zone, change } = record('_acme-challenge.mx1.example.com');
+    const proof: Change = {
+      do: 'Records',
+      why: 'asked',
+      provider,
+      zone,
+      changes: [change],
+      urgency: 'now',
+      aliases: {},
+    };
+    const records = { ...none, changes: [record('a'), record('b')] };
+    const { changes } = assemble(parts({ certificate: lane(proof), records }));
+    expect(
+      changes.map((one) => [one.lane, one.do === 'Records' ? one.changes.map(({ name }) => name) : one.do]),
+    ).toEqual([
+      ['Certificate', ['_acme-challenge.mx1.example.com']],
+      ['Own', ['a', 'b']],
     ]);
   });
 });

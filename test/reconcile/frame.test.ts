@@ -94,6 +94,23 @@ test('a race that is lost for ever is run ever more slowly', async () => {
   expect(pauses.at(-1)).toBe(60_000);
 });
 
+test('a record that can’t be written stops no renewal, and is said', async () => {
+  const world = await runUntil(scene, () => condition('Ready')?.status === 'True');
+  const refusing: World = {
+    ...world,
+    zoneWriter: {
+      ...world.zoneWriter,
+      submit: () => Promise.reject(new MailsealError('ProviderRefused', 'no records today')),
+    },
+  };
+  const before = scene.mounted()?.chain;
+  const mark = { name: '_mailseal.mx1.example.com', type: 'TXT', ttl: 300, values: [] } as const;
+  scene.provider.setByHand('example.com', mark);
+  scene.pass(2.1 * 365 * 86_400_000);
+  await runUntil(scene, () => scene.mounted()?.chain !== before, { world: refusing });
+  expect(condition('Ready')).toMatchObject({ status: 'False', reason: 'ProviderRefused' });
+});
+
 test('a provider that asks for patience is not asked before', async () => {
   const world = scene.start();
   await runUntil(scene, () => scene.state() !== undefined, { world });
