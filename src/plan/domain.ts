@@ -1,3 +1,4 @@
+import type { Reason } from '../api/reasons.ts';
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer } from '../dns/answer.ts';
 import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
@@ -25,9 +26,10 @@ export interface ObservedPod {
 export interface ObservedExchangerRef {
   readonly name: string;
   readonly ready: boolean;
-  /** Every address offers STARTTLS with a certificate that senders can check. */
-  readonly verified: boolean;
+  /** How it stands, in the exchanger's words. */
   readonly message: string;
+  /** Why senders that follow MTA-STS may not get through to every address; undefined where they were seen to. */
+  readonly doubt: { readonly reason: Reason; readonly message: string } | undefined;
 }
 
 export interface ObservedDomain {
@@ -102,7 +104,7 @@ function doubtsOf(
   unlisted: readonly string[],
   lingering: readonly string[],
 ): readonly string[] {
-  const hosts = observed.exchangers.filter(({ verified }) => !verified).map(({ message }) => message);
+  const hosts = observed.exchangers.flatMap(({ doubt }) => doubt?.message ?? []);
   const strangers = unlisted.map((host) => `${host} is in the MX set and the policy does not name it`);
   const { outcome, detail } = observed.mx.outside;
   const unseen =

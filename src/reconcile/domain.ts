@@ -1,5 +1,4 @@
 import { canonical } from '../api/canonical.ts';
-import { conditionOf } from '../api/conditions.ts';
 import { apiVersion, type MailDomain, type MailExchanger } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import type { Claimant } from '../apply/claims.ts';
@@ -13,6 +12,7 @@ import { observeDomain } from '../observe/domain.ts';
 import { type ObservedExchangerRef, planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
+import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
 
@@ -97,7 +97,7 @@ function desire(world: World, mailDomain: MailDomain, domain: string, stored: Lo
   const found = refsOf(mailDomain).map((reference) => lookUp(world, namespace, reference));
   const hosts = found.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
   const resolved = { domain, grant: grant.value, issuer: issuer.value.metadata.name, hosts };
-  return { desired: desiredDomain(mailDomain, resolved), exchangers: found.map(readiness) };
+  return { desired: desiredDomain(mailDomain, resolved), exchangers: found.map(readinessOf) };
 }
 
 interface ExchangerRef {
@@ -124,21 +124,6 @@ function lookUp(world: World, from: string, { name, namespace }: ExchangerRef): 
   if (exchanger === undefined)
     throw new MailsealError('ExchangerNotFound', `the MailExchanger ${name} does not exist (yet)`);
   return exchanger;
-}
-
-/** What a domain may know of an exchanger: readiness, in its own words. */
-function readiness({ metadata, status, spec }: MailExchanger): ObservedExchangerRef {
-  const honest = status?.observedGeneration === metadata.generation;
-  const of = (type: 'Ready' | 'StartTLSVerified' | 'Deployed') => conditionOf(status?.conditions, type);
-  const ready = of('Ready');
-  const proofs = [of('StartTLSVerified'), of('Deployed')];
-  const open = proofs.find((condition) => condition?.status !== 'True') ?? ready;
-  return {
-    name: metadata.name,
-    ready: honest && ready?.status === 'True',
-    verified: honest && proofs.every((condition) => condition?.status === 'True'),
-    message: open?.message ?? `${spec.hosts.join(', ')} have not been looked at yet`,
-  };
 }
 
 /** A domain that lists its hosts itself has an exchanger of its own name, which follows what it says. */

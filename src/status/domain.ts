@@ -86,18 +86,16 @@ function exchangerReady(observed: ObservedDomain): Judgement {
 }
 
 function startTls(observed: ObservedDomain): Judgement {
-  const open = observed.exchangers.filter(({ verified }) => !verified);
-  if (open.length === 0)
+  const doubts = observed.exchangers.flatMap(({ name, doubt }) => (doubt === undefined ? [] : [{ name, ...doubt }]));
+  const [first] = doubts;
+  if (first === undefined)
     return {
       status: 'True',
       reason: 'STARTTLSVerified',
       message: 'every MX host offers STARTTLS with a certificate that senders can check',
     };
-  return {
-    status: 'False',
-    reason: 'ExchangerNotReady',
-    message: open.map(({ name, message }) => `${name}: ${message}`).join('; '),
-  };
+  const message = doubts.map(({ name, message: why }) => `${name}: ${why}`).join('; ');
+  return { status: 'False', reason: first.reason, message };
 }
 
 function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {

@@ -95,14 +95,14 @@ function dane(desired: DesiredExchanger, plan: ExchangerPlan, secure: Judgement)
 
 function probeTrouble(
   probe: SmtpProbe,
-  selfSigned: boolean,
+  byDane: boolean,
 ): { readonly status: 'False' | 'Unknown'; readonly reason: Reason; readonly message: string } | undefined {
   const { result, host, address } = probe;
   const where = `${host} [${address}]`;
   switch (result.outcome) {
     case 'Tls': {
       const { pkix } = result;
-      if (pkix.verdict === 'Verified' || selfSigned) return undefined;
+      if (pkix.verdict === 'Verified' || byDane) return undefined;
       const reasons = {
         NameMismatch: 'CertificateNameMismatch',
         Expired: 'CertificateExpired',
@@ -146,21 +146,29 @@ function probeTrouble(
   }
 }
 
-function startTls(observed: ObservedExchanger): Judgement {
-  const selfSigned = observed.certificate.issuer.kind === 'selfSigned';
+/** `byDane`: the issuer signs for itself, and DANE senders, who ask no CA, are to find TLSA records instead. */
+function startTls(observed: ObservedExchanger, byDane: boolean): Judgement {
   const silent = observed.hosts.filter(({ probes }) => probes.length === 0).map(({ host }) => host);
   if (silent.length > 0)
     return { status: 'Unknown', reason: 'MXUnreachable', message: `no address to probe for ${silent.join(', ')}` };
-  const troubles = observed.hosts.flatMap(({ probes }) =>
-    probes.flatMap((probe) => probeTrouble(probe, selfSigned) ?? []),
-  );
+  const probes = observed.hosts.flatMap((host) => host.probes);
+  const troubles = probes.flatMap((probe) => probeTrouble(probe, byDane) ?? []);
   const first = troubles.find(({ status }) => status === 'False') ?? troubles[0];
-  if (first === undefined)
-    return {
-      status: 'True',
-      reason: 'STARTTLSVerified',
-      message: 'every address of every host offers STARTTLS with a certificate that senders can check',
-    };
+  if (first === undefined) {
+    const trusted = probes.every(({ result }) => result.outcome === 'Tls' && result.pkix.verdict === 'Verified');
+    const all = 'every address of every host offers STARTTLS';
+    return trusted
+      ? {
+          status: 'True',
+          reason: 'STARTTLSVerified',
+          message: `${all} with a certificate that senders can check`,
+        }
+      : {
+          status: 'True',
+          reason: 'CertificateNotTrusted',
+          message: `${all} with a certificate that only DANE vouches for: senders that follow MTA-STS without DANE would not deliver there. For them name an acme issuer`,
+        };
+  }
   return {
     ...first,
     message: troubles
@@ -194,12 +202,14 @@ export function exchangerFindings(
 ): readonly WantedCondition[] {
   const secure = security(observed);
   const optional = new Set<Reason>(['ZoneInsecure', 'DANEOff']);
+  const daneReady = dane(desired, plan, secure);
+  const byDane = observed.certificate.issuer.kind === 'selfSigned' && !optional.has(daneReady.reason);
   const all: readonly WantedCondition[] = [
     { type: 'CertificateReady', ...certificateReady(plan) },
-    { type: 'StartTLSVerified', ...startTls(observed) },
+    { type: 'StartTLSVerified', ...startTls(observed, byDane) },
     { type: 'Deployed', ...deployed(plan, observed) },
     { type: 'DNSSECSecure', ...secure },
-    { type: 'DANEReady', ...dane(desired, plan, secure) },
+    { type: 'DANEReady', ...daneReady },
   ];
   const stop = trouble ?? refusedTrouble(plan.records.refused);
   return [

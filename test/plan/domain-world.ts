@@ -3,7 +3,7 @@ import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import { formatPolicy, type Mode } from '../../src/mtasts/policy.ts';
 import type { PolicyFetch } from '../../src/observe/types.ts';
-import { type DomainPlan, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
+import { type DomainPlan, type ObservedDomain, type ObservedExchangerRef, planDomain } from '../../src/plan/domain.ts';
 import type { RecordView } from '../../src/plan/record-view.ts';
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
@@ -56,6 +56,14 @@ export function fetched(body: string, change: Partial<Extract<PolicyFetch, { out
   };
 }
 
+/** An exchanger that is not ready, and says why. */
+export const unready = (name: string, message: string): ObservedExchangerRef => ({
+  name,
+  ready: false,
+  message,
+  doubt: { reason: 'ExchangerNotReady', message },
+});
+
 export function viewsOf(...all: readonly RecordSet[]): ReadonlyMap<string, RecordView> {
   const none = seen(undefined, { negativeTtl: 300 });
   const at = (name: string, type: string) => {
@@ -82,7 +90,7 @@ export function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
       outside: answer('example.com', 'MX', { values: ['10 mx1.example.com'] }),
       servers: { hosts: ['mx1.example.com'], ttl: 300 },
     },
-    exchangers: [{ name: 'mx', ready: true, verified: true, message: '' }],
+    exchangers: [{ name: 'mx', ready: true, message: '', doubt: undefined }],
     pods: [
       { pod: 'p1', served: fetched(live.body) },
       { pod: 'p2', served: fetched(live.body) },

@@ -3,7 +3,19 @@ import { type DomainPlan, mxHosts, type ObservedDomain, planDomain } from '../..
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
 import { answer, applied, certificate, day, desired, key, now, publication, seen, sent, txt } from './cases.ts';
-import { address, bodyOf, fetched, live, mark, planOf as plan, sets, settled, viewsOf, world } from './domain-world.ts';
+import {
+  address,
+  bodyOf,
+  fetched,
+  live,
+  mark,
+  planOf as plan,
+  sets,
+  settled,
+  unready,
+  viewsOf,
+  world,
+} from './domain-world.ts';
 
 const steps = ({ changes }: DomainPlan): readonly string[] => changes.map((change) => change.do);
 const written = ({ changes }: DomainPlan): readonly string[] =>
@@ -124,10 +136,7 @@ describe('enforcing at once', () => {
     ...change,
   });
   test.each<readonly [string, Partial<ObservedDomain>]>([
-    [
-      'a host is not verified',
-      { exchangers: [{ name: 'mx', ready: false, verified: false, message: 'mx1: no STARTTLS' }] },
-    ],
+    ['a host is not verified', { exchangers: [unready('mx', 'mx1: no STARTTLS')] }],
     [
       'a stranger is in the MX set',
       {
@@ -176,7 +185,7 @@ describe('the MX set', () => {
     expect(made.promotion?.doubts.join()).toContain('old.example.com is still in the MX set');
   });
   test('a failing host never demotes a policy that enforces', () => {
-    const made = plan({ exchangers: [{ name: 'mx', ready: false, verified: false, message: 'down' }] });
+    const made = plan({ exchangers: [unready('mx', 'down')] });
     expect(made.publication).toBe(live);
     expect(made.changes).toEqual([]);
   });

@@ -5,7 +5,7 @@ import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { ObservedDomain } from '../../src/plan/domain.ts';
 import { domainFindings, domainStatus } from '../../src/status/domain.ts';
 import { answer, applied, day, desired, domainState, now, publication, seen, txt } from '../plan/cases.ts';
-import { live, mark, planOf, settled, viewsOf, world } from '../plan/domain-world.ts';
+import { live, mark, planOf, settled, unready, viewsOf, world } from '../plan/domain-world.ts';
 
 interface Case {
   readonly is: string;
@@ -36,6 +36,13 @@ const reports = (view: ReturnType<typeof seen>): Partial<ObservedDomain> => ({
   views: new Map([...world().views, ['_smtp._tls.example.com TXT', view]]),
 });
 const { certificate: _, ...bare } = settled;
+
+const daneOnly = {
+  name: 'mx',
+  ready: true,
+  message: '',
+  doubt: { reason: 'CertificateNotTrusted', message: 'only DANE vouches for it' },
+} as const;
 
 const cases: readonly Case[] = [
   { is: 'all is well', type: 'Ready', want: ['True', 'Ready', 'the policy is in mode enforce'] },
@@ -95,15 +102,27 @@ const cases: readonly Case[] = [
   },
   {
     is: 'one is not ready',
-    seen: { exchangers: [{ name: 'relay', ready: false, verified: false, message: 'no STARTTLS' }] },
+    seen: { exchangers: [unready('relay', 'no STARTTLS')] },
     type: 'ExchangerReady',
     want: ['False', 'ExchangerNotReady', 'relay: no STARTTLS'],
   },
   {
     is: 'one is not ready: its hosts are not verified either',
-    seen: { exchangers: [{ name: 'relay', ready: false, verified: false, message: 'no STARTTLS' }] },
+    seen: { exchangers: [unready('relay', 'no STARTTLS')] },
     type: 'StartTLSVerified',
     want: ['False', 'ExchangerNotReady', 'relay: no STARTTLS'],
+  },
+  {
+    is: 'ready for DANE senders alone',
+    seen: { exchangers: [daneOnly] },
+    type: 'ExchangerReady',
+    want: ['True', 'Ready', 'every exchanger is ready'],
+  },
+  {
+    is: 'ready for DANE senders alone: others would not get through',
+    seen: { exchangers: [daneOnly] },
+    type: 'StartTLSVerified',
+    want: ['False', 'CertificateNotTrusted', 'mx: only DANE vouches for it'],
   },
   {
     is: 'everywhere',
@@ -232,7 +251,7 @@ describe('what comes next', () => {
   });
   test('says what keeps it from being promoted', () => {
     const state = { ...testing, testingSince: now - 99 * day };
-    const exchangers = [{ name: 'mx', ready: false, verified: false, message: 'mx1.example.com offers no STARTTLS' }];
+    const exchangers = [unready('mx', 'mx1.example.com offers no STARTTLS')];
     expect(next({ state, exchangers })[0]?.what).toBe(
       'promote the policy from testing to enforce: once this is right: mx1.example.com offers no STARTTLS',
     );

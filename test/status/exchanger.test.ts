@@ -44,6 +44,9 @@ const pkix = (verdict: 'NameMismatch' | 'Expired' | 'NotYetValid' | 'Untrusted' 
   chain: [sent(digest('c'))],
   pkix: { verdict, detail: `it is ${verdict}` },
 });
+const selfSigned: Partial<ObservedExchanger> = {
+  certificate: { ...world().certificate, issuer: { name: 'ca', kind: 'selfSigned' } },
+};
 const secured = (verdict: 'Insecure' | 'Bogus' | 'Unknown'): Partial<ObservedExchanger> => ({
   hosts: [
     host({
@@ -256,13 +259,23 @@ const cases: readonly Case[] = [
     want: ['False', 'CertificateNotTrusted', 'IncompleteChain'],
   },
   {
-    is: 'signed by itself on purpose',
-    seen: {
-      ...probed(pkix('Untrusted')),
-      certificate: { ...world().certificate, issuer: { name: 'ca', kind: 'selfSigned' } },
-    },
+    is: 'signed by itself on purpose, for DANE',
+    seen: { ...probed(pkix('Untrusted')), ...selfSigned },
     type: 'StartTLSVerified',
-    want: ['True', 'STARTTLSVerified', 'every address'],
+    want: ['True', 'CertificateNotTrusted', 'only DANE vouches for'],
+  },
+  {
+    is: 'signed by itself on purpose, and that keeps it from nothing',
+    seen: { ...probed(pkix('Untrusted')), ...selfSigned },
+    type: 'Ready',
+    want: ['True', 'Ready', 'verified channel'],
+  },
+  {
+    is: 'signed by itself, and DANE is off: nobody can verify it',
+    seen: { ...probed(pkix('Untrusted')), ...selfSigned },
+    wish: { dane: { mode: 'Off', ttlSeconds: 60 } },
+    type: 'StartTLSVerified',
+    want: ['False', 'CertificateNotTrusted', 'MTA-STS will not deliver'],
   },
   {
     is: 'unsigned zones do not keep it from being ready',
