@@ -5,7 +5,7 @@ import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
 import { desiredDomain, type DesiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
-import { resolveIssuer, resolveZone } from '../desired/references.ts';
+import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { observeDomain } from '../observe/domain.ts';
@@ -31,11 +31,13 @@ export async function reconcileDomain(world: World, namespace: string, name: str
 
 async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   const domain = checkedName(mailDomain);
-  await world.claims.hold('domain', domain, claimantOf(mailDomain));
   const stored = await world.store.load('domain', domain);
+  const grant = grantOf(world, mailDomain, domain, stored);
+  // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
+  await world.claims.hold('domain', domain, claimantOf(mailDomain));
   // The cache shows it in a moment, and that brings us back.
   if ((await ensureExchanger(world, mailDomain)) === 'Written') return { requeueAfterMs: 1000 };
-  const { desired, exchangers } = desire(world, mailDomain, domain, stored);
+  const { desired, exchangers } = desire(world, mailDomain, domain, grant, stored);
   const observed = await observeDomain(world, desired, stored, {
     exchangers,
     providerRef: mailDomain.spec.dnsProviderRef?.name,
@@ -67,36 +69,44 @@ function checkedName(mailDomain: MailDomain): string {
   throw stall(reasonOf(problems) ?? 'InvalidDomain', problems.map((problem) => problem.message).join('; '));
 }
 
+type Remembered = Loaded<DomainState> | undefined;
+
+/** The zone that carries the domain's records. @throws MailsealError with the reference that leads nowhere. */
+function grantOf(world: World, { spec, metadata }: MailDomain, domain: string, stored: Remembered): ZoneGrant {
+  const grant = resolveZone(world.cache.providers(), {
+    name: domain,
+    namespace: metadata.namespace ?? '',
+    ref: spec.dnsProviderRef?.name,
+    remembered: stored?.state.applied[0]?.provider,
+  });
+  if (!grant.ok) throw stall(grant.reason, grant.message);
+  return grant.value;
+}
+
 interface Desire {
   readonly desired: DesiredDomain;
   readonly exchangers: readonly ObservedExchangerRef[];
 }
 
-/** @throws MailsealError with the reference that leads nowhere. */
-function desire(world: World, mailDomain: MailDomain, domain: string, stored: Loaded<DomainState> | undefined): Desire {
-  const { spec } = mailDomain;
-  const namespace = mailDomain.metadata.namespace ?? '';
+/** Who issues the policy host's certificate. @throws MailsealError with the reference that leads nowhere. */
+function issuerOf(world: World, { spec }: MailDomain, domain: string, stored: Remembered): string {
   const ref = spec.mtaSts?.issuerRef?.name ?? spec.mx?.certificate?.issuerRef?.name;
   const issuer = resolveIssuer(world.cache.issuers(), { ref, remembered: stored?.state.issuer });
   if (!issuer.ok) throw stall(issuer.reason, issuer.message);
-  if (issuer.value.spec.selfSigned !== undefined) {
-    const name = issuer.value.metadata.name;
-    throw stall(
-      'IssuerNotFound',
-      `CertificateIssuer ${name} signs for itself, and no sender would trust it for mta-sts.${domain}: name an acme issuer in spec.mtaSts.issuerRef`,
-    );
-  }
-  const remembered = stored?.state.applied[0]?.provider;
-  const grant = resolveZone(world.cache.providers(), {
-    name: domain,
-    namespace,
-    ref: spec.dnsProviderRef?.name,
-    remembered,
-  });
-  if (!grant.ok) throw stall(grant.reason, grant.message);
+  const { name } = issuer.value.metadata;
+  if (issuer.value.spec.selfSigned === undefined) return name;
+  throw stall(
+    'IssuerNotFound',
+    `CertificateIssuer ${name} signs for itself, and no sender would trust it for mta-sts.${domain}: name an acme issuer in spec.mtaSts.issuerRef`,
+  );
+}
+
+/** @throws MailsealError with the reference that leads nowhere. */
+function desire(world: World, mailDomain: MailDomain, domain: string, grant: ZoneGrant, stored: Remembered): Desire {
+  const namespace = mailDomain.metadata.namespace ?? '';
   const found = refsOf(mailDomain).map((reference) => lookUp(world, namespace, reference));
   const hosts = found.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
-  const resolved = { domain, grant: grant.value, issuer: issuer.value.metadata.name, hosts };
+  const resolved = { domain, grant, issuer: issuerOf(world, mailDomain, domain, stored), hosts };
   return { desired: desiredDomain(mailDomain, resolved), exchangers: found.map(readinessOf) };
 }
 
