@@ -1,20 +1,20 @@
-import { canonical } from '../api/canonical.ts';
-import { apiVersion, type MailDomain, type MailExchanger } from '../api/types.ts';
+import type { MailDomain, MailExchanger } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
-import { desiredDomain, type DesiredDomain } from '../desired/domain.ts';
+import { desiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { observeDomain } from '../observe/domain.ts';
-import { type ObservedExchangerRef, planDomain } from '../plan/domain.ts';
+import { planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { ensureExchanger } from './own-exchanger.ts';
 
 const stall = (reason: MailsealError['reason'], message: string): MailsealError =>
   new MailsealError(reason, message, { kind: 'Stalled' });
@@ -35,11 +35,13 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   const grant = grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
   await world.claims.hold('domain', domain, claimantOf(mailDomain));
-  // The cache shows it in a moment, and that brings us back.
-  if ((await ensureExchanger(world, mailDomain)) === 'Written') return { requeueAfterMs: 1000 };
-  const { desired, exchangers } = desire(world, mailDomain, domain, grant, stored);
+  const own = await ensureExchanger(world, mailDomain);
+  const issuer = issuerOf(world, mailDomain, domain, stored);
+  const found = own === undefined ? lookUpAll(world, mailDomain) : [own];
+  const hosts = found.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
+  const desired = desiredDomain(mailDomain, { domain, grant, issuer, hosts });
   const observed = await observeDomain(world, desired, stored, {
-    exchangers,
+    exchangers: found.map(readinessOf),
     providerRef: mailDomain.spec.dnsProviderRef?.name,
     settling: world.pace.isSettling(labelOf(mailDomain)),
   });
@@ -83,11 +85,6 @@ function grantOf(world: World, { spec, metadata }: MailDomain, domain: string, s
   return grant.value;
 }
 
-interface Desire {
-  readonly desired: DesiredDomain;
-  readonly exchangers: readonly ObservedExchangerRef[];
-}
-
 /** Who issues the policy host's certificate. @throws MailsealError with the reference that leads nowhere. */
 function issuerOf(world: World, { spec }: MailDomain, domain: string, stored: Remembered): string {
   const ref = spec.mtaSts?.issuerRef?.name ?? spec.mx?.certificate?.issuerRef?.name;
@@ -101,27 +98,16 @@ function issuerOf(world: World, { spec }: MailDomain, domain: string, stored: Re
   );
 }
 
-/** @throws MailsealError with the reference that leads nowhere. */
-function desire(world: World, mailDomain: MailDomain, domain: string, grant: ZoneGrant, stored: Remembered): Desire {
-  const namespace = mailDomain.metadata.namespace ?? '';
-  const found = refsOf(mailDomain).map((reference) => lookUp(world, namespace, reference));
-  const hosts = found.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
-  const resolved = { domain, grant, issuer: issuerOf(world, mailDomain, domain, stored), hosts };
-  return { desired: desiredDomain(mailDomain, resolved), exchangers: found.map(readinessOf) };
+/** The exchangers that the domain refers to. */
+function lookUpAll(world: World, { spec, metadata }: MailDomain): readonly MailExchanger[] {
+  const from = metadata.namespace ?? '';
+  return (spec.exchangerRefs ?? []).map(({ name, namespace }) =>
+    lookUp(world, from, { name, namespace: namespace ?? from }),
+  );
 }
 
-interface ExchangerRef {
-  readonly name: string;
-  readonly namespace: string;
-}
-
-function refsOf({ spec, metadata }: MailDomain): readonly ExchangerRef[] {
-  const own = metadata.namespace ?? '';
-  if (spec.exchangerRefs === undefined) return [{ name: metadata.name, namespace: own }];
-  return spec.exchangerRefs.map(({ name, namespace }) => ({ name, namespace: namespace ?? own }));
-}
-
-function lookUp(world: World, from: string, { name, namespace }: ExchangerRef): MailExchanger {
+function lookUp(world: World, from: string, at: { readonly name: string; readonly namespace: string }): MailExchanger {
+  const { name, namespace } = at;
   const exchanger = world.cache.exchanger(namespace, name);
   const allowed = namespace === from || (exchanger?.spec.allowedNamespaces?.names.includes(from) ?? false);
   if (!allowed) {
@@ -134,45 +120,6 @@ function lookUp(world: World, from: string, { name, namespace }: ExchangerRef): 
   if (exchanger === undefined)
     throw new MailsealError('ExchangerNotFound', `the MailExchanger ${name} does not exist (yet)`);
   return exchanger;
-}
-
-/** A domain that lists its hosts itself has an exchanger of its own name, which follows what it says. */
-async function ensureExchanger(world: World, mailDomain: MailDomain): Promise<'Standing' | 'Written'> {
-  const { mx, dnsProviderRef, suspend } = mailDomain.spec;
-  if (mx === undefined) return 'Standing';
-  const { name, namespace = '', uid = '' } = mailDomain.metadata;
-  const spec: MailExchanger['spec'] = {
-    hosts: mx.hosts,
-    ...(mx.certificate === undefined ? {} : { certificate: mx.certificate }),
-    ...(mx.dane === undefined ? {} : { dane: mx.dane }),
-    ...(dnsProviderRef === undefined ? {} : { dnsProviderRef }),
-    ...(suspend === undefined ? {} : { suspend }),
-  };
-  const existing = world.cache.exchanger(namespace, name);
-  const owned = existing?.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
-  if (existing !== undefined && !owned) {
-    throw stall(
-      'Conflict',
-      `spec.mx needs a MailExchanger named ${name} of its own, but another one has that name: refer to it in spec.exchangerRefs, or rename one of them`,
-    );
-  }
-  if (existing !== undefined && canonical(existing.spec) === canonical(spec)) return 'Standing';
-  await world.kube.apply<MailExchanger>(
-    {
-      apiVersion,
-      kind: 'MailExchanger',
-      metadata: {
-        name,
-        namespace,
-        labels: { 'app.kubernetes.io/managed-by': 'mailseal' },
-        finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
-        ownerReferences: [{ apiVersion, kind: 'MailDomain', name: mailDomain.metadata.name, uid, controller: true }],
-      },
-      spec,
-    },
-    { fieldManager: 'mailseal/exchanger' },
-  );
-  return 'Written';
 }
 
 /**

@@ -50,6 +50,7 @@ async function create(namespace: string, spec: Partial<MailDomain['spec']> = {})
 }
 const stalled = (namespace: string) =>
   conditionOf(world.cache.domain(namespace, 'example')?.status?.conditions, 'Stalled');
+const ready = (namespace: string) => conditionOf(world.cache.domain(namespace, 'example')?.status?.conditions, 'Ready');
 const claims = () => scene.kube.dump().filter(({ metadata }) => metadata.labels?.['mailseal.dev/claim'] === 'domain');
 
 async function look(namespace: string, times = 1): Promise<void> {
@@ -83,5 +84,86 @@ describe('who has not been given the zone', () => {
     await look('other', 2);
     expect(stalled('other')).toMatchObject({ reason: 'Conflict' });
     expect(world.cache.exchanger('other', 'example')).toBeUndefined();
+  });
+});
+
+describe('the exchanger that a domain makes', () => {
+  const made = (): MailExchanger => {
+    const object = world.cache.exchanger('mail', 'example');
+    if (object === undefined) throw new Error('there is none');
+    return object;
+  };
+  const applied = (): number =>
+    scene.kube.calls.filter(({ verb, fieldManager }) => verb === 'apply' && fieldManager === 'mailseal/exchanger')
+      .length;
+  const edit = async (change: Partial<MailExchanger['spec']>): Promise<void> => {
+    await scene.kube.replace({ ...made(), spec: { ...made().spec, ...change } });
+  };
+  const edited = async (spec: MailDomain['spec']): Promise<void> => {
+    const domain = world.cache.domain('mail', 'example');
+    if (domain !== undefined) await scene.kube.replace({ ...domain, spec });
+  };
+  /** Where these domains come to: they have been planned for, but for the CA that does not answer. */
+  const expectPlanned = (): void => expect(ready('mail')).toMatchObject({ reason: 'ACMEUnavailable' });
+
+  test('is made once, and the domain is looked at in the same look', async () => {
+    await create('mail');
+    await look('mail');
+    expectPlanned();
+    await look('mail', 3);
+    expect(applied()).toBe(1);
+    expect(made().spec).toEqual({ hosts: ['mx1.example.com'] });
+  });
+
+  test.each<readonly [string, Partial<MailExchanger['spec']>]>([
+    ['who may refer to it', { allowedNamespaces: { names: ['customers'] } }],
+    ['a field that the domain could name and does not', { dane: { mode: 'Off' } }],
+    ['a part of a field that the domain names', { certificate: { secretName: 'tls', dnsNames: ['mail.example.com'] } }],
+    ['a further host', { hosts: ['mx1.example.com', 'mx2.example.com'] }],
+  ])('keeps what someone adds to it, and the domain goes on: %s', async (_, change) => {
+    await create('mail', { mx: { hosts: ['mx1.example.com'], certificate: { secretName: 'tls' } } });
+    await look('mail');
+    await edit(change);
+    await look('mail', 3);
+    expect(made().spec).toMatchObject(change);
+    expect(applied()).toBe(1);
+    expectPlanned();
+  });
+
+  test('gets back what the domain says where someone changed that', async () => {
+    await create('mail', { mx: { hosts: ['mx1.example.com'], certificate: { secretName: 'tls' } } });
+    await look('mail');
+    await edit({ certificate: { secretName: 'theirs' } });
+    await look('mail', 3);
+    expect(made().spec.certificate).toEqual({ secretName: 'tls' });
+    expect(applied()).toBe(2);
+  });
+
+  test('follows the domain, also where that no longer names a field', async () => {
+    await create('mail', { suspend: true });
+    await look('mail');
+    expect(made().spec.suspend).toBe(true);
+    await edit({ allowedNamespaces: { names: ['customers'] } });
+    await edited({
+      domain: 'example.com',
+      mx: { hosts: ['mx2.example.com'] },
+      mtaSts: { issuerRef: { name: 'silent' } },
+    });
+    await look('mail', 3);
+    expect(made().spec).toEqual({ hosts: ['mx2.example.com'], allowedNamespaces: { names: ['customers'] } });
+    expect(applied()).toBe(2);
+  });
+
+  test('is never taken over from someone else', async () => {
+    await scene.kube.create<MailExchanger>({
+      apiVersion,
+      kind: 'MailExchanger',
+      metadata: { name: 'example', namespace: 'mail' },
+      spec: { hosts: ['theirs.example.com'] },
+    });
+    await create('mail');
+    await look('mail', 2);
+    expect(stalled('mail')).toMatchObject({ reason: 'Conflict' });
+    expect(applied()).toBe(0);
   });
 });

@@ -1,0 +1,75 @@
+/** The MailExchanger that a domain which lists its hosts itself has of its own, under its own name. */
+import { createHash } from 'node:crypto';
+import { canonical } from '../api/canonical.ts';
+import { apiVersion, type MailDomain, type MailExchanger } from '../api/types.ts';
+import { MailsealError } from '../errors.ts';
+import type { World } from '../world.ts';
+import { finalizer } from './common.ts';
+
+/** Digest of what the domain last asked for: tells a field that it no longer names from one that is someone else's. */
+const askedAnnotation = 'mailseal.dev/made-from';
+
+/** What the domain says of its exchanger; every other field of it is left to whoever wrote it. */
+function specOf({ spec: { mx, dnsProviderRef, suspend } }: MailDomain): MailExchanger['spec'] | undefined {
+  if (mx === undefined) return undefined;
+  return {
+    hosts: mx.hosts,
+    ...(mx.certificate === undefined ? {} : { certificate: mx.certificate }),
+    ...(mx.dane === undefined ? {} : { dane: mx.dane }),
+    ...(dnsProviderRef === undefined ? {} : { dnsProviderRef }),
+    ...(suspend === undefined ? {} : { suspend }),
+  };
+}
+
+const digestOf = (spec: MailExchanger['spec']): string =>
+  createHash('sha256').update(canonical(spec)).digest('hex').slice(0, 16);
+
+/** Everything in `wanted` stands in `live`; what others added beside it does not count. Lists of these kinds are sets. */
+function holds(live: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted)) {
+    const standing = new Set(Array.isArray(live) ? live.map(canonical) : []);
+    return wanted.every((item) => standing.has(canonical(item)));
+  }
+  if (typeof wanted !== 'object' || wanted === null) return live === wanted;
+  if (typeof live !== 'object' || live === null) return false;
+  const fields = new Map<string, unknown>(Object.entries(live));
+  return Object.entries(wanted).every(([name, inner]) => holds(fields.get(name), inner));
+}
+
+/**
+ * The domain's own exchanger, made or brought up to what the domain says where it differs; undefined where the domain
+ * refers to others.
+ * @throws MailsealError `Conflict` where another object has its name.
+ */
+export async function ensureExchanger(world: World, mailDomain: MailDomain): Promise<MailExchanger | undefined> {
+  const spec = specOf(mailDomain);
+  if (spec === undefined) return undefined;
+  const { name, namespace = '', uid = '' } = mailDomain.metadata;
+  const existing = world.cache.exchanger(namespace, name);
+  const owned = existing?.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
+  if (existing !== undefined && !owned) {
+    throw new MailsealError(
+      'Conflict',
+      `spec.mx needs a MailExchanger named ${name} of its own, but another one has that name: refer to it in spec.exchangerRefs, or rename one of them`,
+      { kind: 'Stalled' },
+    );
+  }
+  const asked = digestOf(spec);
+  if (existing?.metadata.annotations?.[askedAnnotation] === asked && holds(existing.spec, spec)) return existing;
+  return world.kube.apply<MailExchanger>(
+    {
+      apiVersion,
+      kind: 'MailExchanger',
+      metadata: {
+        name,
+        namespace,
+        labels: { 'app.kubernetes.io/managed-by': 'mailseal' },
+        annotations: { [askedAnnotation]: asked },
+        finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
+        ownerReferences: [{ apiVersion, kind: 'MailDomain', name, uid, controller: true }],
+      },
+      spec,
+    },
+    { fieldManager: 'mailseal/exchanger' },
+  );
+}
