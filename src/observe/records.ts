@@ -20,12 +20,17 @@ export interface RecordObserver {
   readonly authorities: Authorities;
 }
 
-const views = async (world: RecordObserver, sought: Sought, live: RecordSet | undefined): Promise<RecordView> => {
+type Live = ReadonlyMap<string, RecordSet>;
+
+const views = async (world: RecordObserver, sought: Sought, all: Live): Promise<RecordView> => {
+  const live = all.get(recordKey(sought));
   if (live === undefined) {
+    const alias = all.get(recordKey({ name: sought.name, type: 'CNAME' }))?.values[0];
     const synthesised =
       sought.host === undefined ? false : await isSynthesised(world.authorities, sought.zone, sought.host);
     return {
       live,
+      alias,
       servers: undefined,
       outside: undefined,
       inside: undefined,
@@ -54,14 +59,28 @@ async function negativeTtl(world: RecordObserver, { zone, name, type }: Sought):
   return Math.max(0, ...answers.map(({ answer }) => answer.ttl));
 }
 
+/** Within one look every question is put to the name servers once: names of one host share most of theirs. */
+function askedOnce(authorities: Authorities): Authorities {
+  const asked = new Map<string, ReturnType<Authorities['lookupAll']>>();
+  return {
+    lookupAll: (zone, name, type) => {
+      const key = `${zone} ${name} ${type}`;
+      const answers = asked.get(key) ?? authorities.lookupAll(zone, name, type);
+      asked.set(key, answers);
+      return answers;
+    },
+  };
+}
+
 /** What stands at each name: in the provider's eyes, at all authoritative servers, and from outside. */
 export async function observeRecords(
   world: RecordObserver,
   sought: readonly Sought[],
 ): Promise<ReadonlyMap<string, RecordView>> {
   const live = await listLive(world, sought);
+  const once: RecordObserver = { ...world, authorities: askedOnce(world.authorities) };
   const seen = await Promise.all(
-    sought.map(async (entry) => [recordKey(entry), await views(world, entry, live.get(recordKey(entry)))] as const),
+    sought.map(async (entry) => [recordKey(entry), await views(once, entry, live)] as const),
   );
   return new Map(seen);
 }
@@ -70,7 +89,7 @@ export async function observeRecords(
 export async function listLive(
   world: Pick<RecordObserver, 'providerOf'>,
   sought: readonly { readonly provider: string; readonly zone: string; readonly name: string }[],
-): Promise<ReadonlyMap<string, RecordSet>> {
+): Promise<Live> {
   const byZone = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const lists = await Promise.all(
     [...byZone.values()].map(async (group) => {

@@ -70,6 +70,10 @@ export function refusal(
 ): RecordProblem | undefined {
   const { live } = view;
   const record = recordKey(wanted);
+  if (live === undefined && view.alias !== undefined) {
+    const message = `${wanted.name} is a CNAME to ${view.alias}, which is not ours and leaves no room for ${wanted.type}. Nothing was written; remove the CNAME, and Mailseal publishes its own record there`;
+    return { record, reason: 'ForeignRecord', message };
+  }
   if (live === undefined) {
     const below = refusalBelow(wanted.name, view.synthesised);
     return below && { record, ...below };

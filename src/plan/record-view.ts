@@ -16,6 +16,8 @@ export interface WantedSet extends RecordSet {
 export interface RecordView {
   /** In the provider's own eyes; `undefined`: nothing of that type stands there. */
   readonly live: RecordSet | undefined;
+  /** Where a CNAME at the name leads: nothing else can stand beside it (RFC 1034 §3.6.2). */
+  readonly alias?: string | undefined;
   /** All authoritative servers show the wanted set; undefined where it was not asked. */
   readonly servers: { readonly ok: true } | { readonly ok: false; readonly why: string } | undefined;
   readonly outside: Answer | undefined;

@@ -2,8 +2,8 @@ import { firstConditions, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
 import type { Condition } from '../api/types.ts';
 import { applyChanges, isLostRace } from '../apply/apply.ts';
-import { MailsealError } from '../errors.ts';
-import { KubeError } from '../kube/error.ts';
+import { MailsealError, messageOf } from '../errors.ts';
+import { hasReason, KubeError } from '../kube/error.ts';
 import { addFinalizer } from '../kube/finalizers.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Trouble, summarise } from '../status/findings.ts';
@@ -11,8 +11,6 @@ import type { Change, Wait } from '../plan/change.ts';
 import type { Result, World } from '../world.ts';
 
 export const finalizer = 'mailseal.dev/finalizer';
-/** Someone else wrote first: what stands now is seen in a moment. */
-const lostRaceMs = 200;
 
 type Reconciled = KubeObject & {
   readonly status?: { readonly conditions?: readonly Condition[]; readonly observedGeneration?: number };
@@ -42,17 +40,41 @@ export async function reconcile(world: World, object: Reconciled, { end, look }:
     await begin(world, object);
     return await look();
   } catch (error) {
-    const trouble = troubleOf(error);
-    if (trouble === undefined) return lostRace(world, label);
-    world.log.warn('reconcile failed', { object: label, reason: trouble.reason, problem: trouble.message });
-    const statusDueMs = await reportTrouble(world, object, trouble);
-    return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
+    return miss(world, object, error, (trouble) => reportTrouble(world, object, trouble));
   }
 }
 
-/** A race that is lost again and again is run ever more slowly. */
-const lostRace = (world: World, label: string): Result =>
-  world.pace.next(label, { waits: [{ why: 'someone else wrote first', forMs: lostRaceMs }] });
+/** What becomes of a look that failed: said in the status, but for a race that may be won the next time. */
+async function miss(
+  world: World,
+  object: Reconciled,
+  error: unknown,
+  report: (trouble: Trouble) => Promise<number | undefined>,
+): Promise<Result> {
+  const label = labelOf(object);
+  const trouble = troubleOf(error);
+  if (trouble === undefined) {
+    const result = world.pace.lost(label);
+    const why = world.pace.isLosing(label) ? raceTrouble(error) : undefined;
+    if (why !== undefined) await report(why);
+    return result;
+  }
+  world.log.warn('reconcile failed', { object: label, reason: trouble.reason, problem: trouble.message });
+  const statusDueMs = await report(trouble);
+  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
+}
+
+/** Races that are always lost are not races: something answers otherwise than it shows. */
+function raceTrouble(error: unknown): Trouble | undefined {
+  if (error instanceof MailsealError) {
+    const message = `again and again the name servers refuse a change, as if someone else had just made another: ${error.message}. See who else writes these records`;
+    return { kind: 'Retry', reason: error.reason, message };
+  }
+  // Whoever no longer leads says nothing of the object.
+  if (hasReason(error, 'NotLeader')) return undefined;
+  const message = `again and again someone else writes the same objects in Kubernetes first: ${messageOf(error)}`;
+  return { kind: 'Retry', reason: 'KubernetesUnavailable', message };
+}
 
 /** What a plan asks for, and how the object's status tells of it. */
 export interface Course {
@@ -69,22 +91,19 @@ export interface Course {
 /** Makes the changes of a plan, reports, and says when to look again. */
 export async function carryOut(world: World, object: Reconciled, course: Course): Promise<Result> {
   const label = labelOf(object);
-  let trouble: Trouble | undefined;
-  let wait = 0;
-  let made = 0;
+  const report = (trouble: Trouble | undefined): Promise<number | undefined> => {
+    const { status, conditions } = course.report(trouble);
+    announce(world, object, conditions);
+    return world.statusWriter.write(object, { ...status, ...requested(object) }, conditions);
+  };
+  let made: number;
   try {
-    const applicant = { owner: label, resourceVersion: course.resourceVersion };
-    ({ made } = await applyChanges(world, applicant, course.changes));
+    ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, course.changes));
   } catch (error) {
-    trouble = troubleOf(error);
-    if (trouble === undefined) return lostRace(world, label);
-    wait = retryAfterMs(error);
-    world.log.warn('a change failed', { object: label, reason: trouble.reason, problem: trouble.message });
+    return miss(world, object, error, report);
   }
-  const { status, conditions } = course.report(trouble);
-  announce(world, object, conditions);
-  const statusDueMs = await world.statusWriter.write(object, { ...status, ...requested(object) }, conditions);
-  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: wait, made, waits: course.waits });
+  const statusDueMs = await report(undefined);
+  return world.pace.next(label, { statusDueMs, made, waits: course.waits });
 }
 
 /** Before the first external write: `Ready=Unknown`, for whoever looks, and the finalizer. */

@@ -15,6 +15,10 @@ const againMs = 50;
 /** So many looks in vain are taken at the pace that the waits ask for; then each takes a quarter longer than the last. */
 const patientLooks = 20;
 const longestVainMs = 60 * second;
+/** Someone else wrote first: what stands now is seen in a moment. */
+const lostRaceMs = 200;
+/** So many races lost in a row are bad luck; more are something that a human should hear of. */
+const patientRaces = 5;
 
 /**
  * Milliseconds since 1970 at which someone last asked for a fresh look, by `mailseal.dev/requested-at`; 0 for never, and
@@ -39,6 +43,10 @@ export interface Pace {
       readonly waits?: readonly Wait[];
     },
   ) => Result;
+  /** Someone else wrote first; ever more slowly where that happens again and again. */
+  readonly lost: (object: string) => Result;
+  /** More races were lost in a row than bad luck explains. */
+  readonly isLosing: (object: string) => boolean;
   /** It was looked at in vain only a few times since its last change. */
   readonly isSettling: (object: string) => boolean;
   readonly forget: (object: string) => void;
@@ -46,14 +54,20 @@ export interface Pace {
 
 export function createPace(): Pace {
   const vain = new Map<string, number>();
+  const races = new Map<string, number>();
+  const count = (of: Map<string, number>, object: string): number => {
+    const times = (of.get(object) ?? 0) + 1;
+    of.set(object, times);
+    return times;
+  };
   return {
     next: (object, { trouble, retryAfterMs = 0, made = 0, waits = [], statusDueMs = steadyMs }) => {
+      races.delete(object);
       if (trouble === undefined && made > 0) {
         vain.delete(object);
         return { requeueAfterMs: againMs };
       }
-      const looks = (vain.get(object) ?? 0) + 1;
-      vain.set(object, looks);
+      const looks = count(vain, object);
       const slower = 1.25 ** Math.max(0, looks - patientLooks);
       const least = (ms: number): number => Math.max(ms, Math.min(ms * slower, longestVainMs));
       const pause =
@@ -66,7 +80,15 @@ export function createPace(): Pace {
       // A status that is due is no reason to ask a peer earlier than it wants.
       return { requeueAfterMs: Math.max(againMs, retryAfterMs, Math.min(pause, statusDueMs)) };
     },
+    lost: (object) => {
+      const slower = 1.25 ** Math.max(0, count(races, object) - patientLooks);
+      return { requeueAfterMs: Math.min(lostRaceMs * slower, longestVainMs) };
+    },
+    isLosing: (object) => (races.get(object) ?? 0) > patientRaces,
     isSettling: (object) => (vain.get(object) ?? 0) < patientLooks,
-    forget: (object) => void vain.delete(object),
+    forget: (object) => {
+      vain.delete(object);
+      races.delete(object);
+    },
   };
 }

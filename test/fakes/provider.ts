@@ -17,10 +17,20 @@ function keyOf(name: string, type: string): string {
   return `${name} ${type}`;
 }
 
-/** A provider in memory that compares `before` with what stands and makes all changes of a call or none. */
+/** Whether a CNAME would stand beside something else at a name (RFC 1034 §3.6.2). */
+function crowded(sets: ReadonlyMap<string, RecordSet>): string | undefined {
+  const aliases = [...sets.values()].filter(({ type }) => type === 'CNAME').map(({ name }) => name);
+  return aliases.find((alias) => [...sets.values()].filter(({ name }) => name === alias).length > 1);
+}
+
+/**
+ * A provider in memory that compares `before` with what stands and makes all changes of a call or none. As real
+ * servers, it lets nothing stand beside a CNAME; `longestTtl` (seconds) is what it cuts longer TTLs down to.
+ */
 export function fakeProvider(
   zones: Readonly<Record<string, readonly RecordSet[]>>,
   capabilities: Partial<Capabilities> = {},
+  { longestTtl = Number.POSITIVE_INFINITY }: { readonly longestTtl?: number } = {},
 ): FakeProvider {
   const content = new Map(
     Object.entries(zones).map(([zone, sets]) => [zone, new Map(sets.map((set) => [keyOf(set.name, set.type), set]))]),
@@ -55,10 +65,14 @@ export function fakeProvider(
       const sets = zoneOf(zone);
       const changed = changes.find((change) => !holds(sets, change));
       if (changed !== undefined) throw new MailsealError('RecordChanged', `${changed.name} has changed`);
+      const next = new Map(sets);
       for (const { name, type, after } of changes) {
-        if (after === undefined) sets.delete(keyOf(name, type));
-        else sets.set(keyOf(name, type), after);
+        if (after === undefined) next.delete(keyOf(name, type));
+        else next.set(keyOf(name, type), { ...after, ttl: Math.min(after.ttl, longestTtl) });
       }
+      const alias = crowded(next);
+      if (alias !== undefined) throw new MailsealError('RecordChanged', `a CNAME stands at ${alias}`);
+      content.set(zone, next);
       applied.push(changes);
     },
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { observeRecords, type Sought } from '../../src/observe/records.ts';
-import { fakeProvider } from '../fakes/provider.ts';
+import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
 import { txt } from '../plan/cases.ts';
 
@@ -24,8 +24,9 @@ async function view(given: {
   readonly outside?: FakeWorld;
   readonly inside?: FakeWorld;
   readonly sought?: Partial<Sought>;
+  readonly provider?: FakeProvider;
 }) {
-  const provider = fakeProvider({ 'example.com': given.stands ? [ours] : [] });
+  const provider = given.provider ?? fakeProvider({ 'example.com': given.stands ? [ours] : [] });
   const observer = {
     providerOf: async () => provider,
     outside: fakeResolver(given.outside ?? world()),
@@ -73,6 +74,18 @@ describe('a set that does not stand', () => {
       servers: undefined,
       synthesised,
     });
+  });
+
+  test('comes with the CNAME that stands in its place', async () => {
+    const servers = { 'ns1 192.0.2.1': world() };
+    const provider = fakeProvider({
+      'example.com': [{ name, type: 'CNAME', ttl: 300, values: ['_mta-sts.hosted.example.net'] }],
+    });
+    expect(await view({ stands: false, servers, provider })).toMatchObject({
+      live: undefined,
+      alias: '_mta-sts.hosted.example.net',
+    });
+    expect((await view({ stands: false, servers }))?.alias).toBeUndefined();
   });
 
   test('comes with the longest time for which its absence may be cached', async () => {

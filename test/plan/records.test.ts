@@ -120,6 +120,16 @@ describe('a set that is wanted', () => {
       refused: 'WildcardSynthesised',
     },
     {
+      is: 'is not written where a CNAME stands, whatever a wildcard does',
+      given: { wanted: wanted(ours), view: seen(undefined, { alias: 'hosted.example.net', synthesised: 'Unknown' }) },
+      refused: 'ForeignRecord',
+    },
+    {
+      is: 'of ours in whose place someone put a CNAME is given up to them until it goes',
+      given: { wanted: wanted(ours), applied: applied(ours), view: seen(undefined, { alias: 'hosted.example.net' }) },
+      refused: 'ForeignRecord',
+    },
+    {
       is: 'is not written while nobody knows whether a wildcard makes its name',
       given: { wanted: wanted(ours), view: seen(undefined, { synthesised: 'Unknown' }) },
       refused: 'DNSUnknown',

@@ -92,6 +92,37 @@ test('a race that is lost for ever is run ever more slowly', async () => {
   for (let n = 0; n < 60; n += 1) pauses.push((await look(losing)).requeueAfterMs ?? 0);
   expect(pauses[0]).toBe(200);
   expect(pauses.at(-1)).toBe(60_000);
+  expect(condition('Ready')).toMatchObject({ status: 'False', reason: 'KubernetesUnavailable' });
+});
+
+test('a race that is lost a few times is not worth a word', async () => {
+  const world = await runUntil(scene, () => condition('Ready')?.status === 'True');
+  const losing: World = {
+    ...world,
+    store: { ...world.store, load: () => Promise.reject(new KubeError(409, 'Conflict', 'x')) },
+  };
+  for (let n = 0; n < 5; n += 1) await look(losing);
+  expect(condition('Ready')).toMatchObject({ status: 'True' });
+});
+
+test('a provider that refuses every change as outdated is reported', async () => {
+  const world = scene.start();
+  const losing: World = {
+    ...world,
+    zoneWriter: { ...world.zoneWriter, submit: () => Promise.reject(new MailsealError('RecordChanged', 'x changed')) },
+  };
+  await runUntil(scene, () => condition('Ready')?.reason === 'RecordChanged', { world: losing });
+  expect(condition('Ready')).toMatchObject({ status: 'False', message: expect.stringContaining('x changed') });
+});
+
+test('a foreign CNAME at a name of ours is said and stays, and ours comes when it goes', async () => {
+  const cname = { name: '_mailseal.mx1.example.com', type: 'CNAME', ttl: 300, values: ['x.example.net'] } as const;
+  scene.provider.setByHand('example.com', cname);
+  const world = await runUntil(scene, () => condition('Stalled')?.reason === 'ForeignRecord');
+  expect(condition('Stalled')?.message).toContain('is a CNAME to x.example.net');
+  expect(scene.provider.sets('example.com')).toContainEqual(cname);
+  scene.provider.setByHand('example.com', { ...cname, values: [] });
+  await runUntil(scene, () => condition('Ready')?.status === 'True', { world });
 });
 
 test('a record that can’t be written stops no renewal, and is said', async () => {
