@@ -78,7 +78,8 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
   const { log, clock } = options;
   const limits = { ...policyLimits, ...options.limits };
   const metrics = createPolicyMetrics();
-  const served = createServed();
+  let mounted = 0;
+  const served = createServed(() => mounted);
   const contexts = createContexts(limits.contexts);
   const problems = new Map<string, number>();
   let ready = false;
@@ -103,6 +104,9 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
   const watch = await watchShards(
     options.shardsDir,
     {
+      onMounted: (count) => {
+        mounted = count;
+      },
       onText: (shard, text) => {
         const taken = served.take(shard, text, clock.now());
         contexts.forget(taken.changed);
@@ -110,6 +114,8 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
         metrics.countReload(taken.used ? 'ok' : 'failed');
         for (const { host, message } of taken.problems)
           log.warn('shard entry not used', { shard, host, problem: message });
+        if (taken.missing.length > 0)
+          log.warn('a shard has lost hosts, which are served on', { shard, hosts: taken.missing.join(' ') });
         log.info('shard read', { shard, used: taken.used, changed: taken.changed.length, hosts: served.size() });
       },
       onFailure: (shard, message) => {

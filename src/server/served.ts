@@ -1,7 +1,7 @@
 /** What a policy pod serves now: the last good entry of every host, whatever becomes of its shard afterwards. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { messageOf } from '../errors.ts';
-import { type HostEntry, parseShard, type ShardProblem } from '../policyshard/shard.ts';
+import { type HostEntry, parseShard, type ShardProblem, shardOf } from '../policyshard/shard.ts';
 
 export interface ServedHost {
   readonly entry: HostEntry;
@@ -16,6 +16,8 @@ interface Taken {
   readonly problems: readonly ShardProblem[];
   /** Hosts that are new, gone or different. */
   readonly changed: readonly string[];
+  /** Hosts that the shard no longer has and that are served on all the same: nobody asked for their removal. */
+  readonly missing: readonly string[];
 }
 
 export interface Served {
@@ -24,9 +26,14 @@ export interface Served {
   readonly size: () => number;
 }
 
-export function createServed(): Served {
+/** @param mounted how many shards there are; they are named 0, 1, … */
+export function createServed(mounted: () => number): Served {
   const shards = new Map<string, ReadonlyMap<string, ServedHost>>();
+  const homeOf = (host: string): string | undefined => (mounted() < 1 ? undefined : String(shardOf(host, mounted())));
+  /** In its own shard is the newest; another may hold a copy from when there were more or fewer shards. */
   const find = (host: string): ServedHost | undefined => {
+    const own = shards.get(homeOf(host) ?? '')?.get(host);
+    if (own !== undefined) return own;
     for (const hosts of shards.values()) {
       const found = hosts.get(host);
       if (found !== undefined) return found;
@@ -35,7 +42,7 @@ export function createServed(): Served {
   };
   const take = (shardName: string, text: string, now: number): Taken => {
     const parsed = parseShard(text);
-    if (parsed.shard === undefined) return { used: false, problems: parsed.problems, changed: [] };
+    if (parsed.shard === undefined) return { used: false, problems: parsed.problems, changed: [], missing: [] };
     const before = shards.get(shardName) ?? new Map<string, ServedHost>();
     const after = new Map<string, ServedHost>();
     const problems = [...parsed.problems];
@@ -57,10 +64,16 @@ export function createServed(): Served {
       }
     }
     for (const { host } of parsed.problems) if (host !== undefined) keep(host);
+    const missing = [...before.keys()].filter((host) => !after.has(host) && !movedHome(host, shardName));
+    for (const host of missing) keep(host);
     shards.set(shardName, after);
-    return { used: true, problems, changed: differences(before, after) };
+    return { used: true, problems, changed: differences(before, after), missing };
   };
-  const size = (): number => [...shards.values()].reduce((sum, hosts) => sum + hosts.size, 0);
+  const movedHome = (host: string, from: string): boolean => {
+    const home = homeOf(host);
+    return home !== undefined && home !== from && shards.get(home)?.has(host) === true;
+  };
+  const size = (): number => new Set([...shards.values()].flatMap((hosts) => [...hosts.keys()])).size;
   return { find, take, size };
 }
 

@@ -12,9 +12,12 @@ export interface ShardReader {
   readonly onText: (shardName: string, text: string) => void;
   /** A shard that is there and can't be read; asked again at the next look. */
   readonly onFailure: (shardName: string, message: string) => void;
+  /** Told at each look, before anything is read: how many shards are mounted, those without a Secret too. */
+  readonly onMounted: (count: number) => void;
 }
 
 export interface ShardWatch {
+  /** Shards that were read. */
   readonly shards: () => number;
   readonly close: () => void;
 }
@@ -62,6 +65,7 @@ export async function watchShards(folder: string, reader: ShardReader, pollMs: n
   const lookAll = async (): Promise<void> => {
     again = false;
     const names = await shardFolders(folder);
+    if (names.length > 0) reader.onMounted(names.length);
     for (const name of names) follow(name);
     for (const name of names) await readOne(name);
     if (again && !closed) await lookAll();

@@ -7,7 +7,7 @@ import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
-import { type HostEntry, revisionOf } from '../../src/policyshard/shard.ts';
+import { type HostEntry, revisionOf, shardOf } from '../../src/policyshard/shard.ts';
 import { type PolicyLimits, type PolicyServer, startPolicyServer } from '../../src/server/policy-server.ts';
 import { waitFor } from '../lab/process.ts';
 import { createAuthority } from './certificates.ts';
@@ -175,7 +175,7 @@ test('a swap of ..data is served at once, also to a connection that was open bef
   open.destroy();
 });
 
-test('a new certificate is presented to the next connection, and a host that is gone is refused', async () => {
+test('a new certificate is presented to the next connection', async () => {
   const renewed = authority.issue([a]);
   await mountShard(join(shardsDir, '0'), { [a]: entryOf(a, policyOf('mx.a.example'), renewed) });
   await waitFor('the new certificate', async () => {
@@ -184,14 +184,35 @@ test('a new certificate is presented to the next connection, and a host that is 
     socket.destroy();
     return pem === renewed.certificate;
   });
+});
+
+test('a host that its shard has lost is served on', async () => {
+  await mountShard(join(shardsDir, '1'), { [b]: entryOf(b, policyOf('mx2.b.example')) });
+  await waitFor('the shard', async () => (await fetchOnce(b)).includes('mx2.b.example'));
   await mountShard(join(shardsDir, '0'), {});
-  await waitFor('the refusal', () =>
-    fetchOnce(a).then(
-      () => false,
-      () => true,
-    ),
-  );
-  expect(await fetchOnce(b)).toContain('mx.b.example');
+  await waitFor('the loss', () => lines.some((line) => line.includes('has lost hosts') && line.includes(a)));
+  expect(await fetchOnce(a)).toContain('mx.a.example');
+  expect(await fetchOnce(bare)).toContain('404');
+});
+
+test('of a host in two shards that is served which lies in its own', async () => {
+  const host = 'mta-sts.moved.example';
+  const pair = authority.issue([host]);
+  const home = shardOf(host, 3);
+  const put = async (shard: number, mx: string): Promise<void> => {
+    const seen = lines.length;
+    await mountShard(join(shardsDir, String(shard)), { [host]: entryOf(host, policyOf(mx), pair) });
+    const read = `"shard":"${shard}"`;
+    await waitFor('the shard', () =>
+      lines.slice(seen).some((line) => line.includes('shard read') && line.includes(read)),
+    );
+  };
+  await put((home + 1) % 3, 'older.example');
+  expect(await fetchOnce(host)).toContain('older.example');
+  await put(home, 'new.example');
+  expect(await fetchOnce(host)).toContain('new.example');
+  await put((home + 2) % 3, 'oldest.example');
+  expect(await fetchOnce(host)).toContain('new.example');
 });
 
 test('a shard that appears later is read', async () => {
