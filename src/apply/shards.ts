@@ -2,24 +2,17 @@ import { messageOf } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { Kube, Ref, SecretObject } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import {
-  emptyShard,
-  type HostEntry,
-  type ParsedShard,
-  parseShard,
-  type Shard,
-  setHost,
-  shardOf,
-} from '../policyshard/shard.ts';
+import { emptyShard, type HostEntry, type ParsedShard, parseShard, type Shard, shardOf } from '../policyshard/shard.ts';
 import { packShard, unpackShard } from '../server/shard-file.ts';
 
 /** The fixed number of Secrets that the policy pods mount, filled by the operator. */
 export interface Shards {
-  /** What the shard Secret holds for a policy host, as of now. */
+  /** What the shard Secret holds for a policy host, as of a few seconds ago at most. */
   readonly read: (host: string) => Promise<HostEntry | undefined>;
   /**
    * Writes one host's entry and nudges the policy pods, so that their kubelets look at once. Entries of many domains
-   * that arrive while a write is under way share the next one.
+   * that arrive while a write is under way share the next one. A copy that another shard still holds, from when there
+   * were more or fewer of them, is then taken away.
    */
   readonly serve: (host: string, entry: HostEntry) => Promise<void>;
 }
@@ -31,16 +24,28 @@ export interface ShardOptions {
   readonly count: number;
   /** The policy pods that exist now, ready or not. */
   readonly pods: () => readonly { readonly name: string }[];
+  /** A shard that was absent or damaged has been begun anew: every host must be looked at, and served again. */
+  readonly onRebuilt?: () => void;
   readonly log: Log;
 }
 
 const nudge = 'mailseal.dev/nudge';
 const attempts = 5;
+/** Milliseconds for which a shard is not read again: looks at its many domains share one reading, and what was written. */
+const freshMs = 5_000;
 
 interface Pending {
   readonly host: string;
-  readonly entry: HostEntry;
+  /** Undefined: the shard is no longer to hold the host. */
+  readonly entry: HostEntry | undefined;
   readonly settle: PromiseWithResolvers<void>;
+}
+
+interface Reading {
+  readonly resourceVersion: string | undefined;
+  readonly shard: Shard;
+  /** The Secret is absent, empty or damaged: hosts that it held may be missing. */
+  readonly lost: boolean;
 }
 
 /** What a shard Secret says; a text that does not inflate is one that can't be read. */
@@ -58,6 +63,7 @@ export function createShards(options: ShardOptions): Shards {
   const { kube, namespace, log } = options;
   const waiting = new Map<number, Pending[]>();
   const busy = new Set<number>();
+  let strays: Promise<Map<string, readonly number[]>> | undefined;
   const refOf = (index: number): Ref => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -65,20 +71,37 @@ export function createShards(options: ShardOptions): Shards {
     name: `${options.secretPrefix}${index}`,
   });
 
-  const load = async (index: number): Promise<{ secret: SecretObject | undefined; shard: Shard }> => {
+  /** Forgotten when they are no longer fresh: many domains' keys are not to be kept in memory for nothing. */
+  const recent = new Map<number, Promise<Reading>>();
+  const remember = (index: number, reading: Promise<Reading>): Promise<Reading> => {
+    const forget = (): void => {
+      if (recent.get(index) === reading) recent.delete(index);
+    };
+    recent.set(index, reading);
+    setTimeout(forget, freshMs).unref();
+    reading.catch(forget);
+    return reading;
+  };
+
+  const fetch = async (index: number): Promise<Reading> => {
     const secret = await kube.get<SecretObject>(refOf(index));
     const { shard, problems } = await unpack(secret);
     for (const problem of problems) log.error('a policy shard is damaged', { shard: index, ...problem });
     // What can't be read is built anew: every entry is made from its domain's durable state.
-    return { secret, shard: shard ?? emptyShard };
+    const lost = Object.keys(secret?.data ?? {}).length === 0 || problems.length > 0;
+    return { resourceVersion: secret?.metadata.resourceVersion, shard: shard ?? emptyShard, lost };
   };
+  const load = (index: number): Promise<Reading> => recent.get(index) ?? remember(index, fetch(index));
 
   const write = async (index: number, batch: readonly Pending[]): Promise<void> => {
-    const { secret, shard } = await load(index);
-    const next = batch.reduce((sum, { host, entry }) => setHost(sum, host, entry), shard);
+    const { resourceVersion, shard, lost } = await load(index);
+    const merged = { ...shard.hosts, ...Object.fromEntries(batch.map(({ host, entry }) => [host, entry])) };
+    const kept = Object.entries(merged).flatMap(([host, entry]) =>
+      entry === undefined ? [] : [[host, entry] as const],
+    );
+    const next: Shard = { ...shard, hosts: Object.fromEntries(kept) };
     const packed = await packShard(next);
     if (packed.warning !== undefined) log.warn(packed.warning, { shard: index });
-    const resourceVersion = secret?.metadata.resourceVersion;
     const object: SecretObject = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -91,8 +114,10 @@ export function createShards(options: ShardOptions): Shards {
       type: 'mailseal.dev/policy-shard',
       data: { [packed.name]: packed.bytes.toString('base64') },
     };
-    const written = await (resourceVersion === undefined ? kube.create(object) : kube.replace(object));
-    await nudgePods(written.metadata.resourceVersion ?? '');
+    const { metadata } = await (resourceVersion === undefined ? kube.create(object) : kube.replace(object));
+    void remember(index, Promise.resolve({ resourceVersion: metadata.resourceVersion, shard: next, lost: false }));
+    await nudgePods(metadata.resourceVersion ?? '');
+    if (lost) options.onRebuilt?.();
   };
 
   const nudgePods = async (revision: string): Promise<void> => {
@@ -113,7 +138,9 @@ export function createShards(options: ShardOptions): Shards {
       try {
         return await write(index, batch);
       } catch (error) {
-        if (attempt >= attempts || !hasReason(error, 'Conflict', 'AlreadyExists')) throw error;
+        // Whatever went wrong, what is known of the Secret may be wrong, too.
+        recent.delete(index);
+        if (attempt >= attempts || !hasReason(error, 'Conflict', 'AlreadyExists', 'NotFound')) throw error;
       }
     }
   };
@@ -138,13 +165,42 @@ export function createShards(options: ShardOptions): Shards {
     }
   };
 
+  const submit = async (index: number, host: string, entry: HostEntry | undefined): Promise<void> => {
+    const settle = Promise.withResolvers<void>();
+    waiting.set(index, [...(waiting.get(index) ?? []), { host, entry, settle }]);
+    await Promise.all([drain(index), settle.promise]);
+  };
+
+  /** The shards that hold a host besides its own; only another number of shards can have brought it there. */
+  const findStrays = async (): Promise<Map<string, readonly number[]>> => {
+    const found = new Map<string, readonly number[]>();
+    for (let index = 0; index < options.count; index += 1) {
+      const { shard } = await load(index);
+      for (const host of Object.keys(shard.hosts)) {
+        if (shardOf(host, options.count) !== index) found.set(host, [...(found.get(host) ?? []), index]);
+      }
+    }
+    return found;
+  };
+
+  const removeStrays = async (host: string): Promise<void> => {
+    strays ??= findStrays();
+    try {
+      const found = await strays;
+      for (const index of found.get(host) ?? []) await submit(index, host, undefined);
+      found.delete(host);
+    } catch (error) {
+      // The pods prefer the host's own shard, so an old copy harms nobody until the next write.
+      strays = undefined;
+      log.warn('an old copy of a policy stays in another shard', { host, problem: messageOf(error) });
+    }
+  };
+
   return {
     read: async (host) => (await load(shardOf(host, options.count))).shard.hosts[host],
     serve: async (host, entry) => {
-      const index = shardOf(host, options.count);
-      const settle = Promise.withResolvers<void>();
-      waiting.set(index, [...(waiting.get(index) ?? []), { host, entry, settle }]);
-      await Promise.all([drain(index), settle.promise]);
+      await submit(shardOf(host, options.count), host, entry);
+      await removeStrays(host);
     },
   };
 }

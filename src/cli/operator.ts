@@ -87,6 +87,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       inside,
       installationId: id,
       events,
+      onShardRebuilt: controllers.notify.policy,
     });
     log.info('leading', { installationId: id });
     await controllers.run(world, signal);

@@ -35,6 +35,8 @@ export interface WorldParts {
   readonly inside: TestedResolver | undefined;
   readonly installationId: string;
   readonly events: EventRecorder;
+  /** Every domain must be looked at: a shard of policies has lost what it held. */
+  readonly onShardRebuilt: () => void;
 }
 
 /** Milliseconds: a domain and its exchanger ask for their challenges within it, and share one message. */
@@ -78,6 +80,7 @@ export function createWorld(parts: WorldParts): World {
       secretPrefix: config.shardSecretPrefix,
       count: config.shards,
       pods: cache.policyPods,
+      onRebuilt: parts.onShardRebuilt,
       log,
     }),
     providerOf,

@@ -16,11 +16,16 @@ let lines: string[];
 beforeEach(async () => {
   kube = createFakeKube();
   lines = [];
+  rebuilt = 0;
   for (const name of ['p1', 'p2'])
     await kube.create<KubeObject>({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'mailseal' } });
 });
+let rebuilt: number;
 function shards(change: { readonly count?: number; readonly pods?: readonly string[] } = {}): Shards {
   return createShards({
+    onRebuilt: () => {
+      rebuilt += 1;
+    },
     kube,
     namespace: 'mailseal',
     secretPrefix: 'shard-',
@@ -136,4 +141,90 @@ test.each<readonly [string, Readonly<Record<string, string>>]>([
   await shards().serve(hostOf(1), entry('one'));
   expect(await shards().read(hostOf(1))).toEqual(entry('one'));
   if (Object.keys(data).length > 0) expect(lines.join()).toContain('a policy shard is damaged');
+});
+
+/** The hosts that each shard holds. */
+async function hostsOf(count: number): Promise<readonly (readonly string[])[]> {
+  const texts = await Promise.all(Array.from({ length: count }, (_, index) => secret(index)));
+  return texts.map((found) => {
+    const text = Buffer.from(Object.values(found?.data ?? {})[0] ?? '', 'base64').toString();
+    return Object.keys((JSON.parse(text || '{"hosts":{}}') as { hosts: object }).hosts);
+  });
+}
+
+describe('after the number of shards was raised', () => {
+  const hosts = [1, 2, 3, 4, 5, 6].map(hostOf);
+  beforeEach(async () => {
+    const few = shards();
+    for (const host of hosts) await few.serve(host, entry('old'));
+  });
+  test('a host that is served again lies in its own shard only, all others stay where they are', async () => {
+    const [host = '', ...others] = hosts.filter((name) => shardOf(name, 4) !== 0);
+    await shards({ count: 4 }).serve(host, entry('new'));
+    const held = await hostsOf(4);
+    expect(held[shardOf(host, 4)]).toEqual([host]);
+    expect(held[0]).toEqual(hosts.filter((name) => name !== host));
+    expect(others.length).toBeGreaterThan(0);
+  });
+  test('an old copy is removed once', async () => {
+    const [host = ''] = hosts.filter((name) => shardOf(name, 4) !== 0);
+    const many = shards({ count: 4 });
+    await many.serve(host, entry('new'));
+    const before = secretWrites().length;
+    await many.serve(host, entry('newer'));
+    expect(secretWrites()).toHaveLength(before + 1);
+  });
+  test('all that are served at once end in their own shard', async () => {
+    const many = shards({ count: 4 });
+    await Promise.all(hosts.map((host) => many.serve(host, entry('new'))));
+    const want = [0, 1, 2, 3].map((index) => hosts.filter((host) => shardOf(host, 4) === index));
+    expect(await hostsOf(4)).toEqual(want);
+  });
+  test('an old copy that can not be removed fails nothing, and goes with the next write', async () => {
+    const [host = ''] = hosts.filter((name) => shardOf(name, 4) !== 0);
+    const many = shards({ count: 4 });
+    kube.setFault(({ verb, key }) => {
+      if (verb === 'replace' && key.endsWith('shard-0')) throw new KubeError(500, 'InternalError', 'down');
+    });
+    await many.serve(host, entry('new'));
+    expect(lines.join()).toContain('an old copy of a policy stays');
+    kube.setFault(() => undefined);
+    await many.serve(host, entry('newer'));
+    expect((await hostsOf(4))[0]).not.toContain(host);
+  });
+});
+
+describe('a shard that has lost its hosts', () => {
+  test.each<readonly [string, (found: SecretObject) => Promise<unknown>]>([
+    ['was deleted', () => kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name: 'shard-0' })],
+    ['was emptied', (found) => kube.replace({ ...found, data: {} })],
+    ['was damaged', (found) => kube.replace({ ...found, data: { 'shard.json': 'AAAA' } })],
+    [
+      'was damaged in one host',
+      (found) => {
+        const text = Buffer.from(found.data?.['shard.json'] ?? '', 'base64').toString();
+        const broken = Buffer.from(text.replace('"policy":"one"', '"policy":1')).toString('base64');
+        return kube.replace({ ...found, data: { 'shard.json': broken } });
+      },
+    ],
+  ])('because it %s calls for a look at every domain, once', async (_, harm) => {
+    await shards().serve(hostOf(1), entry('one'));
+    await shards().serve(hostOf(2), entry('two'));
+    const found = await secret();
+    if (found === undefined) throw new Error('there is no shard');
+    await harm(found);
+    rebuilt = 0;
+    const one = shards();
+    await one.serve(hostOf(2), entry('newer'));
+    expect(rebuilt).toBe(1);
+    await one.serve(hostOf(1), entry('one'));
+    expect(rebuilt).toBe(1);
+    expect((await hostsOf(1))[0]?.toSorted()).toEqual([hostOf(1), hostOf(2)]);
+  });
+  test('is not one that is whole', async () => {
+    await shards().serve(hostOf(1), entry('one'));
+    rebuilt = 0;
+    await shards().serve(hostOf(2), entry('two'));
+    expect(rebuilt).toBe(0);
+  });
 });
