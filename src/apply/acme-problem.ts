@@ -67,7 +67,7 @@ function meaningOf({ type, status }: AcmeProblem): Meaning {
       return {
         reason: 'ACMERefused',
         kind: 'Stalled',
-        mend: 'Set eab (key id and HMAC key) on the CertificateIssuer.',
+        mend: 'It binds accounts to its customers, which Mailseal does not support: name another CA in spec.acme.server.',
       };
     case 'invalidContact':
     case 'unsupportedContact':

@@ -5,6 +5,7 @@ import { MailsealError } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { Kube, SecretObject } from '../kube/types.ts';
 import type { Acme } from './acme.ts';
+import { problemTypeOf } from './acme-problem.ts';
 import { hashedName } from './store.ts';
 
 /** An issuer, ready to issue. */
@@ -33,6 +34,28 @@ interface Account {
   readonly keyPem: string;
   readonly url: string | undefined;
   readonly resourceVersion: string | undefined;
+}
+
+/** The same, but that tells when the CA no longer knows the account. */
+function watched(acme: Acme, onLost: () => Promise<void>): Acme {
+  const watch =
+    <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        return await call(...args);
+      } catch (error) {
+        if (problemTypeOf(error) === 'accountDoesNotExist') await onLost();
+        throw error;
+      }
+    };
+  return {
+    ...acme,
+    newOrder: watch(acme.newOrder),
+    answer: watch(acme.answer),
+    poll: watch(acme.poll),
+    finalize: watch(acme.finalize),
+    certificate: watch(acme.certificate),
+  };
 }
 
 export function createIssuers(options: IssuersOptions): Issuers {
@@ -89,6 +112,19 @@ export function createIssuers(options: IssuersOptions): Issuers {
     }
   };
 
+  /** What the CA no longer knows is registered anew, with the same key, when the issuer is next asked for. */
+  const loseAccount = async (name: string, server: string, url: string): Promise<void> => {
+    const account = await loadAccount(name, server);
+    // Another that failed with the same account may have been here already.
+    if (account?.url !== url) return;
+    try {
+      await kube.replace(secretFor(name, server, { ...account, url: undefined }));
+      ready.delete(name);
+    } catch (error) {
+      if (!hasReason(error, 'Conflict')) throw error;
+    }
+  };
+
   const openAcme = async (name: string, spec: NonNullable<CertificateIssuer['spec']['acme']>): Promise<IssuerApi> => {
     const { createAcme } = await import('./acme.ts');
     const account = await openAccount(name, spec.server);
@@ -101,11 +137,9 @@ export function createIssuers(options: IssuersOptions): Issuers {
       onRequest: options.onRequest,
       clock: options.clock,
     });
-    if (account.url === undefined) {
-      const url = await acme.register({ email: spec.email });
-      await kube.replace(secretFor(name, spec.server, { ...account, url }));
-    }
-    return { kind: 'acme', name, acme };
+    const url = account.url ?? (await acme.register({ email: spec.email }));
+    if (account.url === undefined) await kube.replace(secretFor(name, spec.server, { ...account, url }));
+    return { kind: 'acme', name, acme: watched(acme, () => loseAccount(name, spec.server, url)) };
   };
 
   const open = async ({ metadata: { name }, spec }: CertificateIssuer): Promise<IssuerApi> => {

@@ -234,7 +234,7 @@ describe('a failure', () => {
     try {
       const refused = open({}, bound).register({});
       await expect(refused).rejects.toMatchObject({ reason: 'ACMERefused', kind: 'Stalled' });
-      await expect(refused).rejects.toThrow('Set eab');
+      await expect(refused).rejects.toThrow('name another CA');
       expect(await open({}, bound).register({ eab: { kid: 'kid-1', hmacKey: mac } })).toContain('https://');
     } finally {
       await bound.stop();

@@ -3,6 +3,7 @@ import { createIssuers, type Issuers } from '../../src/apply/issuers.ts';
 import { apiVersion, type CertificateIssuer } from '../../src/api/types.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+import { problem, startAcmeStandIn } from './acme-stand-in.ts';
 
 let kube: FakeKube;
 let objects: CertificateIssuer[];
@@ -89,4 +90,33 @@ test('an account that can’t be read is said, and not replaced', async () => {
     message: expect.stringContaining(secret.metadata.name),
   });
   expect(secrets()[0]?.data).toEqual({ 'account.json': 'eyJ' });
+});
+
+test('an account that the CA has lost is registered anew, once, with the same key', async () => {
+  let accounts = 0;
+  const server = await startAcmeStandIn((base) => ({
+    '/account': { status: 201, headers: { location: `${base}/account/${(accounts += 1)}` }, body: { status: 'valid' } },
+    '/new-order': { status: 400, body: problem('accountDoesNotExist', 'no such account') },
+  }));
+  try {
+    const { directoryUrl, caBundle } = server;
+    objects = [issuer('ca', { acme: { server: directoryUrl, caBundle } })];
+    const all = issuers();
+    const order = async (): Promise<unknown> => {
+      const one = await all.get('ca');
+      return one.kind === 'acme' ? one.acme.newOrder(['mx1.example.com']) : undefined;
+    };
+    const account = (): { readonly keyPem: string; readonly url?: string } =>
+      JSON.parse(Buffer.from(secrets()[0]?.data?.['account.json'] ?? '', 'base64').toString());
+    await all.get('ca');
+    const first = account();
+    for (const outcome of await Promise.allSettled([order(), order()]))
+      expect(outcome).toMatchObject({ reason: { reason: 'ACMERefused', kind: 'Retry' } });
+    expect(account()).toEqual({ ...first, url: undefined });
+    await all.get('ca');
+    expect(account()).toEqual({ ...first, url: expect.not.stringMatching(`^${first.url}$`) });
+    expect(server.requests.filter((request) => request === 'POST /account')).toHaveLength(2);
+  } finally {
+    await server.stop();
+  }
 });
