@@ -1,7 +1,13 @@
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer, ServerAnswer } from '../dns/answer.ts';
 import { stsRecordName } from '../mtasts/record.ts';
-import { type ObservedDomain, type ObservedExchangerRef, type ObservedPod, mxHosts } from '../plan/domain.ts';
+import {
+  type ObservedDomain,
+  type ObservedExchangerRef,
+  type ObservedPod,
+  mxHosts,
+  policyAddressSets,
+} from '../plan/domain.ts';
 import { markName } from '../plan/ownership.ts';
 import type { MxAtServers } from '../plan/publication.ts';
 import { recordKey } from '../plan/record-view.ts';
@@ -87,19 +93,21 @@ async function fetchFromOutside(
 function soughtRecords(world: World, desired: DesiredDomain, state: DomainState | undefined): readonly Sought[] {
   const { domain, policyHost, grant } = desired;
   const { provider, zone } = grant;
-  const { ipv4, ipv6 } = world.cache.policyAddresses();
+  const applied = state?.applied ?? [];
+  const addresses = policyAddressSets(policyHost, world.cache.policyAddresses(), applied);
   const valuesOf = (name: string, type: string): readonly string[] =>
-    state?.applied.find((entry) => entry.name === name && entry.type === type)?.values ?? [];
+    applied.find((entry) => entry.name === name && entry.type === type)?.values ?? [];
+  const addressesOf = (type: string) => addresses.find((set) => set.type === type)?.values ?? [];
   const place = { provider, zone, host: domain };
   const wanted: readonly Sought[] = [
     { ...place, name: markName(domain), type: 'TXT', values: [markFor(world)] },
-    { ...place, name: policyHost, type: 'A', values: ipv4 },
-    { ...place, name: policyHost, type: 'AAAA', values: ipv6 },
+    { ...place, name: policyHost, type: 'A', values: addressesOf('A') },
+    { ...place, name: policyHost, type: 'AAAA', values: addressesOf('AAAA') },
     { ...place, name: tlsRptRecordName(domain), type: 'TXT', values: valuesOf(tlsRptRecordName(domain), 'TXT') },
     { ...place, name: stsRecordName(domain), type: 'TXT', values: valuesOf(stsRecordName(domain), 'TXT') },
   ];
   const known = new Set(wanted.map(recordKey));
-  const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
+  const left = applied.filter((entry) => !known.has(recordKey(entry)));
   return [
     ...wanted,
     ...left.map(({ name, type, values, ...at }) => ({

@@ -14,7 +14,7 @@ import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
 import { holdOf, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
-import type { DomainState, StoredKey } from './state.ts';
+import type { AppliedSet, DomainState, StoredKey } from './state.ts';
 
 /** A policy pod that exists, ready or not, and what it answered; undefined while it has no address. */
 export interface ObservedPod {
@@ -98,6 +98,26 @@ function newState(desired: DesiredDomain, key: StoredKey): DomainState {
   };
 }
 
+/**
+ * The values of the policy host's A and AAAA sets. While the policy Service has no address at all, what was published
+ * goes on standing, and is neither changed nor written anew: that nothing is known does not mean that there is nothing.
+ */
+export function policyAddressSets(
+  policyHost: string,
+  addresses: ObservedDomain['addresses'],
+  applied: readonly AppliedSet[],
+): readonly Pick<WantedSet, 'name' | 'type' | 'values' | 'hold'>[] {
+  const { ipv4, ipv6 } = addresses;
+  const known = ipv4.length + ipv6.length > 0;
+  return (['A', 'AAAA'] as const).flatMap((type) => {
+    const entry = applied.find((one) => one.name === policyHost && one.type === type);
+    const values = known ? (type === 'A' ? ipv4 : ipv6) : (entry?.values ?? []);
+    if (values.length === 0) return [];
+    const hold = known ? undefined : 'waits until the policy Service has an address again';
+    return [{ name: policyHost, type, values, hold }];
+  });
+}
+
 /** What is not right yet, in words; empty when every host was seen to be right and the MX set names no other. */
 function doubtsOf(
   observed: ObservedDomain,
@@ -117,6 +137,7 @@ function wantedRecords(
   desired: DesiredDomain,
   observed: ObservedDomain,
   publication: Publication,
+  applied: readonly AppliedSet[],
   hold: string | undefined,
 ): readonly WantedSet[] {
   const { grant, domain, policyHost, rua } = desired;
@@ -131,8 +152,8 @@ function wantedRecords(
   const wanted: WantedSet[] = [
     { ...set(markName(domain), 'TXT', [markValue(observed.installationId)]), ttl: markTtlSeconds },
   ];
-  if (observed.addresses.ipv4.length > 0) wanted.push(set(policyHost, 'A', observed.addresses.ipv4));
-  if (observed.addresses.ipv6.length > 0) wanted.push(set(policyHost, 'AAAA', observed.addresses.ipv6));
+  for (const one of policyAddressSets(policyHost, observed.addresses, applied))
+    wanted.push({ ...set(one.name, one.type, one.values), hold: one.hold });
   if (rua.length > 0) wanted.push(set(tlsRptRecordName(domain), 'TXT', [formatTlsRptRecord({ rua })]));
   wanted.push({ ...set(stsRecordName(domain), 'TXT', [formatStsRecord(publication.id)]), hold });
   return wanted;
@@ -160,7 +181,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
   const serving = servingOf(observed, publication, minted);
   const hold = holdOf(publication, serving, doubts);
   const records = planRecords({
-    wanted: wantedRecords(desired, observed, publication, hold),
+    wanted: wantedRecords(desired, observed, publication, minted.applied, hold),
     applied: minted.applied,
     views: observed.views,
     marked: () => isMarked(observed, minted.applied, desired.domain),
