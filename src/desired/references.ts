@@ -16,11 +16,11 @@ export interface ZoneGrant {
 
 const refuse = (reason: Reason, message: string): Resolution<never> => ({ ok: false, reason, message });
 
-/** Its zones that hold the name; a zone that is spelt in two ways is one. */
-function zonesOf(provider: DNSProvider, name: string): readonly string[] {
-  const zones = provider.spec.zones.flatMap((text) => {
+/** The zones of a provider in the form that Mailseal compares; a zone that is spelt in two ways is one. */
+export function zonesOf({ spec }: DNSProvider): readonly string[] {
+  const zones = spec.zones.flatMap((text) => {
     const zone = toALabel(text, { minLabels: 1, underscore: true });
-    return zone.ok && isWithin(name, zone.name) ? [zone.name] : [];
+    return zone.ok ? [zone.name] : [];
   });
   return [...new Set(zones)];
 }
@@ -52,7 +52,9 @@ export function resolveZone(
         )
       : refuse('ProviderNotFound', `spec.dnsProviderRef names the DNSProvider ${ref}, which does not exist`);
   }
-  const serving = named.flatMap((provider) => zonesOf(provider, name).map((zone) => ({ provider, zone })));
+  const serving = named.flatMap((provider) =>
+    zonesOf(provider).flatMap((zone) => (isWithin(name, zone) ? [{ provider, zone }] : [])),
+  );
   if (serving.length === 0) {
     const granted = named.map((provider) => `${provider.metadata.name} (${provider.spec.zones.join(', ')})`).join('; ');
     return refuse(

@@ -2,6 +2,7 @@
 import type { WantedCondition } from '../api/conditions.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
+import { zonesOf } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
 import { markName } from '../plan/ownership.ts';
@@ -14,7 +15,7 @@ export async function reconcileProvider(world: World, name: string): Promise<Res
   if (object === undefined) return {};
   return judge(world, object, `serves ${object.spec.zones.join(', ')}`, async () => {
     const provider = await world.providerOf(name);
-    for (const zone of object.spec.zones) await provider.list(zone, [markName(zone)]);
+    for (const zone of zonesOf(object)) await provider.list(zone, [markName(zone)]);
   });
 }
 
