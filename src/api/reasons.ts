@@ -5,7 +5,6 @@ export const reasons = [
   'Reconciling',
   'Waiting',
   'Suspended',
-  'Deleting',
   // The spec and what it refers to.
   'InvalidSpec',
   'InvalidDomain',
@@ -32,13 +31,10 @@ export const reasons = [
   'ForeignRecord',
   'TLSAForeign',
   'WildcardSynthesised',
-  'TooManyChanges',
   'NameNotAllowed',
   'CredentialsMissing',
   'CredentialsInvalid',
   // The DNS as the world sees it.
-  'ResolverNotValidating',
-  'ResolverUnreachable',
   'SplitHorizon',
   'NotAtAllServers',
   'NotSeenOutside',
@@ -60,12 +56,12 @@ export const reasons = [
   'OrderInvalid',
   'CertificateIssued',
   'CertificateInvalid',
-  'CertificateNamesLost',
   // Kubernetes.
   'SecretForbidden',
   'SecretForeign',
   'StateUnreadable',
   'KubernetesUnavailable',
+  'InternalError',
   // MX hosts.
   'AwaitingDelivery',
   'Deployed',
@@ -86,12 +82,10 @@ export const reasons = [
   'PolicyNotServed',
   'NoPolicyPods',
   'NoPolicyAddress',
-  'PolicyPodStale',
   'RecordsPublished',
   'TLSRPTPublished',
   'TLSRPTOff',
   'InTesting',
-  'Enforcing',
 ] as const;
 
 export type Reason = (typeof reasons)[number];

@@ -61,6 +61,8 @@ async function miss(
   }
   world.log.warn('reconcile failed', { object: label, reason: trouble.reason, problem: trouble.message });
   const statusDueMs = await report(trouble);
+  // The queue logs it with its stack, and backs off.
+  if (trouble.reason === 'InternalError') throw error;
   return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
 }
 
@@ -121,7 +123,8 @@ export function troubleOf(error: unknown): Trouble | undefined {
   if (error instanceof KubeError) {
     return { kind: 'Retry', reason: 'KubernetesUnavailable', message: `Kubernetes: ${error.message}` };
   }
-  throw error;
+  const message = `Mailseal met an error that it did not expect: ${messageOf(error)}. It tries again; its log has more`;
+  return { kind: 'Retry', reason: 'InternalError', message };
 }
 
 /** Milliseconds that the peer asked to be left alone, at least. */

@@ -22,6 +22,11 @@ describe('what a failure means', () => {
     ['someone was faster: look again', new KubeError(409, 'AlreadyExists', 'x'), undefined],
     ['we no longer lead: nothing is said of the object', new KubeError(0, 'NotLeader', 'x'), undefined],
     [
+      'nobody expected it',
+      new TypeError('a bug'),
+      { kind: 'Retry', reason: 'InternalError', message: expect.stringContaining('a bug') },
+    ],
+    [
       'the API server is down',
       new KubeError(503, 'ServiceUnavailable', 'x'),
       { kind: 'Retry', reason: 'KubernetesUnavailable' },
@@ -29,9 +34,6 @@ describe('what a failure means', () => {
   ])('%s', (_, error, want) => {
     if (want === undefined) expect(troubleOf(error)).toBeUndefined();
     else expect(troubleOf(error)).toMatchObject(want);
-  });
-  test('what nobody expected is thrown on', () => {
-    expect(() => troubleOf(new TypeError('a bug'))).toThrow('a bug');
   });
   test.each<readonly [unknown, number]>([
     [new MailsealError('ProviderThrottled', 'x', { retryAfterSeconds: 30 }), 30_000],
@@ -122,6 +124,21 @@ test('a foreign CNAME at a name of ours is said and stays, and ours comes when i
   expect(condition('Stalled')?.message).toContain('is a CNAME to x.example.net');
   expect(scene.provider.sets('example.com')).toContainEqual(cname);
   scene.provider.setByHand('example.com', { ...cname, values: [] });
+  await runUntil(scene, () => condition('Ready')?.status === 'True', { world });
+});
+
+test('a bug is said in the status, and left to the queue to log and back off', async () => {
+  const world = await runUntil(scene, () => condition('Ready')?.status === 'True');
+  const failing: World = {
+    ...world,
+    prober: { ...world.prober, probe: () => Promise.reject(new TypeError('x is not a function')) },
+  };
+  await expect(look(failing)).rejects.toThrow(TypeError);
+  expect(condition('Ready')).toMatchObject({
+    status: 'False',
+    reason: 'InternalError',
+    message: expect.stringContaining('x is not a function'),
+  });
   await runUntil(scene, () => condition('Ready')?.status === 'True', { world });
 });
 

@@ -25,7 +25,6 @@ export const reasonDocs: ReasonDocs = {
     means: '`spec.suspend` is true: nothing changes but renewals with the same key.',
     mend: 'Set `spec.suspend` to false.',
   },
-  Deleting: { means: 'The object is being deleted.', mend: nothing },
 
   InvalidSpec: {
     means: 'The spec breaks a rule; the message lists each field and its rule.',
@@ -121,10 +120,6 @@ export const reasonDocs: ReasonDocs = {
     means: 'The name exists only through a wildcard; a record below it would take its mail away.',
     mend: 'Give the name an MX or address record of its own.',
   },
-  TooManyChanges: {
-    means: 'The plan would delete or change more than is plausible at once, and was refused.',
-    mend: 'Check the spec; split the change if it is meant.',
-  },
   NameNotAllowed: {
     means: 'A change was for a name that Mailseal never writes, and was refused.',
     mend: 'This is a defect of Mailseal: please report it.',
@@ -151,4 +146,8 @@ export const reasonDocs: ReasonDocs = {
     mend: 'Restore the Secret from a backup, or run the version of Mailseal that wrote it.',
   },
   KubernetesUnavailable: { means: 'The API server does not answer, or fails. It is tried again.', mend: nothing },
+  InternalError: {
+    means: 'Mailseal met an error that it did not expect: a fault of its own. It tries again, ever more slowly.',
+    mend: "Report it, with the lines of the operator's log that name this object.",
+  },
 };
