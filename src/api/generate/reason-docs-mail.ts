@@ -4,14 +4,6 @@ const nothing = '–';
 
 /** The reasons about the DNS as the world sees it, certificates, MX hosts and policies. */
 export const mailReasonDocs: ReasonDocs = {
-  ResolverNotValidating: {
-    means: 'A resolver does not validate DNSSEC, so nothing can be said about it and no TLSA is published.',
-    mend: 'Name a validating resolver in `resolvers` of the chart.',
-  },
-  ResolverUnreachable: {
-    means: 'The resolver does not answer.',
-    mend: 'Check its address, and that the network lets port 853 or 53 out.',
-  },
   SplitHorizon: {
     means: 'The views from inside and outside differ. Nothing proceeds, since senders see the outside one.',
     mend: 'Make the two views agree for the names in the message.',
@@ -78,10 +70,6 @@ export const mailReasonDocs: ReasonDocs = {
     means: 'The certificate does not fit: expired, another key, or a broken chain. It is not installed.',
     mend: 'Wait for the next order; see the message.',
   },
-  CertificateNamesLost: {
-    means: 'The certificate in place has names that the new one would lack. It is not replaced.',
-    mend: 'Add the names to `certificate.dnsNames`, or delete the Secret if they are not needed.',
-  },
 
   AwaitingDelivery: {
     means: 'The Secret is ready; a host does not present its certificate yet.',
@@ -141,10 +129,6 @@ export const mailReasonDocs: ReasonDocs = {
     means: 'The Service of the policy pods has no outside address yet.',
     mend: 'Give it a load balancer, or set `policy.service.externalIPs` of the chart.',
   },
-  PolicyPodStale: {
-    means: 'A policy pod still serves an older policy. The TXT record waits.',
-    mend: 'Wait; look at the pod and its node if it lasts.',
-  },
   RecordsPublished: { means: 'All records stand at all servers and are seen outside.', mend: nothing },
   TLSRPTPublished: { means: 'The TLSRPT record stands.', mend: nothing },
   TLSRPTOff: { means: 'No report address is given, so no TLSRPT record is published.', mend: 'Set `spec.tlsRpt.rua`.' },
@@ -152,5 +136,4 @@ export const mailReasonDocs: ReasonDocs = {
     means: 'The policy is in `testing` until it is promoted; `status.next` says when.',
     mend: 'Wait, or set `mtaSts.promotion`.',
   },
-  Enforcing: { means: 'The policy is enforced.', mend: nothing },
 };
