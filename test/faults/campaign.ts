@@ -1,0 +1,156 @@
+/**
+ * Every external write of every scenario, found in an undisturbed run, and then one run for each of them and each
+ * moment, in which the operator is killed there. A kill is named `scenario:number:moment`; the number is the write's
+ * place in the undisturbed run.
+ */
+import { type Kill, type Moment, moments, type Spot } from './gate.ts';
+import { domainOf, startGround } from './ground.ts';
+import { type Ground, type Lane, startLane } from './lane.ts';
+import { type Outcome, run, type RunSpec, type Scenario, scenarios } from './run.ts';
+
+export interface CampaignSpec {
+  /** State directory, inside the namespaces of a lab. */
+  readonly dir: string;
+  /** Kills at most; all when absent. They are spread evenly over scenarios, writes and moments. */
+  readonly sample?: number | undefined;
+  /** The one kill that is wanted. */
+  readonly only?: string | undefined;
+  readonly lanes: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Failure {
+  readonly name: string;
+  readonly what: string;
+  readonly problems: readonly string[];
+}
+
+export interface CampaignResult {
+  readonly figures: Readonly<Record<string, number>>;
+  readonly failures: readonly Failure[];
+}
+
+interface NamedKill extends Kill {
+  readonly name: string;
+  readonly scenario: Scenario;
+}
+
+type Reference = Readonly<Record<Scenario, Outcome>>;
+
+/** Runs that one lane has room for: more than there are writes and moments. */
+const runsOfLane = 400;
+
+export async function runCampaign(spec: CampaignSpec): Promise<CampaignResult> {
+  const began = performance.now();
+  const ground = await startGround(spec.dir, { lanes: spec.lanes, runs: runsOfLane });
+  const lanes: Lane[] = [];
+  try {
+    lanes.push(await startLane(ground, 0));
+    const reference = await undisturbed(ground, lanes[0], spec);
+    const wanted = chosen(killsOf(reference), spec);
+    for (let lane = 1; lane < spec.lanes; lane += 1) lanes.push(await startLane(ground, lane));
+    const results = await killEach(ground, lanes, { spec, reference, wanted });
+    const failures = results.flatMap(({ failure }) => failure ?? []);
+    const seconds = Math.round((performance.now() - began) / 1000);
+    const figures = {
+      ...Object.fromEntries(scenarios.map((name) => [`writes of ${name}`, reference[name].writes.length])),
+      kills: results.filter(({ struck }) => struck).length,
+      failures: failures.length,
+      'spots not met': results.filter(({ struck }) => !struck).length,
+      seconds,
+    };
+    return { figures, failures };
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.stop()));
+    await ground.stop();
+  }
+}
+
+async function undisturbed(ground: Ground, lane: Lane | undefined, { say }: CampaignSpec): Promise<Reference> {
+  if (lane === undefined) throw new Error('a campaign needs a lane');
+  const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo: 'spec-change' });
+  for (const scenario of scenarios) {
+    const { problems, writes, seconds } = outcomes[scenario] ?? { problems: ['it was not reached'], writes: [] };
+    if (problems.length > 0) throw new Error(`undisturbed, ${scenario} fails: ${problems.join('; ')}`);
+    say(`${scenario}, undisturbed: ${writes.length} writes in ${(seconds ?? 0).toFixed(1)} s`);
+    writes.forEach(({ what, turn }, index) => say(`  ${index + 1} ${what} (${turn})`));
+  }
+  return outcomes as Reference;
+}
+
+function killsOf(reference: Reference): readonly NamedKill[] {
+  return scenarios.flatMap((scenario) =>
+    reference[scenario].writes.flatMap((spot: Spot, index) =>
+      moments.map((moment: Moment) => ({ ...spot, moment, scenario, name: `${scenario}:${index + 1}:${moment}` })),
+    ),
+  );
+}
+
+function chosen(all: readonly NamedKill[], { only, sample }: CampaignSpec): readonly NamedKill[] {
+  if (only !== undefined) {
+    const found = all.filter(({ name }) => name === only);
+    if (found.length === 0)
+      throw new Error(`there is no kill ${only}: they go from ${all[0]?.name} to ${all.at(-1)?.name}`);
+    return found;
+  }
+  if (sample === undefined || sample >= all.length) return all;
+  // A step that shares no factor with three meets every moment.
+  const step = Math.floor(all.length / sample);
+  const odd = step % moments.length === 0 ? step - 1 : step;
+  return Array.from({ length: sample }, (_, index) => all[Math.floor(odd / 2) + index * odd]).filter(
+    (kill) => kill !== undefined,
+  );
+}
+
+interface Result {
+  readonly struck: boolean;
+  readonly failure: Failure | undefined;
+}
+
+interface Work {
+  readonly spec: CampaignSpec;
+  readonly reference: Reference;
+  readonly wanted: readonly NamedKill[];
+}
+
+/** A run takes a kill of each scenario; when the first fails, the second gets a run of its own. */
+async function killEach(
+  ground: Ground,
+  lanes: readonly Lane[],
+  { spec, reference, wanted }: Work,
+): Promise<readonly Result[]> {
+  const todo: Record<Scenario, NamedKill[]> = {
+    'new-domain': wanted.filter(({ scenario }) => scenario === 'new-domain'),
+    'spec-change': wanted.filter(({ scenario }) => scenario === 'spec-change'),
+  };
+  const zones = { 'new-domain': reference['new-domain'].zone, 'spec-change': reference['spec-change'].zone };
+  const results: Result[] = [];
+  const next = (): readonly NamedKill[] => scenarios.flatMap((scenario) => todo[scenario].shift() ?? []);
+  const drive = async (lane: Lane, index: number): Promise<void> => {
+    for (let turn = 1, kills = next(); kills.length > 0; turn += 1, kills = next()) {
+      const runSpec: RunSpec = {
+        domain: domainOf(index, turn),
+        kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
+        upTo: kills.at(-1)?.scenario ?? 'new-domain',
+        reference: zones,
+      };
+      const outcomes = await run(ground, lane, runSpec);
+      for (const kill of kills) {
+        const outcome = outcomes[kill.scenario];
+        if (outcome === undefined && kills[0] !== kill) todo[kill.scenario].push(kill);
+        else results.push(judged(kill, outcome, spec));
+      }
+    }
+  };
+  await Promise.all(lanes.map(drive));
+  return results;
+}
+
+function judged(kill: NamedKill, outcome: Outcome | undefined, { say }: CampaignSpec): Result {
+  const problems = outcome?.problems ?? ['the scenario before it failed'];
+  const struck = outcome?.struck ?? false;
+  const verdict = problems.length > 0 ? `FAILED: ${problems.join('; ')}` : struck ? 'survived' : 'not met';
+  say(`${kill.name} (${kill.what}, ${kill.turn}): ${verdict} ${(outcome?.seconds ?? 0).toFixed(1)} s`);
+  const failure = problems.length === 0 ? undefined : { name: kill.name, what: kill.what, problems };
+  return { struck, failure };
+}

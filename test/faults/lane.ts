@@ -1,0 +1,201 @@
+/**
+ * One lane of a campaign: a control plane of its own, an MX host, two policy servers, and the doors by which the
+ * operators of its runs, one after another, reach the world.
+ */
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createKube, type KubeClient } from '../../src/kube/client.ts';
+import { loadKubeConfig } from '../../src/kube/config.ts';
+import { createReflector } from '../../src/kube/reflector.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
+import { startControlPlane } from '../lab/controlplane.ts';
+import { kubectl } from '../lab/kubectl.ts';
+import { writeKubeconfig } from '../lab/kubeconfig.ts';
+import { places } from '../lab/lab.ts';
+import type { Certificate } from '../lab/mail-ca.ts';
+import { addAddress } from '../lab/namespace.ts';
+import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
+import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
+import { type Running, startProcess } from '../lab/process.ts';
+import { startDnsDoor } from './dns-door.ts';
+import { createGate, type Gate } from './gate.ts';
+import { acmeWrite, kubernetesWrite, startHttpDoor } from './http-door.ts';
+
+/** What all lanes share. */
+export interface Ground {
+  readonly dir: string;
+  /** A bundle of the program. */
+  readonly program: string;
+  /** PEM file with the roots of the lab's CA. */
+  readonly rootsFile: string;
+  readonly acme: { readonly directoryUrl: string; readonly caFile: string };
+  readonly resolver: { readonly url: string; readonly caFile: string };
+  readonly tsig: { readonly name: string; readonly secret: string };
+  /** For the doors: a certificate for 127.0.0.1, and the CA that vouches for it. */
+  readonly door: { readonly certificate: Certificate; readonly caFile: string };
+}
+
+export interface Lane {
+  readonly gate: Gate;
+  readonly kube: KubeClient;
+  /** The same world past the gate, for `kubectl`. */
+  readonly kubeconfig: string;
+  /** What a DNSProvider and a CertificateIssuer say of the doors. */
+  readonly dnsServer: string;
+  readonly acmeServer: string;
+  readonly policyServers: readonly string[];
+  readonly startOperator: () => Running;
+  readonly stop: () => Promise<void>;
+}
+
+export const operatorNamespace = 'mailseal-system';
+export const tenant = 'mail';
+
+/** Where the MX host of a lane is. */
+export const mxAddress = (lane: number): string => `10.53.${lane + 1}.25`;
+
+export async function startLane(ground: Ground, lane: number): Promise<Lane> {
+  const dir = join(ground.dir, `lane${lane}`);
+  const started: { readonly stop: () => Promise<void> }[] = [];
+  const keep = <T extends { readonly stop: () => Promise<void> }>(part: T): T => {
+    started.push(part);
+    return part;
+  };
+  const stop = async (): Promise<void> => {
+    for (const part of started.splice(0).reverse()) await part.stop();
+  };
+  try {
+    const plane = keep(await startControlPlane({ dir: join(dir, 'cluster') }));
+    await prepareCluster(plane.kubeconfig);
+    const kube = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'faults' });
+    keep({ stop: async () => kube.close() });
+    const policyServers = [`10.53.${lane + 1}.80`, `10.53.${lane + 1}.81`];
+    const pods = keep(
+      await startPodsStandin({
+        kube,
+        namespace: operatorNamespace,
+        dir: join(dir, 'policy'),
+        addresses: policyServers,
+        program: ground.program,
+        shards: 1,
+      }),
+    );
+    keep(await startMailHost(kube, dir, lane));
+    const gate = createGate();
+    const tls = pem(ground.door.certificate);
+    const api = keep(
+      await startHttpDoor({
+        gate,
+        upstream: plane.server,
+        upstreamCa: readFileSync(plane.caFile, 'utf8'),
+        tls,
+        writeOf: kubernetesWrite,
+        keepHost: false,
+      }),
+    );
+    const ca = keep(
+      await startHttpDoor({
+        gate,
+        upstream: new URL(ground.acme.directoryUrl).origin,
+        upstreamCa: readFileSync(ground.acme.caFile, 'utf8'),
+        tls,
+        writeOf: acmeWrite,
+        // Its answers name places under the name by which it was asked.
+        keepHost: true,
+      }),
+    );
+    const dns = keep(await startDnsDoor(gate, places.primary.v4));
+    const behind = writeKubeconfig(dir, 'operator', api.url, ground.door.caFile, plane.adminToken);
+    return {
+      gate,
+      kube,
+      kubeconfig: plane.kubeconfig,
+      dnsServer: dns.server,
+      acmeServer: `${ca.url}/dir`,
+      policyServers,
+      startOperator: () => keep(startOperator(ground, { dir, lane, kubeconfig: behind, pods })),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const pem = ({ cert, key }: Certificate): { readonly cert: string; readonly key: string } => ({
+  cert: readFileSync(cert, 'utf8'),
+  key: readFileSync(key, 'utf8'),
+});
+
+async function prepareCluster(kubeconfig: string): Promise<void> {
+  const crds = resolve(import.meta.dirname, '../../crds');
+  await kubectl(kubeconfig, 'apply', '--server-side', '-f', crds);
+  await kubectl(kubeconfig, 'wait', '--for=condition=Established', '-f', crds);
+  for (const name of [operatorNamespace, tenant]) await kubectl(kubeconfig, 'create', 'namespace', name);
+}
+
+/** A Postfix that mounts whatever Secret of the tenant holds key and chain. */
+async function startMailHost(
+  kube: KubeClient,
+  dir: string,
+  lane: number,
+): Promise<{ readonly stop: () => Promise<void> }> {
+  const address = mxAddress(lane);
+  await addAddress(address);
+  const host = await startPostfixMx({
+    dir: join(dir, 'mx'),
+    name: `mx.lane${lane}.test`,
+    v4: address,
+    resolver: places.inside,
+    domains: [`lane${lane}.test`],
+  });
+  let mounting = Promise.resolve();
+  const problems: unknown[] = [];
+  const mounts = createReflector<SecretObject, SecretObject>({
+    kube,
+    query: { apiVersion: 'v1', kind: 'Secret', namespace: tenant },
+    select: (secret) => (secret.type === 'kubernetes.io/tls' ? secret : undefined),
+    onChange: (_, secret) => {
+      if (secret === undefined) return;
+      mounting = mounting.then(() => mount(host, secret)).catch((error: unknown) => void problems.push(error));
+    },
+  });
+  mounts.start();
+  return {
+    stop: async () => {
+      await mounts.stop();
+      await mounting;
+      await host.stop();
+      if (problems.length > 0) throw new AggregateError(problems, 'a Secret could not be mounted');
+    },
+  };
+}
+
+async function mount(host: PostfixMx, { data = {} }: SecretObject): Promise<void> {
+  const parts = [data['tls.key'], data['tls.crt']].map((part) => Buffer.from(part ?? '', 'base64').toString('utf8'));
+  writeFileSync(host.chainFile, parts.map((part) => `${part.trimEnd()}\n`).join(''));
+  const minuteAgo = Date.now() / 1000 - 60;
+  utimesSync(host.chainFile, minuteAgo, minuteAgo);
+  await host.reload();
+}
+
+interface OperatorPlace {
+  readonly dir: string;
+  readonly lane: number;
+  readonly kubeconfig: string;
+  readonly pods: PodsStandin;
+}
+
+/** Without election: who leads when is another proof, and a dead leader's Lease would only cost time here. */
+function startOperator(ground: Ground, { dir, lane, kubeconfig, pods }: OperatorPlace): Running {
+  const place = ['--kubeconfig', kubeconfig, '--namespace', operatorNamespace, '--tenant-namespaces', tenant];
+  const views = ['--outside-resolver', ground.resolver.url, '--resolver-ca', ground.resolver.caFile];
+  const names = ['--secure-name', 'example.test', '--bogus-name', 'bogus.test', '--ehlo-name', 'probe.test'];
+  const more = ['--allow-addresses', places.ranges.join(','), '--http-address', '127.0.0.1:0', '--no-leader-election'];
+  return startProcess({
+    name: `operator of lane ${lane}`,
+    argv: [process.execPath, ground.program, 'operator', ...place, ...views, ...names, ...more, ...pods.operatorFlags],
+    log: join(dir, 'operator.log'),
+    env: { NODE_EXTRA_CA_CERTS: ground.rootsFile },
+  });
+}

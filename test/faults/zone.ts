@@ -1,0 +1,40 @@
+/** All that stands at and below a domain, as the primary shows it. */
+import type { Answer, RecordType } from 'dns-packet';
+import { ask } from '../lab/dns-ask.ts';
+
+const unasked = new Set(['RRSIG', 'NSEC', 'SOA', 'NS', 'DNSKEY']);
+
+/**
+ * Lines `name type ttl value`, sorted. The names come from the chain of NSEC records, which leaves none out; what
+ * differs from run to run (keys, ids, the installation, the domain's own name) is replaced by a word.
+ */
+export async function readZone(server: string, domain: string): Promise<readonly string[]> {
+  const lines: string[] = [];
+  let name = domain;
+  do {
+    const chain = (await ask({ server, name, type: 'NSEC' })).answers.find(({ type }) => type === 'NSEC');
+    if (chain?.type !== 'NSEC') throw new Error(`${server} shows no NSEC record of ${name}`);
+    for (const type of chain.data.rrtypes) {
+      if (!unasked.has(type)) lines.push(...(await linesOf(server, name, type as RecordType, domain)));
+    }
+    name = chain.data.nextDomain.replace(/\.$/u, '').toLowerCase();
+  } while (name.endsWith(`.${domain}`));
+  return lines.sort();
+}
+
+async function linesOf(server: string, name: string, type: RecordType, domain: string): Promise<readonly string[]> {
+  const { answers } = await ask({ server, name, type });
+  const values = answers.filter((answer) => answer.type === type).map((answer) => valueOf(answer));
+  return values.map((value) => `${name} ${type} ${value}`.replaceAll(domain, 'DOMAIN')).sort();
+}
+
+function valueOf(answer: Answer): string {
+  const ttl = 'ttl' in answer ? answer.ttl : undefined;
+  if (answer.type === 'TXT') {
+    const text = [answer.data].flat().map(String).join('');
+    return `${ttl} ${text.replace(/id=[^;]*/u, 'id=ID').replace(/owner=.*/u, 'owner=OWNER')}`;
+  }
+  if (answer.type !== 'TLSA') return `${ttl} ${JSON.stringify('data' in answer ? answer.data : undefined)}`;
+  const { usage, selector, matchingType } = answer.data;
+  return `${ttl} ${usage} ${selector} ${matchingType} KEY`;
+}
