@@ -1,4 +1,4 @@
-import type { KubeObject } from '../kube/types.ts';
+import type { KubeObject } from './object.ts';
 import type { RecordType } from '../dns/rrset.ts';
 import type { Reason } from './reasons.ts';
 

@@ -1,7 +1,7 @@
 /** Certificates as values: what was sent, whether it fits its key and names, when it is to be renewed. */
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { messageOf } from '../errors.ts';
-import type { SentCertificate } from '../observe/types.ts';
+import type { SentCertificate } from './observed.ts';
 import { certificateFields, extensionValue, readChildren, readElement } from './der.ts';
 import { dnsNames, matchesHost } from './names.ts';
 

@@ -1,6 +1,6 @@
 /** What a sender that checks certificates the way of the web (RFC 8461 §4.2) makes of a chain. */
 import { X509Certificate } from 'node:crypto';
-import type { ChainVerdict, SentCertificate } from '../observe/types.ts';
+import type { ChainVerdict, SentCertificate } from './observed.ts';
 import { matchesHost } from './names.ts';
 
 /** OpenSSL's codes for a path that does not reach a root that is known here. */

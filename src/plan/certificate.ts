@@ -1,4 +1,4 @@
-import type { RecordChange } from '../apply/providers/provider.ts';
+import type { RecordChange } from '../dns/change.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';

@@ -1,5 +1,5 @@
-import type { RecordChange } from '../apply/providers/provider.ts';
-import type { SecretObject } from '../kube/types.ts';
+import type { RecordChange } from '../dns/change.ts';
+import type { SecretObject } from '../api/object.ts';
 import type { HostEntry } from '../policyshard/shard.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
 

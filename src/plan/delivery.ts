@@ -1,7 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
 import { givenKey, type RolloverStep } from '../dane/keystate.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
-import type { SecretObject } from '../kube/types.ts';
+import type { SecretObject } from '../api/object.ts';
 import type { Change } from './change.ts';
 import type { MountedSecret } from './exchanger.ts';
 import { keyNamed } from './keys.ts';

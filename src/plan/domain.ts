@@ -4,7 +4,7 @@ import type { Answer } from '../dns/answer.ts';
 import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
-import type { PolicyFetch } from '../observe/types.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';

@@ -1,6 +1,6 @@
 /** What the addresses of MX hosts present, by probes and, where no probe reaches, by what agents attest. */
 import type { RolloverFacts } from '../dane/keystate.ts';
-import type { SmtpOutcome } from '../observe/types.ts';
+import type { SmtpOutcome } from '../pki/observed.ts';
 import type { ObservedHost } from './exchanger.ts';
 import type { StoredCertificate } from './state.ts';
 

@@ -1,5 +1,5 @@
 import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
-import type { RecordChange } from '../apply/providers/provider.ts';
+import type { RecordChange } from '../dns/change.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import { refusal } from './guard.ts';

@@ -1,6 +1,6 @@
 /** Whether the newest policy is served wherever a sender may fetch it: the proof that its id waits for. */
 import type { Publication } from '../mtasts/lifecycle.ts';
-import type { PolicyFetch } from '../observe/types.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 import type { ObservedDomain } from './domain.ts';
 import type { DomainState } from './state.ts';
 

@@ -3,7 +3,7 @@ import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
 import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
-import type { SmtpProbe } from '../observe/types.ts';
+import type { SmtpProbe } from '../pki/observed.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
 import {

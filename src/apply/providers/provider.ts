@@ -1,4 +1,7 @@
-import type { RecordSet, RecordType } from '../../dns/rrset.ts';
+import type { RecordChange } from '../../dns/change.ts';
+import type { RecordSet } from '../../dns/rrset.ts';
+
+export type { RecordChange } from '../../dns/change.ts';
 
 export interface Capabilities {
   /** Can hold TLSA records. */
@@ -9,14 +12,6 @@ export interface Capabilities {
   readonly batch: boolean;
   /** `list` costs by the number of names, not by the size of the zone. */
   readonly listByName: boolean;
-}
-
-/** One record set's change. `before` is what was observed (`undefined`: nothing of that type), `after` what shall stand. */
-export interface RecordChange {
-  readonly name: string;
-  readonly type: RecordType;
-  readonly before: RecordSet | undefined;
-  readonly after: RecordSet | undefined;
 }
 
 /**
