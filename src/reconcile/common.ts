@@ -9,6 +9,7 @@ import type { KubeObject } from '../kube/types.ts';
 import { type Trouble, summarise } from '../status/findings.ts';
 import type { Change, Wait } from '../plan/change.ts';
 import type { Result, World } from '../world.ts';
+import { roundOf } from './round.ts';
 
 export const finalizer = 'mailseal.dev/finalizer';
 
@@ -104,8 +105,16 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   } catch (error) {
     return miss(world, object, error, report);
   }
-  const statusDueMs = await report(undefined);
-  return world.pace.next(label, { statusDueMs, made, waits: course.waits });
+  const round = roundOf(course.changes);
+  const statusDueMs = await report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
+  return world.pace.next(label, { statusDueMs, made, round, waits: course.waits });
+}
+
+/** Changes that are made, accepted and needed again at the next look. */
+function vainTrouble(changes: readonly Change[]): Trouble {
+  const what = changes.map(({ why }) => why).join('; ');
+  const message = `the same changes are made again and again, and do not last: ${what}. Find out what undoes or alters them: a server that changes what it accepts, a TTL for instance, or another program that writes the same`;
+  return { kind: 'Retry', reason: 'RecordChanged', message };
 }
 
 /** Before the first external write: `Ready=Unknown`, for whoever looks, and the finalizer. */

@@ -49,5 +49,7 @@ async function judge(
   const conditions: readonly WantedCondition[] = summarise([], trouble, well);
   announce(world, object, conditions);
   const statusDueMs = await world.statusWriter.write(object, {}, conditions);
+  // The queue logs it with its stack, and backs off.
+  if (trouble?.reason === 'InternalError') throw failure;
   return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(failure) });
 }

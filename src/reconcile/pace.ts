@@ -19,6 +19,12 @@ const longestVainMs = 60 * second;
 const lostRaceMs = 200;
 /** So many races lost in a row are bad luck; more are something that a human should hear of. */
 const patientRaces = 5;
+/** The same changes may be made so often at full pace; then each time waits twice as long, up to a minute. */
+const patientRounds = 3;
+/** So many repetitions a human should hear of. */
+const tellingRounds = 8;
+/** So many of the last rounds are compared: two that undo each other's changes take turns. */
+const rememberedRounds = 8;
 
 /**
  * Milliseconds since 1970 at which someone last asked for a fresh look, by `mailseal.dev/requested-at`; 0 for never, and
@@ -40,11 +46,15 @@ export interface Pace {
       readonly statusDueMs?: number | undefined;
       readonly retryAfterMs?: number;
       readonly made?: number;
+      /** What was made: the same words for the same changes. */
+      readonly round?: string;
       readonly waits?: readonly Wait[];
     },
   ) => Result;
   /** Someone else wrote first; ever more slowly where that happens again and again. */
   readonly lost: (object: string) => Result;
+  /** The same changes are made again and again since it was last at rest: they do not last. */
+  readonly isRepeating: (object: string) => boolean;
   /** More races were lost in a row than bad luck explains. */
   readonly isLosing: (object: string) => boolean;
   /** It was looked at in vain only a few times since its last change. */
@@ -52,21 +62,38 @@ export interface Pace {
   readonly forget: (object: string) => void;
 }
 
+/** What was made lately, and how often that was nothing new. */
+interface Rounds {
+  readonly last: readonly string[];
+  readonly repeats: number;
+}
+
 export function createPace(): Pace {
   const vain = new Map<string, number>();
   const races = new Map<string, number>();
+  const rounds = new Map<string, Rounds>();
+  /** How often the same was made again since the object was last at rest. */
+  const repeated = (object: string, round: string): number => {
+    const { last, repeats } = rounds.get(object) ?? { last: [], repeats: 0 };
+    const again = last.includes(round) ? repeats + 1 : repeats;
+    rounds.set(object, { last: [...last, round].slice(-rememberedRounds), repeats: again });
+    return last.includes(round) ? again : 0;
+  };
   const count = (of: Map<string, number>, object: string): number => {
     const times = (of.get(object) ?? 0) + 1;
     of.set(object, times);
     return times;
   };
   return {
-    next: (object, { trouble, retryAfterMs = 0, made = 0, waits = [], statusDueMs = steadyMs }) => {
+    next: (object, { trouble, retryAfterMs = 0, made = 0, round = '', waits = [], statusDueMs = steadyMs }) => {
       races.delete(object);
       if (trouble === undefined && made > 0) {
-        vain.delete(object);
-        return { requeueAfterMs: againMs };
+        const doubled = Math.max(0, repeated(object, round) - patientRounds);
+        if (doubled === 0) vain.delete(object);
+        else count(vain, object);
+        return { requeueAfterMs: Math.min(againMs * 2 ** doubled, longestVainMs) };
       }
+      if (trouble === undefined && waits.every(({ forMs }) => forMs > longestVainMs)) rounds.delete(object);
       const looks = count(vain, object);
       const slower = 1.25 ** Math.max(0, looks - patientLooks);
       const least = (ms: number): number => Math.max(ms, Math.min(ms * slower, longestVainMs));
@@ -84,11 +111,13 @@ export function createPace(): Pace {
       const slower = 1.25 ** Math.max(0, count(races, object) - patientLooks);
       return { requeueAfterMs: Math.min(lostRaceMs * slower, longestVainMs) };
     },
+    isRepeating: (object) => (rounds.get(object)?.repeats ?? 0) >= tellingRounds,
     isLosing: (object) => (races.get(object) ?? 0) > patientRaces,
     isSettling: (object) => (vain.get(object) ?? 0) < patientLooks,
     forget: (object) => {
       vain.delete(object);
       races.delete(object);
+      rounds.delete(object);
     },
   };
 }

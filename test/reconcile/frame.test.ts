@@ -5,6 +5,8 @@ import { KubeError } from '../../src/kube/error.ts';
 import { retryAfterMs, troubleOf } from '../../src/reconcile/common.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import type { World } from '../../src/world.ts';
+import { createZoneWriter } from '../../src/apply/zonewriter.ts';
+import { fakeProvider } from '../fakes/provider.ts';
 import { createScene, runUntil, type Scene } from './scene.ts';
 
 let scene: Scene;
@@ -157,6 +159,40 @@ test('a record that can’t be written stops no renewal, and is said', async () 
   scene.pass(2.1 * 365 * 86_400_000);
   await runUntil(scene, () => scene.mounted()?.chain !== before, { world: refusing });
   expect(condition('Ready')).toMatchObject({ status: 'False', reason: 'ProviderRefused' });
+});
+
+test('a server that accepts a change and does not make it is not pressed, and is named', async () => {
+  const world = await runUntil(scene, () => condition('Ready')?.status === 'True');
+  let calls = 0;
+  const idle: World = {
+    ...world,
+    zoneWriter: { ...world.zoneWriter, submit: async () => void (calls += 1) },
+  };
+  scene.provider.setByHand('example.com', { name: '_mailseal.mx1.example.com', type: 'TXT', ttl: 300, values: [] });
+  const until = scene.now() + 3_600_000;
+  await runUntil(scene, () => scene.now() >= until, { world: idle, looks: 1000 });
+  expect(calls).toBeLessThan(100);
+  expect(condition('Ready')).toMatchObject({
+    status: 'False',
+    reason: 'RecordChanged',
+    message: expect.stringContaining('_mailseal.mx1.example.com TXT'),
+  });
+  await runUntil(scene, () => condition('Ready')?.status === 'True', { world });
+});
+
+test('a server that cuts TTLs down is not pressed either', async () => {
+  const world = await runUntil(scene, () => condition('Ready')?.status === 'True');
+  const kept = scene.provider.sets('example.com').filter(({ name }) => name !== '_mailseal.mx1.example.com');
+  const cutting = fakeProvider({ 'example.com': kept }, {}, { longestTtl: 60 });
+  const other: World = {
+    ...world,
+    providerOf: async () => cutting,
+    zoneWriter: createZoneWriter({ providerFor: () => cutting, windowMs: 0 }),
+  };
+  const until = scene.now() + 3_600_000;
+  await runUntil(scene, () => scene.now() >= until, { world: other, looks: 1000 });
+  expect(cutting.applied.length).toBeLessThan(100);
+  expect(condition('Ready')).toMatchObject({ status: 'False', reason: 'RecordChanged' });
 });
 
 test('a provider that asks for patience is not asked before', async () => {

@@ -57,6 +57,36 @@ describe('looks in vain', () => {
   });
 });
 
+describe('changes that do not last', () => {
+  const pauses = (pace: ReturnType<typeof createPace>, ...rounds: readonly string[]): readonly (number | undefined)[] =>
+    rounds.map((round) => pace.next('a', { made: 1, round }).requeueAfterMs);
+
+  test('are made a few times at full pace, then ever more slowly, down to once a minute', () => {
+    const all = pauses(createPace(), ...Array.from({ length: 20 }, () => 'x'));
+    expect(all.slice(0, 7)).toEqual([50, 50, 50, 50, 100, 200, 400]);
+    expect(all.at(-1)).toBe(minute);
+  });
+  test('are noticed where two rounds undo each other in turn', () => {
+    const turns = Array.from({ length: 30 }, (_, n) => (n % 2 === 0 ? 'x' : 'y'));
+    expect(pauses(createPace(), ...turns).at(-1)).toBe(minute);
+  });
+  test('slow down nothing that is new', () => {
+    const pace = createPace();
+    pauses(pace, ...Array.from({ length: 20 }, () => 'x'));
+    expect(pauses(pace, 'y')).toEqual([50]);
+  });
+  test('are forgotten once the object was at rest, and not while it waits for a moment', () => {
+    const pace = createPace();
+    pauses(pace, ...Array.from({ length: 12 }, () => 'x'));
+    expect(pace.isRepeating('a')).toBe(true);
+    pace.next('a', { waits: wait(1000) });
+    expect(pace.isRepeating('a')).toBe(true);
+    pace.next('a', {});
+    expect(pace.isRepeating('a')).toBe(false);
+    expect(pauses(pace, 'x')).toEqual([50]);
+  });
+});
+
 test.each<readonly [string, string | undefined, number]>([
   ['a time', '2026-11-22T00:00:00Z', Date.UTC(2026, 10, 22)],
   ['none', undefined, 0],
