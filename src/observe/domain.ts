@@ -8,14 +8,14 @@ import {
   mxHosts,
   policyAddressSets,
 } from '../plan/domain.ts';
-import { markName } from '../plan/ownership.ts';
+import { markName, markValue } from '../plan/ownership.ts';
 import type { MxAtServers } from '../plan/publication.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { DomainState } from '../plan/state.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
 import { observeChallenges } from './certificate.ts';
-import { drawKey, markFor } from './exchanger.ts';
+import { drawKey } from './exchanger.ts';
 import { observeRecords, type Sought } from './records.ts';
 import type { PolicyFetch } from './types.ts';
 
@@ -100,7 +100,7 @@ function soughtRecords(world: World, desired: DesiredDomain, state: DomainState 
   const addressesOf = (type: string) => addresses.find((set) => set.type === type)?.values ?? [];
   const place = { provider, zone, host: domain };
   const wanted: readonly Sought[] = [
-    { ...place, name: markName(domain), type: 'TXT', values: [markFor(world)] },
+    { ...place, name: markName(domain), type: 'TXT', values: [markValue(world.installationId)] },
     { ...place, name: policyHost, type: 'A', values: addressesOf('A') },
     { ...place, name: policyHost, type: 'AAAA', values: addressesOf('AAAA') },
     { ...place, name: tlsRptRecordName(domain), type: 'TXT', values: valuesOf(tlsRptRecordName(domain), 'TXT') },

@@ -7,7 +7,7 @@ import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
 import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
 import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
-import { markName } from '../plan/ownership.ts';
+import { markName, markValue } from '../plan/ownership.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
@@ -84,7 +84,7 @@ function soughtRecords(desired: DesiredExchanger, world: World, state: Exchanger
   const standing = (name: string): readonly string[] =>
     state?.applied.find((entry) => entry.name === name)?.values ?? [];
   const wanted = desired.hosts.flatMap(({ host, grant: { provider, zone } }): Sought[] => [
-    { name: markName(host), type: 'TXT', values: [markFor(world)], provider, zone, host },
+    { name: markName(host), type: 'TXT', values: [markValue(world.installationId)], provider, zone, host },
     { name: tlsaName(host, 25), type: 'TLSA', values: standing(tlsaName(host, 25)), provider, zone, host },
   ]);
   const known = new Set(wanted.map(recordKey));
@@ -94,8 +94,6 @@ function soughtRecords(desired: DesiredExchanger, world: World, state: Exchanger
     ...left.map(({ name, type, values, provider, zone }) => ({ name, type, values, provider, zone, host: undefined })),
   ];
 }
-
-export const markFor = (world: World): string => `heritage=mailseal,owner=${world.installationId}`;
 
 /** Everything that the plan of an exchanger looks at. `askedAt`: when someone last asked for a fresh look. */
 export async function observeExchanger(
