@@ -66,6 +66,8 @@ export interface Pace {
 interface Rounds {
   readonly last: readonly string[];
   readonly repeats: number;
+  /** Looks since then that made nothing. */
+  readonly idle: number;
 }
 
 export function createPace(): Pace {
@@ -76,8 +78,15 @@ export function createPace(): Pace {
   const repeated = (object: string, round: string): number => {
     const { last, repeats } = rounds.get(object) ?? { last: [], repeats: 0 };
     const again = last.includes(round) ? repeats + 1 : repeats;
-    rounds.set(object, { last: [...last, round].slice(-rememberedRounds), repeats: again });
+    rounds.set(object, { last: [...last, round].slice(-rememberedRounds), repeats: again, idle: 0 });
     return last.includes(round) ? again : 0;
+  };
+  /** Nothing was made: what was made before seems to last. */
+  const rest = (object: string, nothingNear: boolean): void => {
+    const known = rounds.get(object);
+    if (known === undefined) return;
+    if (nothingNear || known.idle >= patientLooks) rounds.delete(object);
+    else rounds.set(object, { ...known, idle: known.idle + 1 });
   };
   const count = (of: Map<string, number>, object: string): number => {
     const times = (of.get(object) ?? 0) + 1;
@@ -93,7 +102,7 @@ export function createPace(): Pace {
         else count(vain, object);
         return { requeueAfterMs: Math.min(againMs * 2 ** doubled, longestVainMs) };
       }
-      if (trouble === undefined && waits.every(({ forMs }) => forMs > longestVainMs)) rounds.delete(object);
+      rest(object, trouble === undefined && waits.every(({ forMs }) => forMs > longestVainMs));
       const looks = count(vain, object);
       const slower = 1.25 ** Math.max(0, looks - patientLooks);
       const least = (ms: number): number => Math.max(ms, Math.min(ms * slower, longestVainMs));

@@ -85,6 +85,12 @@ describe('changes that do not last', () => {
     expect(pace.isRepeating('a')).toBe(false);
     expect(pauses(pace, 'x')).toEqual([50]);
   });
+  test('are forgotten too where they lasted for many looks of an object that never comes to rest', () => {
+    const pace = createPace();
+    pauses(pace, ...Array.from({ length: 12 }, () => 'x'));
+    for (let look = 0; look < 21; look += 1) pace.next('a', { waits: wait(1000) });
+    expect(pace.isRepeating('a')).toBe(false);
+  });
 });
 
 test.each<readonly [string, string | undefined, number]>([
