@@ -76,7 +76,7 @@ export function createPace(): Pace {
   const rounds = new Map<string, Rounds>();
   /** How often the same was made again since the object was last at rest. */
   const repeated = (object: string, round: string): number => {
-    const { last, repeats } = rounds.get(object) ?? { last: [], repeats: 0 };
+    const { last, repeats } = rounds.get(object) ?? { last: [], repeats: 0, idle: 0 };
     const again = last.includes(round) ? repeats + 1 : repeats;
     rounds.set(object, { last: [...last, round].slice(-rememberedRounds), repeats: again, idle: 0 });
     return last.includes(round) ? again : 0;
