@@ -105,8 +105,9 @@ export const reasonDocs: ReasonDocs = {
     mend: 'Correct `spec.zones` or `server` of the DNSProvider.',
   },
   RecordChanged: {
-    means: 'A record changed between our look and our write; the write was not made. We look again.',
-    mend: 'Find out who else writes these names if it happens again and again.',
+    means:
+      'Again and again a record is not as we saw it when we write, or does not stay as we wrote it. We go on, ever more slowly.',
+    mend: 'Find out who else writes these names, or whether the server alters what it takes, as a TTL.',
   },
   ForeignRecord: {
     means: 'A record that we would write stands there already and is not ours. Nothing was changed.',
