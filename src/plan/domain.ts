@@ -9,6 +9,7 @@ import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
+import { shortened } from './history.ts';
 import { isMarked, markName, markValue } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
@@ -177,7 +178,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
   const publication = publish(desired, followed, mode.mode, now);
   const minted = followed.publications.includes(publication)
     ? followed
-    : { ...followed, publications: [...followed.publications, publication] };
+    : { ...followed, publications: [...shortened(followed.publications, now), publication] };
   const serving = servingOf(observed, publication, minted);
   const hold = holdOf(publication, serving, doubts);
   const records = planRecords({
