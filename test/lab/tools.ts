@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause';
+export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause' | 'gitops';
 
 export interface Recipe {
   readonly name: ToolName;
@@ -61,6 +61,13 @@ export const recipes: readonly Recipe[] = [
     source: { module: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
     links: [],
     cold: 'about three minutes on two cores',
+  },
+  {
+    name: 'gitops',
+    version: '1',
+    source: { folder: 'gitops', files: ['go.mod', 'go.sum', 'main.go'], ldflags: '-s -w' },
+    links: [],
+    cold: 'about half a minute on two cores',
   },
 ];
 
