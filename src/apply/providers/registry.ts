@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { MailsealError } from '../../errors.ts';
 import type { Kube, SecretObject } from '../../kube/types.ts';
 import { createProvider } from './index.ts';
+import { rememberLists } from './lists.ts';
 import type { Provider, RecordChange } from './provider.ts';
 
 export interface ProvidersOptions {
@@ -72,7 +73,7 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     const before = known.get(name);
     if (before?.spec === spec && clock.now() - before.at < rememberMs) return before.provider;
     const opening = readCredentials(object).then((credentials) =>
-      watched(name, createProvider(object.spec, credentials, { clock })),
+      rememberLists(watched(name, createProvider(object.spec, credentials, { clock })), clock),
     );
     known.set(name, { spec, at: clock.now(), provider: opening });
     opening.catch(() => {

@@ -1,0 +1,97 @@
+import { beforeEach, expect, test } from 'vitest';
+import { rememberLists } from '../../src/apply/providers/lists.ts';
+import type { Provider } from '../../src/apply/providers/provider.ts';
+import type { RecordSet } from '../../src/dns/rrset.ts';
+import { MailsealError } from '../../src/errors.ts';
+import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
+
+const zone = 'example.test';
+const set = (label: string, ...values: readonly string[]): RecordSet => ({
+  name: `${label}.${zone}`,
+  type: 'TXT',
+  ttl: 60,
+  values,
+});
+const name = `_mta-sts.${zone}`;
+const other = `_smtp._tls.${zone}`;
+
+let time = 0;
+let asked: (readonly string[])[] = [];
+let fake: FakeProvider;
+let provider: Provider;
+beforeEach(() => {
+  time = 0;
+  asked = [];
+  fake = fakeProvider({ [zone]: [set('_mta-sts', 'one')] });
+  provider = remembered(fake);
+});
+
+function remembered(inner: FakeProvider): Provider {
+  const counted: Provider = {
+    ...inner,
+    list: (of, names) => {
+      asked.push(names);
+      return inner.list(of, names);
+    },
+  };
+  return rememberLists(counted, { now: () => time });
+}
+const values = async (of: string = name): Promise<readonly string[]> =>
+  (await provider.list(zone, [of])).flatMap((one) => one.values);
+
+test('a name is asked for once within a few seconds, whether anything stands there or not', async () => {
+  expect(await values()).toEqual(['one']);
+  expect(await values(other)).toEqual([]);
+  time = 2999;
+  expect(await provider.list(zone, [name, other])).toEqual([set('_mta-sts', 'one')]);
+  expect(asked).toEqual([[name], [other]]);
+});
+
+test('a name that is new is asked for alone', async () => {
+  await values();
+  await provider.list(zone, [name, other, name]);
+  expect(asked).toEqual([[name], [other]]);
+});
+
+test('what others change is seen after a few seconds', async () => {
+  await values();
+  fake.setByHand(zone, set('_mta-sts', 'by hand'));
+  expect(await values()).toEqual(['one']);
+  time = 3000;
+  expect(await values()).toEqual(['by hand']);
+});
+
+test('what is changed through it is seen at once', async () => {
+  await values();
+  await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: set('_mta-sts', 'two') }]);
+  expect(await values()).toEqual(['two']);
+});
+
+test('a list that began before a change is not remembered', async () => {
+  const early = provider.list(zone, [name]);
+  await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: undefined }]);
+  await early;
+  expect(await values()).toEqual([]);
+});
+
+test('a change that is refused ends what is remembered: it was wrong', async () => {
+  await values();
+  fake.setByHand(zone, set('_mta-sts', 'by hand'));
+  const change = { name, type: 'TXT', before: set('_mta-sts', 'one'), after: undefined } as const;
+  await expect(provider.apply(zone, [change])).rejects.toMatchObject({ reason: 'RecordChanged' });
+  expect(await values()).toEqual(['by hand']);
+});
+
+test('a list that fails is not remembered', async () => {
+  fake.failNext(new MailsealError('ProviderUnavailable', 'down'));
+  await expect(values()).rejects.toMatchObject({ reason: 'ProviderUnavailable' });
+  expect(await values()).toEqual(['one']);
+});
+
+test('nothing is remembered of an API that does not compare what stands before it writes', async () => {
+  fake = fakeProvider({ [zone]: [] }, { compareAndSwap: false });
+  provider = remembered(fake);
+  await values();
+  await values();
+  expect(asked).toHaveLength(2);
+});
