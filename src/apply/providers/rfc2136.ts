@@ -92,17 +92,29 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     return true;
   };
 
-  const listOne = async (
+  const setIn = async (
     connection: SignedConnection,
     zone: string,
     name: string,
     type: RecordType,
+    message: Message,
   ): Promise<readonly RecordSet[]> => {
-    const message = await ask(connection, zone, name, type);
     const set = setAt(message, name, type);
     if (set === undefined || !(await standsThere(connection, zone, set, message))) return [];
     standing.note(message, set);
     return [set];
+  };
+
+  const listName = async (connection: SignedConnection, zone: string, name: string): Promise<readonly RecordSet[]> => {
+    const [first, ...others] = types;
+    if (first === undefined) return [];
+    const known = await ask(connection, zone, name, first);
+    // RFC 8020 §2: a name that does not exist has records of no type; most that are looked for stand nowhere yet.
+    if (known.rcode === 'NXDOMAIN') return [];
+    const more = others.map(async (type) =>
+      setIn(connection, zone, name, type, await ask(connection, zone, name, type)),
+    );
+    return (await Promise.all([setIn(connection, zone, name, first, known), ...more])).flat();
   };
 
   const list: Provider['list'] = (zone, names) =>
@@ -113,8 +125,7 @@ export function createRfc2136(options: Rfc2136Options): Provider {
       const found: RecordSet[] = [];
       for (let at = 0; at < distinct.length; at += namesAtATime) {
         const some = distinct.slice(at, at + namesAtATime);
-        const pairs = some.flatMap((name) => types.map((type) => [name, type] as const));
-        const sets = await Promise.all(pairs.map(([name, type]) => listOne(connection, zone, name, type)));
+        const sets = await Promise.all(some.map((name) => listName(connection, zone, name)));
         found.push(...sets.flat());
       }
       return found;
