@@ -3,10 +3,12 @@
  * moment, in which the operator is killed there. A kill is named `scenario:number:moment`; the number is the write's
  * place in the undisturbed run.
  */
+import { messageOf } from '../../src/errors.ts';
 import { type Kill, type Moment, moments, type Spot } from './gate.ts';
 import { domainOf, startGround } from './ground.ts';
 import { type Ground, type Lane, startLane } from './lane.ts';
-import { type Outcome, run, type RunSpec, type Scenario, scenarios } from './run.ts';
+import { type Scenario, scenarios } from './objects.ts';
+import { type Outcome, run, type RunSpec } from './run.ts';
 
 export interface CampaignSpec {
   /** State directory, inside the namespaces of a lab. */
@@ -94,12 +96,12 @@ function chosen(all: readonly NamedKill[], { only, sample }: CampaignSpec): read
     return found;
   }
   if (sample === undefined || sample >= all.length) return all;
-  // A step that shares no factor with three meets every moment.
-  const step = Math.floor(all.length / sample);
-  const odd = step % moments.length === 0 ? step - 1 : step;
-  return Array.from({ length: sample }, (_, index) => all[Math.floor(odd / 2) + index * odd]).filter(
-    (kill) => kill !== undefined,
-  );
+  // Spots at even distances, and at each the next moment: all three are met whatever the distance.
+  const spots = all.length / moments.length;
+  return Array.from({ length: sample }, (_, index) => {
+    const spot = Math.floor(((index + 0.5) * spots) / sample);
+    return all[spot * moments.length + (index % moments.length)];
+  }).filter((kill) => kill !== undefined);
 }
 
 interface Result {
@@ -134,7 +136,7 @@ async function killEach(
         upTo: kills.at(-1)?.scenario ?? 'new-domain',
         reference: zones,
       };
-      const outcomes = await run(ground, lane, runSpec);
+      const outcomes = await run(ground, lane, runSpec).catch((error: unknown) => broken(kills, error));
       for (const kill of kills) {
         const outcome = outcomes[kill.scenario];
         if (outcome === undefined && kills[0] !== kill) todo[kill.scenario].push(kill);
@@ -144,6 +146,12 @@ async function killEach(
   };
   await Promise.all(lanes.map(drive));
   return results;
+}
+
+/** A run that could not be played to its end counts as one that failed. */
+function broken(kills: readonly NamedKill[], error: unknown): Partial<Record<Scenario, Outcome>> {
+  const outcome: Outcome = { writes: [], zone: [], problems: [messageOf(error)], struck: false, seconds: 0 };
+  return Object.fromEntries(kills.slice(0, 1).map(({ scenario }) => [scenario, outcome]));
 }
 
 function judged(kill: NamedKill, outcome: Outcome | undefined, { say }: CampaignSpec): Result {

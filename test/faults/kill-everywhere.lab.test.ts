@@ -8,4 +8,4 @@ test('an operator that is killed around some of its writes ends where an undistu
   const { figures, failures } = await runCampaign({ dir: newFolder('faults'), sample: 3, lanes: 1, say });
   expect(failures, said.join('\n')).toEqual([]);
   expect(figures['kills'], said.join('\n')).toBe(3);
-});
+}, 240_000);

@@ -51,6 +51,9 @@ export interface Lane {
 export const operatorNamespace = 'mailseal-system';
 export const tenant = 'mail';
 
+/** Longer than record changes are gathered for: an id that did not wait for the policy would come first. */
+const volumeDelayMs = 1000;
+
 /** Where the MX host of a lane is. */
 export const mxAddress = (lane: number): string => `10.53.${lane + 1}.25`;
 
@@ -78,6 +81,7 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
         addresses: policyServers,
         program: ground.program,
         shards: 1,
+        volumeDelayMs,
       }),
     );
     keep(await startMailHost(kube, dir, lane));

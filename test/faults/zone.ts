@@ -2,17 +2,18 @@
 import type { Answer, RecordType } from 'dns-packet';
 import { ask } from '../lab/dns-ask.ts';
 
+const timeoutMs = 5000;
 const unasked = new Set(['RRSIG', 'NSEC', 'SOA', 'NS', 'DNSKEY']);
 
 /**
  * Lines `name type ttl value`, sorted. The names come from the chain of NSEC records, which leaves none out; what
- * differs from run to run (keys, ids, the installation, the domain's own name) is replaced by a word.
+ * differs from run to run (keys, ids, the installation, the domain's own name, the lane's network) is replaced by a word.
  */
 export async function readZone(server: string, domain: string): Promise<readonly string[]> {
   const lines: string[] = [];
   let name = domain;
   do {
-    const chain = (await ask({ server, name, type: 'NSEC' })).answers.find(({ type }) => type === 'NSEC');
+    const chain = (await ask({ server, name, type: 'NSEC', timeoutMs })).answers.find(({ type }) => type === 'NSEC');
     if (chain?.type !== 'NSEC') throw new Error(`${server} shows no NSEC record of ${name}`);
     for (const type of chain.data.rrtypes) {
       if (!unasked.has(type)) lines.push(...(await linesOf(server, name, type as RecordType, domain)));
@@ -23,9 +24,11 @@ export async function readZone(server: string, domain: string): Promise<readonly
 }
 
 async function linesOf(server: string, name: string, type: RecordType, domain: string): Promise<readonly string[]> {
-  const { answers } = await ask({ server, name, type });
+  const { answers } = await ask({ server, name, type, timeoutMs });
   const values = answers.filter((answer) => answer.type === type).map((answer) => valueOf(answer));
-  return values.map((value) => `${name} ${type} ${value}`.replaceAll(domain, 'DOMAIN')).sort();
+  const stable = (line: string): string =>
+    line.replaceAll(domain, 'DOMAIN').replace(/10\.53\.[0-9]+\.(?=[0-9]+)/u, 'LANE.');
+  return values.map((value) => stable(`${name} ${type} ${value}`));
 }
 
 function valueOf(answer: Answer): string {

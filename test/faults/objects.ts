@@ -1,0 +1,88 @@
+/** What administrators and users put into a lane's cluster, and how all of it goes away again. */
+import { readFileSync } from 'node:fs';
+import { apiVersion, type MailDomain } from '../../src/api/types.ts';
+import type { KubeObject, Ref } from '../../src/kube/types.ts';
+import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
+
+export const scenarios = ['new-domain', 'spec-change'] as const;
+export type Scenario = (typeof scenarios)[number];
+
+/** Of the MailDomain, and so of its MailExchanger. */
+export const objectName = 'one';
+
+/** What a user applies, in the beginning and when the scenario is a change of it. */
+export async function applyDomain(lane: Lane, domain: string, scenario: Scenario): Promise<void> {
+  const changed = scenario === 'spec-change';
+  const mx = {
+    hosts: [`mx.${domain}`],
+    dane: { ttlSeconds: 1 },
+    ...(changed ? { certificate: { dnsNames: [`smtp.${domain}`] } } : {}),
+  };
+  const object: MailDomain = {
+    apiVersion,
+    kind: 'MailDomain',
+    metadata: { name: objectName, namespace: tenant },
+    spec: {
+      domain,
+      mx,
+      mtaSts: { ttlSeconds: 1, promotion: { immediately: true }, ...(changed ? { maxAgeSeconds: 1_209_600 } : {}) },
+      ...(changed ? { tlsRpt: { rua: [`mailto:reports@${domain}`] } } : {}),
+    },
+  };
+  await lane.kube.apply(object, { fieldManager: 'faults' });
+}
+
+/** What an administrator gives: the provider, the issuer and the key of the name server. */
+export async function grant(ground: Ground, lane: Lane, domain: string): Promise<void> {
+  const apply = (object: KubeObject & Readonly<Record<string, unknown>>): Promise<unknown> =>
+    lane.kube.apply(object, { fieldManager: 'faults' });
+  const metadata = { name: 'one' };
+  await apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'dns-update-key', namespace: operatorNamespace },
+    stringData: { 'tsig-secret': ground.tsig.secret },
+  });
+  await apply({
+    apiVersion,
+    kind: 'DNSProvider',
+    metadata,
+    spec: {
+      zones: [domain.slice(domain.indexOf('.') + 1)],
+      allowedNamespaces: { names: [tenant] },
+      rfc2136: { server: lane.dnsServer, tsigKeyName: ground.tsig.name },
+      credentialsSecretRef: { name: 'dns-update-key' },
+    },
+  });
+  const acme = {
+    server: lane.acmeServer,
+    email: 'postmaster@example.test',
+    caBundle: readFileSync(ground.door.caFile, 'utf8'),
+  };
+  await apply({ apiVersion, kind: 'CertificateIssuer', metadata, spec: { default: true, acme } });
+}
+
+/** Takes away all that an earlier run left in the cluster. */
+export async function clean({ kube }: Lane): Promise<void> {
+  const kinds = ['MailDomain', 'MailExchanger', 'DNSProvider', 'CertificateIssuer'] as const;
+  const own = await Promise.all(kinds.map((kind) => kube.list<KubeObject>({ apiVersion, kind })));
+  for (const object of own.flat()) {
+    if ((object.metadata.finalizers ?? []).length > 0) {
+      await kube.replace({ ...object, metadata: { ...object.metadata, finalizers: [] } });
+    }
+    await kube.remove(refOf(object));
+  }
+  for (const kind of ['Secret', 'ConfigMap']) {
+    for (const namespace of [operatorNamespace, tenant]) {
+      const found = await kube.list<KubeObject>({ apiVersion: 'v1', kind, namespace });
+      for (const object of found) await kube.remove({ ...refOf(object), apiVersion: 'v1', kind });
+    }
+  }
+}
+
+const refOf = ({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): Ref => ({
+  apiVersion,
+  kind,
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+});
