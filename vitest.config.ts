@@ -11,7 +11,7 @@ const inLab = process.env['MAILSEAL_LAB'] !== undefined;
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [withServers] } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [withServers], testTimeout: 60_000 } },
       {
         test: {
           name: 'live',

@@ -2,6 +2,8 @@
 import type { Publication } from '../mtasts/lifecycle.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import type { ObservedDomain } from './domain.ts';
+import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
+import type { Change } from './change.ts';
 import type { DomainState } from './state.ts';
 
 export interface Serving {
@@ -33,4 +35,13 @@ export function holdOf(publication: Publication, serving: Serving, doubts: reado
   if (!serving.everywhere) return `waits until the policy is served everywhere (${serving.lagging.join('; ')})`;
   const first = publication.mode === 'enforce' && publication.shownSince === undefined;
   return first && doubts.length > 0 ? `waits until enforcing is safe (${doubts.join('; ')})` : undefined;
+}
+
+/** A renewed certificate for the entry that has the same key already, with the policy that it shows: nothing may stop it. */
+export function renewedEntry(state: DomainState, entry: HostEntry | undefined): readonly Change[] {
+  const { certificate, key, domain } = state;
+  if (certificate === undefined || entry?.key !== key.pem || entry.certificate === certificate.chain) return [];
+  const revision = revisionOf(entry.policy, certificate.chain);
+  const renewed: HostEntry = { ...entry, certificate: certificate.chain, revision };
+  return [{ do: 'Serve', why: 'the certificate was renewed', host: `mta-sts.${domain}`, entry: renewed }];
 }

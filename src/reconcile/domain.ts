@@ -2,7 +2,7 @@ import type { MailDomain, MailExchanger } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
-import { desiredDomain } from '../desired/domain.ts';
+import { type DesiredDomain, desiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
@@ -14,6 +14,8 @@ import { domainFindings, domainStatus } from '../status/domain.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { renewAsStored } from './renewal.ts';
+import { renewedEntry } from '../plan/serving.ts';
 import { ensureExchanger } from './own-exchanger.ts';
 
 const stall = (reason: MailsealError['reason'], message: string): MailsealError =>
@@ -30,18 +32,11 @@ export async function reconcileDomain(world: World, namespace: string, name: str
 }
 
 async function look(world: World, mailDomain: MailDomain): Promise<Result> {
-  const domain = checkedName(mailDomain);
-  const stored = await world.store.load('domain', domain);
-  const grant = grantOf(world, mailDomain, domain, stored);
-  // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
-  await world.claims.hold('domain', domain, claimantOf(mailDomain));
-  const own = await ensureExchanger(world, mailDomain);
-  const issuer = issuerOf(world, mailDomain, domain, stored);
-  const found = own === undefined ? lookUpAll(world, mailDomain) : [own];
-  const hosts = found.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
-  const desired = desiredDomain(mailDomain, { domain, grant, issuer, hosts });
+  const [domain] = canonicalNames([mailDomain.spec.domain]);
+  const stored = domain === undefined ? undefined : await world.store.load('domain', domain);
+  const { desired, exchangers } = await entitled(world, mailDomain, stored);
   const observed = await observeDomain(world, desired, stored, {
-    exchangers: found.map(readinessOf),
+    exchangers: exchangers.map(readinessOf),
     providerRef: mailDomain.spec.dnsProviderRef?.name,
     settling: world.pace.isSettling(labelOf(mailDomain)),
   });
@@ -55,6 +50,40 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
       conditions: domainFindings(desired, observed, plan, trouble),
     }),
   });
+}
+
+interface Entitled {
+  readonly desired: DesiredDomain;
+  readonly exchangers: readonly MailExchanger[];
+}
+
+/** What is desired and ours to do; where it is not, what is stored for this object is renewed all the same. */
+async function entitled(world: World, mailDomain: MailDomain, stored: Remembered): Promise<Entitled> {
+  try {
+    return await entitle(world, mailDomain, stored);
+  } catch (error) {
+    const { name, namespace = '' } = mailDomain.metadata;
+    const mine = stored?.state.name === name && stored.state.namespace === namespace ? stored : undefined;
+    await renewAsStored(world, mine, {
+      owner: labelOf(mailDomain),
+      namespace,
+      providerRef: mailDomain.spec.dnsProviderRef?.name,
+      install: async (state) => renewedEntry(state, await world.shards.read(`mta-sts.${state.domain}`)),
+    });
+    throw error;
+  }
+}
+
+async function entitle(world: World, mailDomain: MailDomain, stored: Remembered): Promise<Entitled> {
+  const domain = checkedName(mailDomain);
+  const grant = grantOf(world, mailDomain, domain, stored);
+  // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
+  await world.claims.hold('domain', domain, claimantOf(mailDomain));
+  const own = await ensureExchanger(world, mailDomain);
+  const issuer = issuerOf(world, mailDomain, domain, stored);
+  const exchangers = own === undefined ? lookUpAll(world, mailDomain) : [own];
+  const hosts = exchangers.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
+  return { desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts }), exchangers };
 }
 
 const claimantOf = ({ metadata }: MailDomain): Claimant => ({
