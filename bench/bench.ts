@@ -12,6 +12,10 @@ import { type Report, type Row, table } from './report.ts';
 
 /** Each runs inside the namespaces of a lab as `node SCRIPT ROWS_FILE [--quick]`, and writes its rows there. */
 const benches: Readonly<Record<string, { readonly script: string; readonly says: string }>> = {
+  converge: {
+    script: 'converge.ts',
+    says: 'many domains at once, beside the same orders and updates driven raw; then idle',
+  },
   'first-light': {
     script: 'first-light.ts',
     says: 'from apply to Ready, what it costs, and what an idle operator takes',

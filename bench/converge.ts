@@ -1,0 +1,215 @@
+/**
+ * Many domains applied at once, each with a certificate of its own for `mta-sts.D` and four record sets, all on one
+ * MX host: how long until all are Ready and what it costs, beside the same orders and updates driven raw; then what an
+ * operator takes that has nothing to do.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { conditionOf } from '../src/api/conditions.ts';
+import type { MailDomain } from '../src/api/types.ts';
+import { createKube } from '../src/kube/client.ts';
+import { loadKubeConfig } from '../src/kube/config.ts';
+import { createReflector } from '../src/kube/reflector.ts';
+import { bundle } from '../test/lab/bundle.ts';
+import { readWrites, startCounting } from '../test/lab/counts.ts';
+import { operatorUser } from '../test/lab/demo/install.ts';
+import { createSteps } from '../test/lab/demo/steps.ts';
+import type { ZoneSpec } from '../test/lab/dns-zone.ts';
+import { labDir } from '../test/lab/namespace.ts';
+import { waitFor } from '../test/lab/process.ts';
+import { atMost, type Placed, runFloor } from './converge-floor.ts';
+import { type BulkLab, exchanger, namespace, startBulkLab } from './converge-lab.ts';
+import { cpuSeconds, residentMegabytes } from './proc.ts';
+import { type Found, growth, rowsOf } from './converge-rows.ts';
+
+const [file = '', ...flags] = process.argv.slice(2);
+const quick = flags.includes('--quick');
+const sizes = quick ? [50, 200] : [100, 1000, 5000];
+const idleSeconds = quick ? 60 : 300;
+const mostZones = 20;
+const floorAtOnce = 64;
+const patienceMs = 45 * 60 * 1000;
+const steps = createSteps((text) => void process.stderr.write(text));
+
+const zoneName = (index: number): string => `z${index % mostZones}.test`;
+
+function placed(letter: 'd' | 'f', size: number): readonly Placed[] {
+  return Array.from({ length: size }, (_, index) => {
+    const zone = zoneName(index);
+    return { domain: `${letter}${index}.${zone}`, zone };
+  });
+}
+
+function zonesFor(domains: readonly Placed[]): readonly ZoneSpec[] {
+  const byZone = Map.groupBy(domains, ({ zone }) => zone);
+  return [...byZone].map(([name, those]) => ({
+    name,
+    records: those.map(({ domain }) => `${domain}. MX 10 mx1.example.test.`).join('\n'),
+  }));
+}
+
+const manifest = ({ domain }: Placed): MailDomain => ({
+  apiVersion: 'mailseal.dev/v1alpha1',
+  kind: 'MailDomain',
+  metadata: { name: domain, namespace },
+  spec: {
+    domain,
+    exchangerRefs: [{ name: exchanger }],
+    mtaSts: { ttlSeconds: 5, promotion: { immediately: true } },
+    tlsRpt: { rua: ['mailto:tls@example.test'] },
+  },
+});
+
+/** Creates all, and resolves with the seconds after which each was Ready, in order. */
+async function convergeAll({ controlPlane }: BulkLab, domains: readonly Placed[]): Promise<readonly number[]> {
+  const access = await loadKubeConfig({ from: 'file', file: controlPlane.kubeconfig, context: undefined });
+  const kube = createKube(access, { userAgent: 'bench' });
+  const readyAt = new Map<string, number>();
+  const started = performance.now();
+  const reflector = createReflector<MailDomain, MailDomain>({
+    kube,
+    query: { apiVersion: 'mailseal.dev/v1alpha1', kind: 'MailDomain', namespace },
+    select: (object) => object,
+    onChange: (key, entry) => {
+      if (conditionOf(entry?.status?.conditions, 'Ready')?.status !== 'True') readyAt.delete(key);
+      else if (!readyAt.has(key)) readyAt.set(key, (performance.now() - started) / 1000);
+    },
+  });
+  reflector.start();
+  await reflector.synced;
+  await atMost(32, domains, async (one) => void (await kube.create(manifest(one))));
+  steps.say(`    all created after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  let said = 0;
+  const all = (): boolean => {
+    const tenth = Math.floor((readyAt.size / domains.length) * 10);
+    if (tenth > said)
+      steps.say(`    ${readyAt.size} Ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    said = tenth;
+    return readyAt.size === domains.length;
+  };
+  try {
+    await waitFor(`${domains.length} domains Ready`, all, { timeoutMs: patienceMs, everyMs: 100 });
+  } finally {
+    for (const [key, entry] of reflector.entries()) {
+      const ready = conditionOf(entry.status?.conditions, 'Ready');
+      if (ready?.status !== 'True') steps.say(`    ${key}: ${ready?.reason}: ${ready?.message}`);
+    }
+    await reflector.stop();
+    kube.close();
+  }
+  return [...readyAt.values()].sort((a, b) => a - b);
+}
+
+/** Asks the operator for its health ten times a second: what its event loop makes a request wait. */
+function watchHealth({
+  operatorUrl,
+  operator,
+}: BulkLab): () => { readonly p99Ms: number; readonly peakMegabytes: number } {
+  const taken: number[] = [];
+  let peakMegabytes = 0;
+  let busy = false;
+  const look = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    const asked = performance.now();
+    try {
+      await (await fetch(`${operatorUrl}/healthz`)).text();
+      taken.push(performance.now() - asked);
+      peakMegabytes = Math.max(peakMegabytes, residentMegabytes(operator.pid).all);
+    } finally {
+      busy = false;
+    }
+  };
+  const timer = setInterval(() => void look(), 100);
+  return () => {
+    clearInterval(timer);
+    const sorted = taken.toSorted((a, b) => a - b);
+    return { p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN, peakMegabytes };
+  };
+}
+
+/** Writes of the operator so far, by its own count: cheap enough to be asked often. */
+async function writesSoFar({ operatorUrl }: BulkLab): Promise<number> {
+  const text = await (await fetch(`${operatorUrl}/metrics`)).text();
+  const lines = [...text.matchAll(/^rest_client_requests_total\{(.*)\} (\d+)$/gm)];
+  return lines
+    .filter(([, labels = '']) => !/method="(GET|get|list|watch)"/.test(labels) && !/leases/.test(labels))
+    .reduce((sum, [, , count]) => sum + Number(count), 0);
+}
+
+/** Resolves when nothing has been written for 20 s: statuses that were held back are out by then. */
+async function settled(lab: BulkLab): Promise<void> {
+  const last = { writes: -1, since: performance.now() };
+  const quiet = async (): Promise<boolean> => {
+    const writes = await writesSoFar(lab);
+    if (writes !== last.writes) Object.assign(last, { writes, since: performance.now() });
+    return performance.now() - last.since > 20_000;
+  };
+  await waitFor('the operator has nothing more to do', quiet, { timeoutMs: 600_000, everyMs: 2000 });
+}
+
+async function idle(lab: BulkLab): Promise<Pick<Found, 'idleWrites' | 'idleShare'>> {
+  const ours = () =>
+    readWrites(lab.controlPlane.auditLogPath).filter(
+      ({ user, resource }) => user === operatorUser && resource !== 'leases',
+    );
+  const before = ours().length;
+  const cpu = cpuSeconds(lab.operator.pid);
+  await pause(idleSeconds * 1000);
+  const share = ((cpuSeconds(lab.operator.pid) - cpu) / idleSeconds) * 100;
+  const late = ours().slice(before);
+  for (const { verb, resource, name } of late.slice(0, 10)) steps.say(`    idle: ${verb} ${resource} ${name}`);
+  return { idleWrites: late.length, idleShare: share };
+}
+
+async function measure(size: number, program: string): Promise<Found> {
+  const domains = placed('d', size);
+  const floors = placed('f', size);
+  const dir = join(labDir(), `n${size}`);
+  const zones = zonesFor([...domains, ...floors]);
+  const lab = await steps.run(`${size}: a lab`, () => startBulkLab(dir, program, zones));
+  const floor = await steps.run(`${size}: the floor`, () => runFloor(lab, floors, floorAtOnce));
+  steps.say(`    floor: ${JSON.stringify(floor)}`);
+  const auditLog = lab.controlPlane.auditLogPath;
+  const zoneNames = zones.map(({ name }) => name);
+  const counted = startCounting({ ...lab, auditLog, user: operatorUser, zones: zoneNames });
+  const cpuBefore = cpuSeconds(lab.operator.pid);
+  const health = watchHealth(lab);
+  const readyAt = await steps.run(`${size}: domains`, () => convergeAll(lab, domains));
+  const cpu = cpuSeconds(lab.operator.pid) - cpuBefore;
+  const { p99Ms, peakMegabytes } = health();
+  await steps.run(`${size}: settling`, () => settled(lab));
+  const { kubernetes, acme, dns } = counted();
+  steps.say(`    ${JSON.stringify({ kubernetes, acme, dns: Object.values(dns).reduce((a, b) => a + b, 0) })}`);
+  const rest = await steps.run(`${size}: idle for ${idleSeconds} s`, () => idle(lab));
+  const found: Found = {
+    size,
+    seconds: readyAt.at(-1) ?? Number.NaN,
+    floor,
+    cpu,
+    megabytes: residentMegabytes(lab.operator.pid).all,
+    peakMegabytes,
+    healthP99Ms: p99Ms,
+    writes: kubernetes.writes,
+    acme: acme.requests,
+    dns: Object.values(dns).reduce((sum, count) => sum + count, 0),
+    ...rest,
+  };
+  steps.say(`    ${JSON.stringify({ ...found, median: readyAt[Math.floor(readyAt.length / 2)] })}`);
+  await lab.stop();
+  return found;
+}
+
+try {
+  const out = join(labDir(), 'bundle');
+  await bundle(out);
+  const all: Found[] = [];
+  for (const size of sizes) all.push(await measure(size, join(out, 'main.js')));
+  writeFileSync(file, JSON.stringify([...all.flatMap((found) => rowsOf(found, idleSeconds)), ...growth(all)]));
+} catch (error) {
+  process.stderr.write(`bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+}
+// Whatever a failed step left running ends with the namespaces.
+process.exit();
