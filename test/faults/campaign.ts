@@ -1,7 +1,8 @@
 /**
  * Every external write of every scenario, found in an undisturbed run, and then one run for each of them and each
- * moment, in which the operator is killed there. A kill is named `scenario:number:moment`; the number is the write's
- * place in the undisturbed run.
+ * moment, in which the operator is killed there. A kill is named `new-domain:32:before`, by the write's place in the
+ * undisturbed run; what goes on at the same time may change places from one campaign to the next, and so each has a
+ * steady name too: `new-domain:update dns#2:before`.
  */
 import { messageOf } from '../../src/errors.ts';
 import { type Kill, type Moment, moments, type Spot } from './gate.ts';
@@ -15,7 +16,7 @@ export interface CampaignSpec {
   readonly dir: string;
   /** Kills at most; all when absent. They are spread evenly over scenarios, writes and moments. */
   readonly sample?: number | undefined;
-  /** The one kill that is wanted. */
+  /** The one kill that is wanted, by either of its names. */
   readonly only?: string | undefined;
   readonly lanes: number;
   readonly say: (line: string) => void;
@@ -23,7 +24,7 @@ export interface CampaignSpec {
 
 export interface Failure {
   readonly name: string;
-  readonly what: string;
+  readonly steady: string;
   readonly problems: readonly string[];
 }
 
@@ -34,6 +35,7 @@ export interface CampaignResult {
 
 interface NamedKill extends Kill {
   readonly name: string;
+  readonly steady: string;
   readonly scenario: Scenario;
 }
 
@@ -83,14 +85,20 @@ async function undisturbed(ground: Ground, lane: Lane | undefined, { say }: Camp
 function killsOf(reference: Reference): readonly NamedKill[] {
   return scenarios.flatMap((scenario) =>
     reference[scenario].writes.flatMap((spot: Spot, index) =>
-      moments.map((moment: Moment) => ({ ...spot, moment, scenario, name: `${scenario}:${index + 1}:${moment}` })),
+      moments.map((moment: Moment) => ({
+        ...spot,
+        moment,
+        scenario,
+        name: `${scenario}:${index + 1}:${moment}`,
+        steady: `${scenario}:${spot.what}#${spot.turn}:${moment}`,
+      })),
     ),
   );
 }
 
 function chosen(all: readonly NamedKill[], { only, sample }: CampaignSpec): readonly NamedKill[] {
   if (only !== undefined) {
-    const found = all.filter(({ name }) => name === only);
+    const found = all.filter(({ name, steady }) => name === only || steady === only);
     if (found.length === 0)
       throw new Error(`there is no kill ${only}: they go from ${all[0]?.name} to ${all.at(-1)?.name}`);
     return found;
@@ -158,7 +166,7 @@ function judged(kill: NamedKill, outcome: Outcome | undefined, { say }: Campaign
   const problems = outcome?.problems ?? ['the scenario before it failed'];
   const struck = outcome?.struck ?? false;
   const verdict = problems.length > 0 ? `FAILED: ${problems.join('; ')}` : struck ? 'survived' : 'not met';
-  say(`${kill.name} (${kill.what}, ${kill.turn}): ${verdict} ${(outcome?.seconds ?? 0).toFixed(1)} s`);
-  const failure = problems.length === 0 ? undefined : { name: kill.name, what: kill.what, problems };
+  say(`${kill.name} (${kill.steady}): ${verdict} ${(outcome?.seconds ?? 0).toFixed(1)} s`);
+  const failure = problems.length === 0 ? undefined : { name: kill.name, steady: kill.steady, problems };
   return { struck, failure };
 }

@@ -24,7 +24,7 @@ export async function proveKillEverywhere(
       ...(quick ? ['--sample', String(sample)] : []),
       ...(only === undefined ? [] : ['--only', only]),
       '--lanes',
-      few ? '1' : '2',
+      few ? '1' : '3',
     ];
     const code = await inLabNamespace(import.meta.filename, [file, ...flags]);
     if (!existsSync(file)) throw new Error(`the campaign ended with exit code ${code} before it had a result`);
@@ -37,7 +37,7 @@ export async function proveKillEverywhere(
 function judged({ figures, failures }: CampaignResult): Readonly<Record<string, number>> {
   process.stderr.write(`${figures['kills']} kills, ${figures['failures']} failures\n`);
   if (failures.length === 0) return figures;
-  const told = failures.map(({ name, what, problems }) => `${name} (${what}): ${problems.join('; ')}`);
+  const told = failures.map(({ name, steady, problems }) => `${name} (${steady}): ${problems.join('; ')}`);
   throw new Error(`${failures.length} of ${figures['kills']} kills were not survived:\n${told.join('\n')}`);
 }
 
