@@ -61,6 +61,8 @@ export interface ExchangerPlan {
   readonly certificate: CertificatePlan;
   readonly records: RecordsPlan;
   readonly delivery: Delivery;
+  /** The certificate in hand has ended. */
+  readonly expired: boolean;
   /** Addresses that are not known to present the key that the hosts were given, in words. */
   readonly lagging: readonly string[];
 }
@@ -188,8 +190,9 @@ export function planExchanger(
     why: message,
     forMs: until === undefined ? eventMs : Math.max(0, until - now),
   }));
+  const expired = state.certificate !== undefined && state.certificate.notAfter <= now;
   const lagging = laggingAddresses(observed.hosts, { spkiSha256: given, certificate: state.certificate }, now);
-  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, lagging };
+  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, expired, lagging };
 }
 
 function hostOf(desired: DesiredExchanger, name: string): string | undefined {

@@ -5,7 +5,7 @@ import { givenKey } from '../dane/keystate.ts';
 import { messageOf } from '../errors.ts';
 import { observeChallenges } from '../observe/certificate.ts';
 import { planCertificate } from '../plan/certificate.ts';
-import type { Change } from '../plan/change.ts';
+import { type Change, inLane } from '../plan/change.ts';
 import { keyNamed } from '../plan/keys.ts';
 import type { State, StoredKey } from '../plan/state.ts';
 import type { World } from '../world.ts';
@@ -48,7 +48,7 @@ export async function renewAsStored<S extends State>(
       order,
       now: world.clock.now(),
     });
-    const changes = [...(await renewal.install(state)), ...certificate.changes];
+    const changes = [...inLane('Own', await renewal.install(state)), ...inLane('Certificate', certificate.changes)];
     await applyChanges(world, { owner, resourceVersion }, changes);
   } catch (error) {
     world.log.warn('the renewal of what is stored waits', { object: owner, problem: messageOf(error) });

@@ -26,6 +26,11 @@ function certificateReady(plan: ExchangerPlan): Judgement {
     return { status: 'False', reason, message };
   }
   const until = statusTimeOf(certificate.notAfter);
+  if (plan.expired) {
+    const why = problem === undefined ? '' : `: ${problem.message}`;
+    const message = `the certificate ended at ${until} and is not renewed yet${why}. Senders that follow MTA-STS defer mail`;
+    return { status: 'False', reason: 'CertificateExpired', message };
+  }
   return {
     status: 'True',
     reason: 'CertificateIssued',

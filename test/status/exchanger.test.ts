@@ -8,6 +8,7 @@ import type { Trouble } from '../../src/status/findings.ts';
 import {
   answer,
   applied,
+  certificate,
   digest,
   exchangerState,
   host,
@@ -68,6 +69,12 @@ const cases: readonly Case[] = [
     is: 'a certificate is held',
     type: 'CertificateReady',
     want: ['True', 'CertificateIssued', 'until 2027-01-21T00:00:00Z'],
+  },
+  {
+    is: 'the one that is held has ended',
+    seen: { state: { ...settled, certificate: certificate({ notAfter: now - 1000, renewAt: now - 2000 }) } },
+    type: 'CertificateReady',
+    want: ['False', 'CertificateExpired', 'is not renewed yet'],
   },
   {
     is: 'none is held yet',

@@ -110,7 +110,8 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     if (first === undefined) return [];
     const known = await ask(connection, zone, name, first);
     // RFC 8020 §2: a name that does not exist has records of no type; most that are looked for stand nowhere yet.
-    if (known.rcode === 'NXDOMAIN') return [];
+    // RFC 6604 §2.1: with an alias in the answer it is the alias' target that does not exist.
+    if (known.rcode === 'NXDOMAIN' && known.answers.length === 0) return [];
     const more = others.map(async (type) =>
       setIn(connection, zone, name, type, await ask(connection, zone, name, type)),
     );
