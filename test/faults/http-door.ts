@@ -66,6 +66,7 @@ export async function startHttpDoor(spec: HttpDoorSpec): Promise<HttpDoor> {
       request.socket.destroy();
       return passage.done();
     }
+    if (response.closed) passage.done();
     response.once('close', passage.done);
     response.writeHead(status, answer.headers).end(content);
   };
@@ -74,7 +75,14 @@ export async function startHttpDoor(spec: HttpDoorSpec): Promise<HttpDoor> {
     const body = await buffer(request);
     const found = spec.writeOf(request.method ?? 'GET', request.url ?? '/', body);
     if (found === undefined) return read(request, response, body);
-    return write(request, response, { write: found, passage: spec.gate.arrive(found), body });
+    const passage = spec.gate.arrive(found);
+    try {
+      await write(request, response, { write: found, passage, body });
+    } catch (error) {
+      // The answer is lost, whatever was to become of it.
+      passage.done();
+      throw error;
+    }
   };
 
   const server = https.createServer(spec.tls, (request, response) => {

@@ -1,5 +1,6 @@
 /** Looks at every write as it passes, and says what must never be: a second key, a second certificate, an id too soon. */
 import { X509Certificate } from 'node:crypto';
+import { messageOf } from '../../src/errors.ts';
 import type { Witness, Write } from './gate.ts';
 import { fetchAnyway } from './http-door.ts';
 
@@ -62,7 +63,8 @@ export function createTestimony({ domain, policyServers }: WitnessSpec): Testimo
   };
   const noteSecret = ({ type, data = {} }: SecretBody): void => {
     const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
-    if (type === 'mailseal.dev/state') noteState(JSON.parse(text('state.json')) as StoredState);
+    // An issuer's account lies in a Secret of the same type.
+    if (type === 'mailseal.dev/state' && 'state.json' in data) noteState(JSON.parse(text('state.json')) as StoredState);
     if (type === 'kubernetes.io/tls') noteCertificate(text('tls.crt'));
     if (type !== 'mailseal.dev/policy-shard') return;
     const { hosts } = JSON.parse(text('shard.json')) as StoredShard;
@@ -102,7 +104,12 @@ export function createTestimony({ domain, policyServers }: WitnessSpec): Testimo
     after: ({ what, body }: Write, done) => {
       if (!done) return;
       accepted.set(what, (accepted.get(what) ?? 0) + 1);
-      if (/^(create|replace) secrets\//u.test(what)) noteSecret(JSON.parse(body.toString()) as SecretBody);
+      if (!/^(create|replace) secrets\//u.test(what)) return;
+      try {
+        noteSecret(JSON.parse(body.toString()) as SecretBody);
+      } catch (error) {
+        problems.add(`${what} could not be read: ${messageOf(error)}`);
+      }
     },
     problems: () => [...problems],
     accepted: (what) => accepted.get(what) ?? 0,
