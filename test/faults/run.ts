@@ -150,7 +150,7 @@ function orderProblems(testimony: Testimony, scenario: Scenario): readonly strin
   ];
 }
 
-async function untilReady({ lane, spec: { domain }, scenario, life }: Scene): Promise<string[]> {
+async function untilReady({ lane, spec: { domain }, scenario, testimony, life }: Scene): Promise<string[]> {
   const get = async <T extends KubeObject>(kind: string): Promise<T | undefined> =>
     lane.kube.get<T>({ apiVersion, kind, namespace: tenant, name: objectName });
   const problems = new Set<string>();
@@ -167,7 +167,9 @@ async function untilReady({ lane, spec: { domain }, scenario, life }: Scene): Pr
           if (reason === 'Conflict') problems.add(`${type} Conflict: ${message}`);
         }
         const ready = conditionOf(last?.status?.conditions, 'Ready');
-        return ready?.status === 'True' && ready.observedGeneration === last?.metadata.generation;
+        // A domain is Ready while the host's certificate with a further name is still on its way.
+        const issued = testimony.accepted('acme finalize-order') >= certificates[scenario];
+        return issued && ready?.status === 'True' && ready.observedGeneration === last?.metadata.generation;
       },
       { timeoutMs: readyMs, everyMs: 150 },
     );
