@@ -5,7 +5,7 @@ import type { Shards } from './apply/shards.ts';
 import type { Store } from './apply/store.ts';
 import type { ZoneWriter } from './apply/zonewriter.ts';
 import type { Attestation } from './api/attestation.ts';
-import type { CertificateIssuer, DNSProvider, MailDomain, MailExchanger } from './api/types.ts';
+import type { CertificateIssuer, DNSProvider, MailDomain, MailExchanger, Retirement } from './api/types.ts';
 import type { Clock } from './clock.ts';
 import type { Authorities, Resolver } from './dns/answer.ts';
 import type { Kube } from './kube/types.ts';
@@ -29,8 +29,11 @@ export interface PolicyPod {
 export interface Cache {
   readonly domain: (namespace: string, name: string) => MailDomain | undefined;
   readonly exchanger: (namespace: string, name: string) => MailExchanger | undefined;
+  /** In the namespace of the operator. */
+  readonly retirement: (name: string) => Retirement | undefined;
   readonly domains: () => readonly MailDomain[];
   readonly exchangers: () => readonly MailExchanger[];
+  readonly retirements: () => readonly Retirement[];
   readonly providers: () => readonly DNSProvider[];
   readonly issuers: () => readonly CertificateIssuer[];
   readonly policyPods: () => readonly PolicyPod[];

@@ -12,6 +12,7 @@ export const defaults = {
     immediately: false,
   },
   dane: { mode: 'Auto', ttlSeconds: 3600 },
+  deletionPolicy: 'Retire',
   suspend: false,
   provider: { default: false, settleSeconds: 0, tsigAlgorithm: 'hmac-sha256' },
   issuer: { default: false, selfSignedYears: 3 },

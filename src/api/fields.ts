@@ -1,7 +1,15 @@
 /** Fields that several kinds have, described once. */
 import { defaults } from './defaults.ts';
 import type { ArraySchema, BooleanSchema, IntegerSchema, ObjectSchema, StringSchema } from './schema.ts';
-import type { CertificateSpec, Condition, DaneSpec, DNSProvider, NextStep, PublishedRecord } from './types.ts';
+import type {
+  CertificateSpec,
+  Condition,
+  DaneSpec,
+  DeletionPolicy,
+  DNSProvider,
+  NextStep,
+  PublishedRecord,
+} from './types.ts';
 
 type CommonStatus = NonNullable<DNSProvider['status']>;
 
@@ -45,6 +53,16 @@ export const suspend: BooleanSchema = {
   description: 'Stops all changes but renewals with the same key, which never stop.',
   defaultsTo: defaults.suspend,
 };
+
+export function deletionPolicy(retire: string, orphan: string): StringSchema<DeletionPolicy> {
+  return {
+    type: 'string',
+    description: 'What deletion of this object means for what it published.',
+    maxLength: 8,
+    enum: { Retire: retire, Orphan: orphan },
+    defaultsTo: defaults.deletionPolicy,
+  };
+}
 
 export function allowedNamespaces(description: string): ObjectSchema<{ readonly names: readonly string[] }> {
   return {

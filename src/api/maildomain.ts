@@ -1,5 +1,15 @@
 import { defaults } from './defaults.ts';
-import { certificate, commonStatus, dane, hostList, nameRef, statusTime, suspend, ttl } from './fields.ts';
+import {
+  certificate,
+  commonStatus,
+  dane,
+  deletionPolicy,
+  hostList,
+  nameRef,
+  statusTime,
+  suspend,
+  ttl,
+} from './fields.ts';
 import { ageColumn, readyColumns } from './columns.ts';
 import type { ArraySchema, KindDefinition, ObjectSchema } from './schema.ts';
 import type { MailDomainSpec, MailDomainStatus } from './types.ts';
@@ -159,6 +169,11 @@ const spec: ObjectSchema<MailDomainSpec> = {
     },
     mtaSts,
     tlsRpt,
+    deletionPolicy: deletionPolicy(
+      'The policy turns to `none` and is served until no sender can hold to an earlier one; then all records go. ' +
+        'A Retirement in the namespace of the operator sees to it.',
+      'All stays as it stands and is yours: records, served policy, Secrets. Nothing is renewed any more.',
+    ),
     suspend,
   },
   rules: [

@@ -4,6 +4,7 @@ import {
   certificate,
   commonStatus,
   dane,
+  deletionPolicy,
   hostList,
   maxHosts,
   nameRef,
@@ -43,6 +44,11 @@ const spec: ObjectSchema<MailExchangerSpec> = {
       ...nameRef('The DNSProvider that writes the TLSA and challenge records of the hosts.'),
       defaultsTo: 'for each host the DNSProvider with the longest matching zone that allows this namespace',
     },
+    deletionPolicy: deletionPolicy(
+      'TLSA records go, their TTL is waited for, then the marks go. The Secret that the hosts mount stays. ' +
+        'A Retirement in the namespace of the operator sees to it.',
+      'All stays as it stands and is yours: TLSA records, marks, Secrets. Nothing is renewed any more.',
+    ),
     suspend,
   },
 };

@@ -5,6 +5,13 @@ export const reasons = [
   'Reconciling',
   'Waiting',
   'Suspended',
+  // Deletion and what comes after it.
+  'Retiring',
+  'Orphaned',
+  'Withdrawing',
+  'PromiseHeld',
+  'Removing',
+  'Retired',
   // The spec and what it refers to.
   'InvalidSpec',
   'InvalidDomain',

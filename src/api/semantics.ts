@@ -27,6 +27,7 @@ export function semanticProblems(kind: KindName, object: unknown, report: Report
       duplicateNames((object as DNSProvider).spec.zones, 'spec.zones', report);
       return;
     case 'CertificateIssuer':
+    case 'Retirement':
       return;
   }
 }

@@ -77,6 +77,9 @@ export interface DaneSpec {
   readonly ttlSeconds?: number;
 }
 
+/** Deletion withdraws what senders were told (`Retire`), or leaves it to the user as it stands (`Orphan`). */
+export type DeletionPolicy = 'Retire' | 'Orphan';
+
 export interface MailDomainSpec {
   readonly domain: string;
   readonly mx?: { readonly hosts: readonly string[]; readonly certificate?: CertificateSpec; readonly dane?: DaneSpec };
@@ -93,6 +96,7 @@ export interface MailDomainSpec {
     readonly issuerRef?: NameRef;
   };
   readonly tlsRpt?: { readonly rua: readonly string[] };
+  readonly deletionPolicy?: DeletionPolicy;
   readonly suspend?: boolean;
 }
 
@@ -120,6 +124,7 @@ export interface MailExchangerSpec {
   readonly certificate?: CertificateSpec;
   readonly dane?: DaneSpec;
   readonly dnsProviderRef?: NameRef;
+  readonly deletionPolicy?: DeletionPolicy;
   readonly suspend?: boolean;
 }
 
@@ -183,4 +188,30 @@ export interface CertificateIssuer extends KubeObject {
   readonly kind: 'CertificateIssuer';
   readonly spec: CertificateIssuerSpec;
   readonly status?: CommonStatus;
+}
+
+export interface RetirementSpec {
+  readonly what: 'Domain' | 'Exchanger';
+  /** Of the object that was deleted. */
+  readonly namespace: string;
+  readonly name: string;
+  /** As A-labels; of a `Domain` alone. */
+  readonly domain?: string;
+  /** As A-labels; of an `Exchanger` alone. */
+  readonly hosts?: readonly string[];
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+export interface RetirementStatus extends CommonStatus {
+  /** RFC 3339: until then senders may hold to what was promised; absent while they still see the promise. */
+  readonly due?: string;
+}
+
+/** What is left of a deleted MailDomain or MailExchanger until nobody relies on it any more. */
+export interface Retirement extends KubeObject {
+  readonly apiVersion: 'mailseal.dev/v1alpha1';
+  readonly kind: 'Retirement';
+  readonly spec: RetirementSpec;
+  readonly status?: RetirementStatus;
 }

@@ -29,6 +29,10 @@ export async function applyChanges(world: World, applicant: Applicant, changes: 
   const save = async (state: State): Promise<void> => {
     resourceVersion = await world.store.save(state, identityOf(state), resourceVersion);
   };
+  const forget = async (state: State): Promise<void> => {
+    if (resourceVersion !== undefined) await world.store.remove(state.kind, identityOf(state), resourceVersion);
+    resourceVersion = undefined;
+  };
   let made = 0;
   const run = async (lane: readonly Change[]): Promise<void> => {
     for (const change of lane) {
@@ -37,7 +41,7 @@ export async function applyChanges(world: World, applicant: Applicant, changes: 
         continue;
       }
       world.log.info('change', { object: applicant.owner, step: change.do, why: change.why });
-      await applyChange(world, applicant.owner, change, save);
+      await applyChange(world, applicant.owner, change, { save, forget });
       made += 1;
     }
   };
@@ -60,12 +64,13 @@ export function isLostRace(error: unknown): boolean {
   return hasReason(error, 'Conflict', 'AlreadyExists', 'NotLeader');
 }
 
-async function applyChange(
-  world: World,
-  owner: string,
-  change: Change,
-  save: (state: State) => Promise<void>,
-): Promise<void> {
+/** The durable state, at the version that the plan was made from or that this run wrote. */
+interface Memory {
+  readonly save: (state: State) => Promise<void>;
+  readonly forget: (state: State) => Promise<void>;
+}
+
+async function applyChange(world: World, owner: string, change: Change, { save, forget }: Memory): Promise<void> {
   switch (change.do) {
     case 'SaveState':
       await save(change.state);
@@ -95,6 +100,12 @@ async function applyChange(
       return;
     case 'Serve':
       await world.shards.serve(change.host, change.entry);
+      return;
+    case 'Unserve':
+      await world.shards.unserve(change.host);
+      return;
+    case 'ForgetState':
+      await forget(change.state);
       return;
   }
 }

@@ -3,9 +3,9 @@ import type { ConfigMapObject, Kube } from '../kube/types.ts';
 import { hasReason } from '../kube/error.ts';
 import { hashedName } from './store.ts';
 
-/** Who holds a domain or a host. */
+/** Who holds a domain or a host; a Retirement has the namespace and name of the object that was deleted. */
 export interface Claimant {
-  readonly kind: 'MailDomain' | 'MailExchanger';
+  readonly kind: 'MailDomain' | 'MailExchanger' | 'Retirement';
   readonly namespace: string;
   readonly name: string;
 }
@@ -15,10 +15,26 @@ export interface Claimant {
  * the A-label, so that whoever comes second is told, on every look and after every restart the same way.
  */
 export interface Claims {
-  /** @throws MailsealError `Conflict`, naming the holder's kind and not its namespace. */
+  /**
+   * Takes it, from nobody or from the retirement of what the claimant was: a host back by an object of the same name, a
+   * domain by any of the same namespace.
+   * @throws MailsealError `Conflict`, naming the holder's kind and not its namespace.
+   */
   readonly hold: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
+  /**
+   * Leaves it to the retirement of the claimant, so that nobody else takes it before that has ended. False: it is someone
+   * else's or nobody's, and nothing was written.
+   * @param known the claimant is known to have had it: a claim that was lost is made anew.
+   */
+  readonly pass: (what: 'domain' | 'host', name: string, claimant: Claimant, known: boolean) => Promise<boolean>;
   /** Gives up a claim that `claimant` holds; anyone else's is left alone. */
   readonly release: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
+}
+
+/** Whether the claim is that of a retirement which the claimant may end. */
+function retired(what: string, { data }: ConfigMapObject, { kind, namespace, name }: Claimant): boolean {
+  const same = data?.['kind'] === 'Retirement' && kind !== 'Retirement' && data['namespace'] === namespace;
+  return same && (what === 'domain' || data['name'] === name);
 }
 
 export function createClaims(kube: Kube, namespace: string): Claims {
@@ -37,18 +53,19 @@ export function createClaims(kube: Kube, namespace: string): Claims {
     claim.data['namespace'] === claimant.namespace &&
     claim.data['name'] === claimant.name;
 
+  const claimFor = (what: string, name: string, claimant: Claimant, before?: ConfigMapObject): ConfigMapObject => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      ...refOf(what, name),
+      labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/claim': what },
+      ...(before?.metadata.resourceVersion === undefined ? {} : { resourceVersion: before.metadata.resourceVersion }),
+    },
+    data: { formatVersion: '1', claimed: name, ...claimant },
+  });
   const create = async (what: string, name: string, claimant: Claimant): Promise<ConfigMapObject | undefined> => {
-    const claim: ConfigMapObject = {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: {
-        ...refOf(what, name),
-        labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/claim': what },
-      },
-      data: { formatVersion: '1', claimed: name, ...claimant },
-    };
     try {
-      return await kube.create(claim);
+      return await kube.create(claimFor(what, name, claimant));
     } catch (error) {
       if (hasReason(error, 'AlreadyExists')) return read(what, name);
       throw error;
@@ -57,17 +74,33 @@ export function createClaims(kube: Kube, namespace: string): Claims {
 
   const hold: Claims['hold'] = async (what, name, claimant) => {
     const key = keyOf(what, name, claimant);
-    if (held.has(key)) return;
-    const claim = (await read(what, name)) ?? (await create(what, name, claimant));
+    // A retirement can be ended by someone else's hand: it asks each time.
+    if (held.has(key) && claimant.kind !== 'Retirement') return;
+    const found = (await read(what, name)) ?? (await create(what, name, claimant));
+    const back = found !== undefined && retired(what, found, claimant);
+    const claim = back ? await kube.replace(claimFor(what, name, claimant, found)) : found;
     if (claim === undefined || !mine(claim, claimant)) {
       const holder = claim?.data?.['kind'] ?? 'object';
       throw new MailsealError(
         'Conflict',
-        `${name} belongs to another ${holder} already; ask your administrator, or refer to it instead of naming it again`,
+        holder === 'Retirement'
+          ? `${name} is still being retired for an object that was deleted: wait, or make that object again where it was`
+          : `${name} belongs to another ${holder} already; ask your administrator, or refer to it instead of naming it again`,
         { kind: 'Stalled' },
       );
     }
     held.add(key);
+  };
+
+  const pass: Claims['pass'] = async (what, name, claimant, known) => {
+    held.delete(keyOf(what, name, claimant));
+    const heir: Claimant = { ...claimant, kind: 'Retirement' };
+    const claim = (await read(what, name)) ?? (known ? await create(what, name, heir) : undefined);
+    if (claim === undefined) return false;
+    if (mine(claim, heir)) return true;
+    if (!mine(claim, claimant)) return false;
+    await kube.replace(claimFor(what, name, heir, claim));
+    return true;
   };
 
   const release: Claims['release'] = async (what, name, claimant) => {
@@ -80,5 +113,5 @@ export function createClaims(kube: Kube, namespace: string): Claims {
       resourceVersion === undefined ? undefined : { resourceVersion },
     );
   };
-  return { hold, release };
+  return { hold, pass, release };
 }

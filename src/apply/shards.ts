@@ -15,6 +15,8 @@ export interface Shards {
    * were more or fewer of them, is then taken away.
    */
   readonly serve: (host: string, entry: HostEntry) => Promise<void>;
+  /** Takes one host's entry out; no write where there is none. */
+  readonly unserve: (host: string) => Promise<void>;
 }
 
 export interface ShardOptions {
@@ -200,6 +202,11 @@ export function createShards(options: ShardOptions): Shards {
     read: async (host) => (await load(shardOf(host, options.count))).shard.hosts[host],
     serve: async (host, entry) => {
       await submit(shardOf(host, options.count), host, entry);
+      await removeStrays(host);
+    },
+    unserve: async (host) => {
+      const index = shardOf(host, options.count);
+      if ((await load(index)).shard.hosts[host] !== undefined) await submit(index, host, undefined);
       await removeStrays(host);
     },
   };

@@ -21,6 +21,8 @@ export interface Store {
    * @throws KubeError `Conflict` or `AlreadyExists`: someone else wrote; load again.
    */
   readonly save: (state: State, identity: string, resourceVersion: string | undefined) => Promise<string>;
+  /** Removes a state that nothing depends on any more, if it is still of this version. @throws KubeError `Conflict`. */
+  readonly remove: (kind: State['kind'], identity: string, resourceVersion: string) => Promise<void>;
 }
 
 const dataKey = 'state.json';
@@ -76,5 +78,7 @@ export function createStore(kube: Kube, namespace: string): Store {
     const written = resourceVersion === undefined ? await kube.create(secret) : await kube.replace(secret);
     return written.metadata.resourceVersion ?? '';
   };
-  return { load, save };
+  const remove: Store['remove'] = (kind, identity, resourceVersion) =>
+    kube.remove(refOf(kind, identity), { resourceVersion });
+  return { load, save, remove };
 }

@@ -42,6 +42,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   const controllers = createControllers(metrics, log, () => ({
     domain: keys(caches.cache.domains()),
     exchanger: keys(caches.cache.exchangers()),
+    retirement: caches.cache.retirements().map(({ metadata }) => metadata.name),
     provider: keys(caches.cache.providers()),
     issuer: keys(caches.cache.issuers()),
   }));
@@ -134,7 +135,8 @@ const keys = (
 /** How many objects of each kind are Ready, are not, or were not looked at yet. */
 function countObjects(metrics: Metrics, cache: Cache): void {
   metrics.objects.reset();
-  const all = [...cache.domains(), ...cache.exchangers(), ...cache.providers(), ...cache.issuers()];
+  const kept = [...cache.domains(), ...cache.exchangers(), ...cache.retirements()];
+  const all = [...kept, ...cache.providers(), ...cache.issuers()];
   for (const { kind, status } of all)
     metrics.objects.inc({ kind, ready: conditionOf(status?.conditions, 'Ready')?.status ?? 'Unknown' });
 }

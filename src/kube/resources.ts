@@ -39,6 +39,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     DNSProvider: '/dnsproviders',
     MailDomain: 'maildomains',
     MailExchanger: 'mailexchangers',
+    Retirement: 'retirements',
   },
 };
 

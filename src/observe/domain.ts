@@ -37,9 +37,10 @@ function mxAtServers(answers: readonly ServerAnswer[]): MxAtServers {
   };
 }
 
-async function observePods(
+/** What each policy pod that exists serves for the domain. */
+export async function observePods(
   world: World,
-  desired: DesiredDomain,
+  desired: Pick<DesiredDomain, 'domain'>,
   state: DomainState | undefined,
 ): Promise<readonly ObservedPod[]> {
   const publication = state?.publications.at(-1);
@@ -64,9 +65,9 @@ async function observePods(
 }
 
 /** The policy as a sender would fetch it, by every address that the outside view gives; the first that fails decides. */
-async function fetchFromOutside(
+export async function fetchFromOutside(
   world: World,
-  desired: DesiredDomain,
+  desired: Pick<DesiredDomain, 'domain' | 'policyHost'>,
   state: DomainState | undefined,
 ): Promise<PolicyFetch | undefined> {
   const publication = state?.publications.at(-1);

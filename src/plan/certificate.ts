@@ -199,7 +199,7 @@ function proofs(challenges: readonly ChallengeView[]): readonly Change[] {
   );
 }
 
-function spend(input: CertificateInput, order: OpenOrder, state: State): State {
+function spend(input: Pick<CertificateInput, 'challenges'>, order: OpenOrder, state: State): State {
   const spent = input.challenges.flatMap(({ target, txtName, txtValue }) =>
     target.ok ? [{ name: target.name, txtName, value: txtValue, provider: target.provider, zone: target.zone }] : [],
   );
@@ -220,8 +220,16 @@ function failed(input: CertificateInput, order: OpenOrder, detail: string): Step
   };
 }
 
+/** No certificate is wanted any more: an open order is left to lapse, and its challenge records go. */
+export function abandon(input: Pick<CertificateInput, 'state' | 'challenges' | 'spentLive'>): CertificatePlan {
+  const { order } = input.state;
+  if (order === undefined) return planCleanup(input);
+  const { order: _, ...state } = spend(input, order, input.state);
+  return { state, changes: [], waits: [], problem: undefined };
+}
+
 /** Challenge records that have served go away with the next batch to their zone. */
-function planCleanup(input: CertificateInput): CertificatePlan {
+function planCleanup(input: Pick<CertificateInput, 'state' | 'spentLive'>): CertificatePlan {
   const still = input.state.spent.filter(({ name, value }) => input.spentLive.get(name)?.values.includes(value));
   const byName = Map.groupBy(still, ({ name }) => name);
   const changes = [...byName].flatMap(([name, spent]): Change[] => {

@@ -44,6 +44,9 @@ export type Change = {
     }
   | { readonly do: 'Deliver'; readonly secret: SecretObject }
   | { readonly do: 'Serve'; readonly host: string; readonly entry: HostEntry }
+  | { readonly do: 'Unserve'; readonly host: string }
+  /** The end of a retirement: nothing depends on the durable state any more. */
+  | { readonly do: 'ForgetState'; readonly state: State }
 );
 
 /** The same steps, in a lane. */

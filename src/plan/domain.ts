@@ -5,7 +5,7 @@ import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
-import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
+import type { HostEntry } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
@@ -13,7 +13,7 @@ import { shortened } from './history.ts';
 import { isMarked, markName, markValue } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
-import { holdOf, type Serving, servingOf } from './serving.ts';
+import { holdOf, planServe, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
 import type { AppliedSet, DomainState, StoredKey } from './state.ts';
 
@@ -200,7 +200,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     now,
   });
   const state = certificate.state as DomainState;
-  const serve = planServe(desired, observed, state, publication);
+  const serve = planServe(desired.policyHost, observed.entry, state, publication);
   const { changes, waits } = assemble({
     stored: observed.state,
     state,
@@ -224,25 +224,4 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     lingering,
     promotion,
   };
-}
-
-function planServe(
-  desired: DesiredDomain,
-  observed: ObservedDomain,
-  state: DomainState,
-  publication: Publication,
-): readonly Change[] {
-  const { certificate } = state;
-  if (certificate === undefined) return [];
-  const policy = publication.body;
-  const entry: HostEntry = {
-    policy,
-    revision: revisionOf(policy, certificate.chain),
-    certificate: certificate.chain,
-    key: state.key.pem,
-  };
-  if (observed.entry?.revision === entry.revision && observed.entry.key === entry.key) return [];
-  return [
-    { do: 'Serve', why: 'the pods are to show the newest policy and certificate', host: desired.policyHost, entry },
-  ];
 }

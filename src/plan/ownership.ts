@@ -13,6 +13,10 @@ export const markName = (name: string): string => `_mailseal.${name}`;
 export const markedHost = (name: string): string | undefined =>
   name.startsWith('_mailseal.') ? name.slice('_mailseal.'.length) : undefined;
 
+/** The hosts that our marks stand for, or are to. */
+export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] =>
+  applied.flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
+
 /**
  * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost,
  * as after a restore. Else a stranger's set that stood before us would become ours with the mark that we wrote.

@@ -69,9 +69,10 @@ export function decideMode(
 export function publish(desired: DesiredDomain, state: DomainState, mode: Mode, now: number): Publication {
   const last = state.publications.at(-1);
   const { maxAgeSeconds: wantedSeconds, immediately } = desired.mtaSts;
-  const enforcingSince = state.publications.find(
-    (one) => one.mode === 'enforce' && one.shownSince !== undefined,
-  )?.shownSince;
+  const withdrawn = state.publications.findLastIndex((one) => one.mode === 'none');
+  const enforcingSince = state.publications
+    .slice(withdrawn + 1)
+    .find((one) => one.mode === 'enforce' && one.shownSince !== undefined)?.shownSince;
   const { seconds: maxAgeSeconds } = effectiveMaxAge({ mode, wantedSeconds, immediately, enforcingSince, now });
   const { hosts: mxs } = policyHosts({ listed: desired.hosts, removed: state.removedHosts, now, slop });
   const body = formatPolicy({ mode, maxAgeSeconds, mxs });

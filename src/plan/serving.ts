@@ -1,9 +1,9 @@
 /** Whether the newest policy is served wherever a sender may fetch it: the proof that its id waits for. */
 import type { Publication } from '../mtasts/lifecycle.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
-import type { ObservedDomain } from './domain.ts';
 import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
 import type { Change } from './change.ts';
+import type { ObservedDomain } from './domain.ts';
 import type { DomainState } from './state.ts';
 
 export interface Serving {
@@ -12,7 +12,11 @@ export interface Serving {
   readonly lagging: readonly string[];
 }
 
-export function servingOf(observed: ObservedDomain, publication: Publication, state: DomainState): Serving {
+export function servingOf(
+  observed: Pick<ObservedDomain, 'pods' | 'outsideFetch'>,
+  publication: Publication,
+  state: DomainState,
+): Serving {
   const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
     if (fetch === undefined) return 'has no address yet';
     if (fetch.outcome === 'Failed') return fetch.detail;
@@ -44,4 +48,20 @@ export function renewedEntry(state: DomainState, entry: HostEntry | undefined): 
   const revision = revisionOf(entry.policy, certificate.chain);
   const renewed: HostEntry = { ...entry, certificate: certificate.chain, revision };
   return [{ do: 'Serve', why: 'the certificate was renewed', host: `mta-sts.${domain}`, entry: renewed }];
+}
+
+/** What the policy pods are to show, where they were given something else. */
+export function planServe(
+  host: string,
+  given: HostEntry | undefined,
+  state: DomainState,
+  publication: Publication,
+): readonly Change[] {
+  const { certificate } = state;
+  if (certificate === undefined) return [];
+  const policy = publication.body;
+  const revision = revisionOf(policy, certificate.chain);
+  const entry: HostEntry = { policy, revision, certificate: certificate.chain, key: state.key.pem };
+  if (given?.revision === entry.revision && given.key === entry.key) return [];
+  return [{ do: 'Serve', why: 'the pods are to show the newest policy and certificate', host, entry }];
 }

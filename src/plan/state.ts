@@ -81,6 +81,14 @@ export interface SpentChallenge {
   readonly zone: string;
 }
 
+/** Of what senders look up first, after its removal: how long they may act on what they looked up before. */
+export interface Withdrawn {
+  /** Since when no server shows any of it. */
+  readonly goneSince: number;
+  /** Seconds: the longest for which an answer may be cached. */
+  readonly ttl: number;
+}
+
 interface CertificateLane {
   readonly issuer: string;
   readonly order?: OpenOrder;
@@ -91,6 +99,8 @@ interface CertificateLane {
   readonly failures?: number;
   /** What the CA said of it. */
   readonly failure?: string;
+  /** Retirement alone. */
+  readonly withdrawn?: Withdrawn;
 }
 
 export interface ExchangerState extends CertificateLane {

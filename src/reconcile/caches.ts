@@ -12,6 +12,7 @@ import {
   type DNSProvider,
   type MailDomain,
   type MailExchanger,
+  type Retirement,
 } from '../api/types.ts';
 import { messageOf } from '../errors.ts';
 import type { Watching } from '../kube/client.ts';
@@ -43,6 +44,8 @@ interface Attested {
 export interface Notify {
   readonly domain: (object: string) => void;
   readonly exchanger: (object: string) => void;
+  /** By its name in the namespace of the operator. */
+  readonly retirement: (name: string) => void;
   readonly provider: (name: string) => void;
   readonly issuer: (name: string) => void;
   /** Policy pods, or where they are reached, changed. */
@@ -110,6 +113,12 @@ export function createCaches(options: CachesOptions): Caches {
       for (const [domain, value] of domains.entries()) if (refersTo(value, key)) notify.domain(domain);
     },
   );
+  const nameOf = (key: string): string => key.slice(key.indexOf('/') + 1);
+  const retirements = follow<Retirement, Retirement>(
+    { apiVersion, kind: 'Retirement', namespace },
+    slim,
+    (key, ...seen) => onAsked((asked) => notify.retirement(nameOf(asked)))(key, ...seen),
+  );
   const providers = follow<DNSProvider, DNSProvider>(
     { apiVersion, kind: 'DNSProvider' },
     slim,
@@ -155,6 +164,8 @@ export function createCaches(options: CachesOptions): Caches {
   const cache: Cache = {
     domain: (at, name) => domains.get(`${at}/${name}`),
     exchanger: (at, name) => exchangers.get(`${at}/${name}`),
+    retirement: (name) => retirements.get(`${namespace}/${name}`),
+    retirements: () => values(retirements),
     domains: () => values(domains),
     exchangers: () => values(exchangers),
     providers: () => values(providers),

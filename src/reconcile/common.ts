@@ -12,15 +12,17 @@ import type { Result, World } from '../world.ts';
 import { roundOf } from './round.ts';
 
 export const finalizer = 'mailseal.dev/finalizer';
+/** A deletion is waited for: it is tried again at once, however long the object was looked at in vain. */
+const deletionRetryMs = { race: 200, trouble: 5000 } as const;
 
 type Reconciled = KubeObject & {
   readonly status?: { readonly conditions?: readonly Condition[]; readonly observedGeneration?: number };
 };
 
-/** How the two kinds differ in the frame of one look. */
+/** How the kinds differ in the frame of one look. */
 export interface Looks {
-  /** Deletion: gives up what others wait for, and the finalizer. */
-  readonly end: () => Promise<void>;
+  /** Deletion: hands over or gives up what others wait for, and the finalizer. Absent: it has none. */
+  readonly end?: () => Promise<void>;
   /** One look at an object that stays. */
   readonly look: () => Promise<Result>;
 }
@@ -33,12 +35,13 @@ export async function reconcile(world: World, object: Reconciled, { end, look }:
   const label = labelOf(object);
   try {
     if (object.metadata.deletionTimestamp !== undefined) {
-      await end();
+      await end?.();
       world.statusWriter.forget(object);
       world.pace.forget(label);
       return {};
     }
     await begin(world, object);
+    if (end !== undefined) await addFinalizer(world.kube, object, finalizer);
     return await look();
   } catch (error) {
     return miss(world, object, error, (trouble) => reportTrouble(world, object, trouble));
@@ -50,11 +53,19 @@ async function miss(
   world: World,
   object: Reconciled,
   error: unknown,
-  report: (trouble: Trouble) => Promise<number | undefined>,
+  tell: (trouble: Trouble) => Promise<number | undefined>,
 ): Promise<Result> {
+  const report = (trouble: Trouble): Promise<number | undefined> =>
+    tell(trouble).catch((failure: unknown) => {
+      // The object has gone: there is nobody to tell.
+      if (hasReason(failure, 'NotFound')) return undefined;
+      throw failure;
+    });
   const label = labelOf(object);
   const trouble = troubleOf(error);
+  const deleted = object.metadata.deletionTimestamp !== undefined;
   if (trouble === undefined) {
+    if (deleted) return { requeueAfterMs: deletionRetryMs.race };
     const result = world.pace.lost(label);
     const why = world.pace.isLosing(label) ? raceTrouble(error) : undefined;
     if (why !== undefined) await report(why);
@@ -64,6 +75,7 @@ async function miss(
   const statusDueMs = await report(trouble);
   // The queue logs it with its stack, and backs off.
   if (trouble.reason === 'InternalError') throw error;
+  if (deleted) return { requeueAfterMs: Math.max(deletionRetryMs.trouble, retryAfterMs(error)) };
   return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
 }
 
@@ -117,12 +129,11 @@ function vainTrouble(changes: readonly Change[]): Trouble {
   return { kind: 'Retry', reason: 'RecordChanged', message };
 }
 
-/** Before the first external write: `Ready=Unknown`, for whoever looks, and the finalizer. */
+/** Before the first external write: `Ready=Unknown`, for whoever looks. */
 async function begin(world: World, object: Reconciled): Promise<void> {
   if (object.status?.conditions === undefined && !world.statusWriter.knows(object)) {
     await world.statusWriter.write(object, {}, firstConditions(world.clock.now(), object.metadata.generation ?? 0));
   }
-  await addFinalizer(world.kube, object, finalizer);
 }
 
 /** What a failure means for the object's status; undefined for a lost race, which the next look settles. */

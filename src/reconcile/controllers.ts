@@ -7,6 +7,7 @@ import type { Notify } from './caches.ts';
 import { reconcileDomain } from './domain.ts';
 import { reconcileExchanger } from './exchanger.ts';
 import { reconcileIssuer, reconcileProvider } from './grants.ts';
+import { reconcileRetirement } from './retirement.ts';
 
 /** One queue for each kind: what waits for a slow kind waits alone. */
 export interface Controllers {
@@ -16,7 +17,7 @@ export interface Controllers {
   readonly depths: () => Readonly<Record<string, number>>;
 }
 
-const workersFor = { domain: 16, exchanger: 16, provider: 4, issuer: 4 } as const;
+const workersFor = { domain: 16, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
 
 type Kind = keyof typeof workersFor;
 
@@ -29,6 +30,7 @@ const split = (key: string): readonly [string, string] => {
 const reconcilers: Readonly<Record<Kind, (world: World, key: string) => Promise<Result>>> = {
   domain: (world, key) => reconcileDomain(world, ...split(key)),
   exchanger: (world, key) => reconcileExchanger(world, ...split(key)),
+  retirement: reconcileRetirement,
   provider: reconcileProvider,
   issuer: reconcileIssuer,
 };
@@ -71,12 +73,14 @@ export function createControllers(
 
   /** A grant changed: whoever waits for it is looked at again. */
   const everybody = (): void => {
-    for (const key of all().domain) queueOf('domain').add(key);
-    for (const key of all().exchanger) queueOf('exchanger').add(key);
+    for (const kind of ['domain', 'exchanger', 'retirement'] as const) {
+      for (const key of all()[kind]) queueOf(kind).add(key);
+    }
   };
   const notify: Notify = {
     domain: (key) => queueOf('domain').add(key),
     exchanger: (key) => queueOf('exchanger').add(key),
+    retirement: (key) => queueOf('retirement').add(key),
     provider: (key) => {
       queueOf('provider').add(key);
       everybody();
@@ -87,6 +91,7 @@ export function createControllers(
     },
     policy: () => {
       for (const key of all().domain) queueOf('domain').add(key);
+      for (const key of all().retirement) queueOf('retirement').add(key);
     },
   };
   const kinds = Object.keys(workersFor) as readonly Kind[];

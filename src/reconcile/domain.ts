@@ -14,6 +14,7 @@ import { domainFindings, domainStatus } from '../status/domain.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { renewedEntry } from '../plan/serving.ts';
 import { ensureExchanger } from './own-exchanger.ts';
@@ -79,6 +80,7 @@ async function entitle(world: World, mailDomain: MailDomain, stored: Remembered)
   const grant = grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
   await world.claims.hold('domain', domain, claimantOf(mailDomain));
+  await takeBack(world, estateOf(domain));
   const own = await ensureExchanger(world, mailDomain);
   const issuer = issuerOf(world, mailDomain, domain, stored);
   const exchangers = own === undefined ? lookUpAll(world, mailDomain) : [own];
@@ -151,12 +153,11 @@ function lookUp(world: World, from: string, at: { readonly name: string; readonl
   return exchanger;
 }
 
-/**
- * Deletion: the domain is free to be claimed by another object; policy, records, key and certificate stay as they are
- * and go on being served, so that no sender loses mail.
- */
+const estateOf = (domain: string): Estate => ({ claims: [['domain', domain]], kind: 'domain', identity: domain });
+
+/** Deletion: the policy is withdrawn by a Retirement, or all stays as it stands. */
 async function end(world: World, mailDomain: MailDomain): Promise<void> {
   const [domain] = canonicalNames([mailDomain.spec.domain]);
-  if (domain !== undefined) await world.claims.release('domain', domain, claimantOf(mailDomain));
-  await removeFinalizer(world.kube, mailDomain, finalizer);
+  if (domain === undefined) await removeFinalizer(world.kube, mailDomain, finalizer);
+  else await endObject(world, mailDomain, estateOf(domain));
 }

@@ -4,16 +4,16 @@ import type { Claimant } from '../apply/claims.ts';
 import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
-import { removeFinalizer } from '../kube/finalizers.ts';
 import { observeExchanger, readMounted } from '../observe/exchanger.ts';
 import { planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
-import { markedHost } from '../plan/ownership.ts';
+import { markedHosts } from '../plan/ownership.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
-import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { carryOut, labelOf, reconcile } from './common.ts';
+import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
 
@@ -33,6 +33,7 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const now = world.clock.now();
   const stored = await world.store.load('exchanger', identity(exchanger));
   const desired = await entitled(world, exchanger, stored);
+  await takeBack(world, estateOf(exchanger));
   const observed = await observeExchanger(world, desired, stored, {
     askedAt: askedAt(exchanger, now),
     providerRef: exchanger.spec.dnsProviderRef?.name,
@@ -77,8 +78,7 @@ async function entitled(
 }
 
 /** Hosts that our mark stands for, or is to: each was claimed before it was planned. */
-const claimedHosts = (state: ExchangerState | undefined): readonly string[] =>
-  (state?.applied ?? []).flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
+const claimedHosts = (state: ExchangerState | undefined): readonly string[] => markedHosts(state?.applied ?? []);
 
 const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
   kind: 'MailExchanger',
@@ -115,12 +115,10 @@ function desire(world: World, exchanger: MailExchanger, stored: Loaded<Exchanger
   return desiredExchanger(exchanger, { issuer: issuer.value.metadata.name, grants });
 }
 
-/**
- * Deletion: the hosts are free to be claimed by another object; keys, certificate, TLSA records and the Secret that the
- * hosts mount stay as they are, so that nothing stops working.
- */
-async function end(world: World, exchanger: MailExchanger): Promise<void> {
-  for (const host of canonicalNames(exchanger.spec.hosts))
-    await world.claims.release('host', host, claimantOf(exchanger));
-  await removeFinalizer(world.kube, exchanger, finalizer);
+function estateOf(exchanger: MailExchanger): Estate {
+  const claims = canonicalNames(exchanger.spec.hosts).map((host) => ['host', host] as const);
+  return { claims, kind: 'exchanger', identity: identity(exchanger) };
 }
+
+/** Deletion: TLSA records are withdrawn by a Retirement, or all stays as it stands. The Secret of the hosts stays. */
+const end = (world: World, exchanger: MailExchanger): Promise<void> => endObject(world, exchanger, estateOf(exchanger));

@@ -10,13 +10,16 @@ import { finalizer } from './common.ts';
 const askedAnnotation = 'mailseal.dev/made-from';
 
 /** What the domain says of its exchanger; every other field of it is left to whoever wrote it. */
-function specOf({ spec: { mx, dnsProviderRef, suspend } }: MailDomain): MailExchanger['spec'] | undefined {
+function specOf({
+  spec: { mx, dnsProviderRef, deletionPolicy, suspend },
+}: MailDomain): MailExchanger['spec'] | undefined {
   if (mx === undefined) return undefined;
   return {
     hosts: mx.hosts,
     ...(mx.certificate === undefined ? {} : { certificate: mx.certificate }),
     ...(mx.dane === undefined ? {} : { dane: mx.dane }),
     ...(dnsProviderRef === undefined ? {} : { dnsProviderRef }),
+    ...(deletionPolicy === undefined ? {} : { deletionPolicy }),
     ...(suspend === undefined ? {} : { suspend }),
   };
 }

@@ -20,6 +20,10 @@ function deedOf(change: Change): readonly unknown[] | undefined {
       return [change.do, change.secret.metadata.namespace, change.secret.metadata.name, change.secret.data];
     case 'Serve':
       return [change.do, change.host, change.entry.revision];
+    case 'Unserve':
+      return [change.do, change.host];
+    case 'ForgetState':
+      return [change.do];
   }
 }
 

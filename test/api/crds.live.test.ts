@@ -13,7 +13,7 @@ const dir = mkdtempSync(join(tmpdir(), 'mailseal-crds-'));
 let plane: ControlPlane;
 
 function manifest(kind: KindName, spec: unknown, name = 'sample'): string {
-  const namespaced = kind === 'MailDomain' || kind === 'MailExchanger';
+  const namespaced = kind !== 'DNSProvider' && kind !== 'CertificateIssuer';
   const metadata = namespaced ? { name, namespace: 'mail' } : { name };
   return JSON.stringify({ apiVersion: 'mailseal.dev/v1alpha1', kind, metadata, spec });
 }
@@ -37,7 +37,7 @@ test('the schemas are structural: the API server has no complaint about a CRD', 
   const path = '{range .items[*].status.conditions[*]}{.type}={.status} {end}';
   const conditions = await kubectl(plane.kubeconfig, 'get', 'crd', '-o', `jsonpath=${path}`);
   expect(conditions).not.toContain('NonStructuralSchema');
-  expect(conditions.match(/Established=True/gu)).toHaveLength(4);
+  expect(conditions.match(/Established=True/gu)).toHaveLength(5);
 });
 
 describe('the API server', () => {
@@ -99,6 +99,7 @@ test('the category mail lists every kind of ours', async () => {
     'dnsprovider.mailseal.dev/listed',
     'maildomain.mailseal.dev/listed',
     'mailexchanger.mailseal.dev/listed',
+    'retirement.mailseal.dev/listed',
   ]);
 });
 

@@ -14,6 +14,13 @@ export const bases: Readonly<Record<KindName, Spec>> = {
   MailExchanger: { hosts: ['mx1.example.com'] },
   DNSProvider: provider,
   CertificateIssuer: { acme },
+  Retirement: {
+    what: 'Domain',
+    namespace: 'mail',
+    name: 'example',
+    domain: 'example.com',
+    since: '2026-11-22T14:05:00Z',
+  },
 };
 
 const domain = (changes: Spec): Spec => ({ ...bases.MailDomain, ...changes });
@@ -58,10 +65,42 @@ export const good: readonly (readonly [string, KindName, Spec])[] = [
   ['a CA', 'CertificateIssuer', { default: true, acme: { ...acme, email: 'me@example.com', profile: 'shortlived' } }],
   ['a CA with a port', 'CertificateIssuer', { acme: { server: 'https://10.53.0.7:14000/dir' } }],
   ['self-signed certificates', 'CertificateIssuer', { selfSigned: {} }],
+  ['a domain that is left as an orphan', 'MailDomain', domain({ deletionPolicy: 'Orphan' })],
+  ['an exchanger that is retired', 'MailExchanger', { hosts: ['mx1.example.com'], deletionPolicy: 'Retire' }],
+  ['the retirement of a domain', 'Retirement', bases.Retirement],
+  [
+    'the retirement of an exchanger',
+    'Retirement',
+    { what: 'Exchanger', namespace: 'mail', name: 'mx', hosts: ['mx1.example.com'], since: '2026-11-22T14:05:00Z' },
+  ],
 ];
 
 /** What is wrong, kind, spec, words of the API server's message, path and rule of our problem. */
 export const bad: readonly (readonly [string, KindName, Spec, string, string, string])[] = [
+  [
+    'a deletion policy that is none',
+    'MailDomain',
+    domain({ deletionPolicy: 'Keep' }),
+    'Unsupported value',
+    'spec.deletionPolicy',
+    'Enum',
+  ],
+  [
+    'the retirement of a domain without the domain',
+    'Retirement',
+    { ...bases.Retirement, domain: undefined },
+    'must name the domain',
+    'spec',
+    'DomainOrHosts',
+  ],
+  [
+    'the retirement of a domain with hosts',
+    'Retirement',
+    { ...bases.Retirement, hosts: ['mx1.example.com'] },
+    'must name the domain',
+    'spec',
+    'DomainOrHosts',
+  ],
   ['no domain', 'MailDomain', { mx }, 'spec.domain: Required value', 'spec.domain', 'Required'],
   ['a bare label', 'MailDomain', domain({ domain: 'localhost' }), 'must be a mail domain', 'spec.domain', 'domain'],
   [

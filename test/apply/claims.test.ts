@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type Claimant, createClaims } from '../../src/apply/claims.ts';
 import { MailsealError } from '../../src/errors.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
@@ -83,4 +83,56 @@ test.each(['', 'MailExchanger'])('a claim spoilt by hand belongs to nobody who a
   if (claim === undefined) throw new Error('there is no claim');
   await kube.replace({ ...claim, data: { kind } } as typeof claim);
   await expect(claims().hold('domain', 'example.com', one)).rejects.toMatchObject({ reason: 'Conflict' });
+});
+
+describe('a claim that is passed to a retirement', () => {
+  const exchanger: Claimant = { kind: 'MailExchanger', namespace: 'secret-customer', name: 'mx' };
+  const heirOf = (claimant: Claimant): Claimant => ({ ...claimant, kind: 'Retirement' });
+  const refusal = (what: 'domain' | 'host', claimant: Claimant) =>
+    claims()
+      .hold(what, 'example.com', claimant)
+      .then(() => 'held')
+      .catch((thrown: unknown) => (thrown instanceof MailsealError ? thrown.message : thrown));
+
+  test.each<readonly [string, 'domain' | 'host', Claimant, Claimant, boolean]>([
+    ['a domain by the same object', 'domain', one, one, true],
+    ['a domain by another name of the namespace', 'domain', one, { ...one, name: 'renamed' }, true],
+    ['a domain from another namespace', 'domain', one, { ...one, namespace: 'mail' }, false],
+    ['a host by the same object', 'host', exchanger, exchanger, true],
+    ['a host by another name of the namespace', 'host', exchanger, { ...exchanger, name: 'mx2' }, false],
+    ['by the retirement itself', 'host', exchanger, heirOf(exchanger), true],
+  ])('%s', async (_, what, before, after, taken) => {
+    await claims().hold(what, 'example.com', before);
+    expect(await claims().pass(what, 'example.com', before, false)).toBe(true);
+    expect(await claims().pass(what, 'example.com', before, false)).toBe(true);
+    const outcome = await refusal(what, after);
+    expect(outcome).toEqual(taken ? 'held' : expect.stringContaining('still being retired'));
+    expect(outcome).not.toContain('secret-customer');
+    expect(standing()).toBe(1);
+  });
+
+  test('is not passed by anyone else, and nothing is written', async () => {
+    await claims().hold('domain', 'example.com', one);
+    const before = kube.writes().length;
+    expect(await claims().pass('domain', 'example.com', other, true)).toBe(false);
+    expect(kube.writes()).toHaveLength(before);
+  });
+
+  test('that was lost is made anew for who is known to have had it, and for nobody else', async () => {
+    expect(await claims().pass('domain', 'example.com', one, false)).toBe(false);
+    expect(standing()).toBe(0);
+    expect(await claims().pass('domain', 'example.com', one, true)).toBe(true);
+    expect(standing()).toBe(1);
+  });
+
+  test('is no longer the retirement’s once it was taken back', async () => {
+    const all = claims();
+    await all.hold('domain', 'example.com', one);
+    await all.pass('domain', 'example.com', one, false);
+    await all.hold('domain', 'example.com', heirOf(one));
+    await all.hold('domain', 'example.com', one);
+    await expect(all.hold('domain', 'example.com', heirOf(one))).rejects.toThrow('another MailDomain');
+    await all.release('domain', 'example.com', heirOf(one));
+    expect(standing()).toBe(1);
+  });
 });

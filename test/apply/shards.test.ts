@@ -45,6 +45,17 @@ test('what is served is read', async () => {
   expect(await shards().read(hostOf(2))).toBeUndefined();
 });
 
+test('what is served no more is gone, its neighbours stay, and what was never served costs no write', async () => {
+  await shards().serve(hostOf(1), entry('one'));
+  await shards().serve(hostOf(2), entry('two'));
+  await shards().unserve(hostOf(1));
+  const before = kube.writes().length;
+  await shards().unserve(hostOf(1));
+  expect(await shards().read(hostOf(1))).toBeUndefined();
+  expect(await shards().read(hostOf(2))).toEqual(entry('two'));
+  expect(kube.writes()).toHaveLength(before);
+});
+
 test('every pod is nudged with the version that it is to show', async () => {
   await shards().serve(hostOf(1), entry('one'));
   const version = (await secret())?.metadata.resourceVersion;

@@ -33,6 +33,14 @@ test.each<readonly [string, string | undefined, string]>([
   expect(await store().load('exchanger', 'mail/mx')).toMatchObject({ state: { issuer: 'ca' } });
 });
 
+test('what is removed is of the version that was read, and gone is gone', async () => {
+  const version = await store().save(domainState(), 'example.com', undefined);
+  await expect(store().remove('domain', 'example.com', '1')).rejects.toMatchObject({ reason: 'Conflict' });
+  await store().remove('domain', 'example.com', version);
+  await store().remove('domain', 'example.com', version);
+  expect(await store().load('domain', 'example.com')).toBeUndefined();
+});
+
 test('a domain and an exchanger of one name, and two of different names, do not share', async () => {
   await store().save(domainState(), 'example.com', undefined);
   await store().save(exchangerState(), 'example.com', undefined);

@@ -10,7 +10,7 @@ const metrics = createMetrics();
 const controllers = createControllers(
   metrics,
   createLog(() => undefined),
-  () => ({ domain: [], exchanger: [], provider: [], issuer: [] }),
+  () => ({ domain: [], exchanger: [], retirement: [], provider: [], issuer: [] }),
 );
 const template = readFileSync(join(chart, 'templates/monitoring.yaml'), 'utf8');
 const expressions = [...template.matchAll(/^ +expr: (.+)$/gmu)].map(([, expression = '']) => expression);

@@ -141,7 +141,7 @@ describe('rendered', () => {
 
   test.each([
     ['crds.enabled=false', 0],
-    ['crds.enabled=true', 4],
+    ['crds.enabled=true', 5],
   ])('with %s there are %i CRDs', async (set, count) => {
     const crds = (await render(set)).filter(({ kind }) => kind === 'CustomResourceDefinition');
     expect(crds).toHaveLength(count);

@@ -40,6 +40,7 @@ const edits: Readonly<Record<KindName, Readonly<Record<string, unknown>>>> = {
   MailExchanger: { dane: { mode: 'Off' } },
   DNSProvider: { settleSeconds: 5 },
   CertificateIssuer: { default: true },
+  Retirement: { since: '2026-11-22T14:06:00Z' },
 };
 
 const namespaced = (kind: KindName): { namespace?: string } =>

@@ -67,6 +67,7 @@ export function stagesOf(kind: KindName): readonly Stage[] {
       return [...common, ...suspending];
     case 'DNSProvider':
     case 'CertificateIssuer':
+    case 'Retirement':
       return common;
   }
 }

@@ -20,6 +20,7 @@ function create(): Caches {
     notify: {
       domain: tell('domain'),
       exchanger: tell('exchanger'),
+      retirement: tell('retirement'),
       provider: tell('provider'),
       issuer: tell('issuer'),
       policy: () => void told.push('policy'),

@@ -144,19 +144,6 @@ describe('an exchanger that signs its own certificates', () => {
     expect([tlsaOf(scene), scene.mounted()]).toEqual([tlsa, undefined]);
     expect(conditionOf(scene.exchanger()?.status?.conditions, 'Deployed')).toMatchObject({ reason: 'TLSAMismatch' });
   });
-
-  test('deletion frees the host for another object and leaves everything standing', async () => {
-    const world = await runUntil(scene, isReady(scene));
-    await scene.kube.remove({
-      apiVersion: 'mailseal.dev/v1alpha1',
-      kind: 'MailExchanger',
-      namespace: 'mail',
-      name: 'mx',
-    });
-    await runUntil(scene, () => scene.exchanger() === undefined, { world });
-    expect(scene.kube.dump().filter(({ kind }) => kind === 'ConfigMap')).toEqual([]);
-    expectDone(scene);
-  });
 });
 
 test('killed after every single write, it goes on and ends in the same place', async () => {

@@ -9,7 +9,13 @@ import type { Provider } from '../../src/apply/providers/provider.ts';
 import { createShards } from '../../src/apply/shards.ts';
 import { createStore } from '../../src/apply/store.ts';
 import { createZoneWriter } from '../../src/apply/zonewriter.ts';
-import { apiVersion, type CertificateIssuer, type DNSProvider, type MailExchanger } from '../../src/api/types.ts';
+import {
+  apiVersion,
+  type CertificateIssuer,
+  type DNSProvider,
+  type MailExchanger,
+  type Retirement,
+} from '../../src/api/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
 import { createLog } from '../../src/log.ts';
@@ -21,7 +27,7 @@ import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
 import { createStatusWriter } from '../../src/reconcile/statuswriter.ts';
-import type { Cache, World } from '../../src/world.ts';
+import type { Cache, Result, World } from '../../src/world.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
 import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
@@ -146,6 +152,8 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     const cache: Cache = {
       domain: () => undefined,
       exchanger: (_, name) => one<MailExchanger>('MailExchanger', name),
+      retirement: (name) => one<Retirement>('Retirement', name),
+      retirements: () => all('Retirement'),
       domains: () => [],
       exchangers: () => all('MailExchanger'),
       providers: () => all('DNSProvider'),
@@ -223,20 +231,30 @@ const parseChainOf = (pem: string | undefined): ReturnType<typeof parseChain> =>
 /** Looks again and again, as the result of each look says, until `done`; after `looks` it gives up. */
 export async function runUntil(
   scene: Scene,
-  done: () => boolean,
-  options: { readonly world?: World; readonly looks?: number; readonly onLook?: () => void } = {},
+  done: () => boolean | Promise<boolean>,
+  options: {
+    readonly world?: World;
+    readonly looks?: number;
+    readonly onLook?: () => void;
+    /** What is looked at: the exchanger, unless told. */
+    readonly look?: (world: World) => Promise<Result>;
+    /** The program as it has just started: that of the scene, unless told. */
+    readonly start?: () => World;
+  } = {},
 ): Promise<World> {
-  let world = options.world ?? scene.start();
+  const start = options.start ?? scene.start;
+  const lookAt = options.look ?? ((at: World) => reconcileExchanger(at, 'mail', 'mx'));
+  let world = options.world ?? start();
   for (let look = 0; look < (options.looks ?? 200); look += 1) {
     try {
-      const { requeueAfterMs = 0 } = await reconcileExchanger(world, 'mail', 'mx');
+      const { requeueAfterMs = 0 } = await lookAt(world);
       options.onLook?.();
-      if (done()) return world;
+      if (await done()) return world;
       scene.pass(requeueAfterMs);
     } catch (error) {
       if (!(error instanceof Killed)) throw error;
       options.onLook?.();
-      world = scene.start();
+      world = start();
       scene.pass(1000);
     }
   }

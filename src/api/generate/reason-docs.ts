@@ -25,6 +25,27 @@ export const reasonDocs: ReasonDocs = {
     means: '`spec.suspend` is true: nothing changes but renewals with the same key.',
     mend: 'Set `spec.suspend` to false.',
   },
+  Retiring: {
+    means: 'The object was deleted; a Retirement in the namespace of the operator withdraws what it published.',
+    mend: 'Nothing. To take it back make the object again, with the same name and namespace.',
+  },
+  Orphaned: {
+    means: 'The object was deleted with `deletionPolicy: Orphan`: all stays as it is, and nothing is renewed any more.',
+    mend: 'Renew or withdraw what the message names before the time that it names.',
+  },
+  Withdrawing: {
+    means: 'What senders rely on is being withdrawn: `mode: none` is on its way to all servers.',
+    mend: nothing,
+  },
+  PromiseHeld: {
+    means: '`mode: none` is served everywhere, until no sender can hold to an earlier policy.',
+    mend: 'Wait. `status.due` has the time. The policy pods must stay.',
+  },
+  Removing: {
+    means: 'No sender relies on it any more: records go, in the order that loses no mail, each after its TTL.',
+    mend: nothing,
+  },
+  Retired: { means: 'All that Mailseal published for it has gone.', mend: nothing },
 
   InvalidSpec: {
     means: 'The spec breaks a rule; the message lists each field and its rule.',

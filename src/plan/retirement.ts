@@ -1,0 +1,155 @@
+/** What happens after a MailDomain or MailExchanger was deleted, until no sender relies on it any more. */
+import { formatPolicy } from '../mtasts/policy.ts';
+import { mintId, type PromiseEnd, promisedUntil, type Publication } from '../mtasts/lifecycle.ts';
+import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import { assemble } from './assemble.ts';
+import { type CertificatePlan, planCertificate } from './certificate.ts';
+import type { Change, Wait } from './change.ts';
+import { type ObservedDomain, policyAddressSets } from './domain.ts';
+import { shortened } from './history.ts';
+import { datePublications } from './publication.ts';
+import type { RecordProblem, RecordView, WantedSet } from './record-view.ts';
+import { planRecords } from './records.ts';
+import { type ObservedRemoval, planRemoval } from './removal.ts';
+import { holdOf, planServe, servingOf } from './serving.ts';
+import type { AppliedSet, DomainState, ExchangerState, State } from './state.ts';
+
+/** `Withdrawing`: `none` is not everywhere yet; `Holding`: it is; `Removing`: records go; `Done`: all has gone. */
+type RetirementPhase = 'Withdrawing' | 'Holding' | 'Removing' | 'Done';
+
+export interface RetirementPlan {
+  readonly phase: RetirementPhase;
+  readonly changes: readonly Change[];
+  readonly waits: readonly Wait[];
+  readonly state: State;
+  /** Milliseconds since 1970: until then senders may hold to a promise; undefined while they still see one, or had none. */
+  readonly due: number | undefined;
+  /** What stands in the way, for a human. */
+  readonly refused: readonly RecordProblem[];
+  readonly problem: CertificatePlan['problem'];
+}
+
+export interface ObservedDomainRetirement
+  extends ObservedRemoval<DomainState>,
+    Pick<ObservedDomain, 'settling' | 'pods' | 'addresses' | 'outsideFetch' | 'entry'> {
+  readonly views: ReadonlyMap<string, RecordView>;
+  /** Undefined where the issuer or its challenges can't be asked: then nothing is renewed for now. */
+  readonly certificate: ObservedDomain['certificate'] | undefined;
+}
+
+/** Seconds: `none` needs no long memory (RFC 8461 §8.3). */
+const noneMaxAgeSeconds = 86_400;
+const second = 1000;
+
+const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-sts.${domain}`;
+
+/** RFC 8461 §8.3: a policy is withdrawn by a new one that asks for nothing. */
+function withdrawal(state: DomainState, now: number): Publication {
+  const last = state.publications.at(-1);
+  if (last?.mode === 'none') return last;
+  const body = formatPolicy({ mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [] });
+  const used = state.publications.map(({ id }) => id);
+  return { id: mintId(now, body, used), body, mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [], mintedAt: now };
+}
+
+function promiseEnd(state: DomainState): PromiseEnd {
+  const txt = state.applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(state.domain));
+  return promisedUntil(state.publications, { txtTtlSeconds: Math.max(300, txt?.ttl ?? 0, txt?.previousTtl ?? 0) });
+}
+
+/** The records as they stand, with the id of the withdrawal, and the address where the policy pods are reached now. */
+function keptRecords(
+  { applied, ...state }: DomainState,
+  addresses: ObservedDomainRetirement['addresses'],
+  id: string,
+  hold: string | undefined,
+): readonly WantedSet[] {
+  const sts = stsRecordName(state.domain);
+  const place = applied.find(({ name }) => name === policyHostOf(state)) ?? applied[0];
+  if (place === undefined) return [];
+  const here = policyAddressSets(policyHostOf(state), addresses, applied).map((set): WantedSet => {
+    const { ttl, provider, zone } = place;
+    return { ...set, ttl, provider, zone, settleSeconds: 0 };
+  });
+  const isAddress = ({ name, type }: AppliedSet): boolean => name === place.name && (type === 'A' || type === 'AAAA');
+  const kept = applied.flatMap((entry): readonly WantedSet[] => {
+    const { name, type, ttl, values, provider, zone } = entry;
+    if (isAddress(entry)) return here.filter((set) => set.type === type);
+    const set = { name, type, ttl, provider, zone, settleSeconds: 0 };
+    return [name === sts ? { ...set, values: [formatStsRecord(id)], hold } : { ...set, values }];
+  });
+  return [...kept, ...here.filter((set) => !kept.includes(set))];
+}
+
+/** Serves `none`, announces it, and keeps it up with a valid certificate. */
+function planHolding(observed: ObservedDomainRetirement, now: number): RetirementPlan {
+  const { testingSince: _, ...stored } = observed.state;
+  const publication = withdrawal(stored, now);
+  const known = stored.publications.includes(publication);
+  const minted = known ? stored : { ...stored, publications: [...shortened(stored.publications, now), publication] };
+  const serving = servingOf(observed, publication, minted);
+  const hold = holdOf(publication, serving, []);
+  const records = planRecords({
+    wanted: keptRecords(minted, observed.addresses, publication.id, hold),
+    applied: minted.applied,
+    views: observed.views,
+    marked: () => false,
+    now,
+  });
+  const dated: DomainState = {
+    ...datePublications(minted, records, hold === undefined, now),
+    applied: records.applied,
+  };
+  const names = [policyHostOf(stored)];
+  const certificate: CertificatePlan =
+    observed.certificate === undefined
+      ? { state: dated, changes: [], waits: [], problem: undefined }
+      : planCertificate({ ...observed.certificate, state: dated, key: dated.key, names, now });
+  const state = certificate.state as DomainState;
+  const steps = planServe(policyHostOf(stored), observed.entry, state, publication);
+  const { settling, state: before } = observed;
+  const parts = { stored: before, state, certificate, records, steps, suspended: false, settling };
+  const { changes, waits } = assemble(parts);
+  const end = promiseEnd(state);
+  const due = 'until' in end ? end.until : undefined;
+  const lag = serving.lagging.map((why): Wait => ({ why, forMs: second }));
+  if (due !== undefined) {
+    lag.push({ why: 'serve mode none until no sender can hold to an earlier policy', forMs: Math.max(0, due - now) });
+  }
+  const phase = due === undefined || !serving.everywhere ? 'Withdrawing' : 'Holding';
+  const { refused } = records;
+  return { phase, changes, waits: [...waits, ...lag], state, due, refused, problem: certificate.problem };
+}
+
+function ending(removal: ReturnType<typeof planRemoval>, last: readonly Change[], due?: number): RetirementPlan {
+  const { state, waits, done } = removal;
+  const changes = done ? last : removal.changes;
+  return { phase: done ? 'Done' : 'Removing', changes, waits, state, due, refused: [], problem: undefined };
+}
+
+const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it speaks of has gone', state });
+
+/**
+ * A domain's retirement: `none` until the last promise has passed, then the TXT records, then what they led to. One that
+ * never announced a policy has promised nothing.
+ */
+export function planDomainRetirement(observed: ObservedDomainRetirement, now: number): RetirementPlan {
+  const { state } = observed;
+  const announced = state.publications.some(({ shownSince }) => shownSince !== undefined);
+  const end = promiseEnd(state);
+  if (announced && !('until' in end && now >= end.until)) return planHolding(observed, now);
+  const host = policyHostOf(state);
+  const unserve: Change = { do: 'Unserve', why: 'nobody can be led here any more', host };
+  return ending(
+    planRemoval(observed, now),
+    [unserve, forget(state)],
+    announced && 'until' in end ? end.until : undefined,
+  );
+}
+
+/**
+ * An exchanger's retirement: TLSA records go while the hosts still present their key; what the hosts mount stays.
+ */
+export function planExchangerRetirement(observed: ObservedRemoval<ExchangerState>, now: number): RetirementPlan {
+  return ending(planRemoval(observed, now), [forget(observed.state)]);
+}

@@ -1,0 +1,152 @@
+/** What a deletion leaves behind. It asks nobody but Kubernetes, so that it ends whatever else has gone. */
+import { statusTimeOf } from '../api/conditions.ts';
+import { defaults } from '../api/defaults.ts';
+import { apiVersion, type MailDomain, type MailExchanger, type Retirement, type RetirementSpec } from '../api/types.ts';
+import type { Claimant } from '../apply/claims.ts';
+import { hashedName, type Loaded } from '../apply/store.ts';
+import { MailsealError } from '../errors.ts';
+import { hasReason } from '../kube/error.ts';
+import { removeFinalizer } from '../kube/finalizers.ts';
+import { markedHosts } from '../plan/ownership.ts';
+import type { State } from '../plan/state.ts';
+import type { World } from '../world.ts';
+import { finalizer } from './common.ts';
+
+type Deleted = MailDomain | MailExchanger;
+type Names = readonly (readonly ['domain' | 'host', string])[];
+
+/** What the deleted object had: its claims, and where its durable state lies. */
+export interface Estate {
+  readonly claims: Names;
+  readonly kind: State['kind'];
+  readonly identity: string;
+}
+
+const claimantOf = ({ kind, metadata }: Deleted): Claimant => ({
+  kind,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+});
+
+/** One retirement for a domain, and for an exchanger's name. */
+const retirementName = ({ kind, identity }: Estate): string => hashedName(kind, identity);
+
+/** Hands over to a Retirement, or to the user, and lets go of the object. */
+export async function endObject(world: World, object: Deleted, estate: Estate): Promise<void> {
+  const policy = object.spec.deletionPolicy ?? defaults.deletionPolicy;
+  const stored = await readable(world, estate);
+  const { namespace, name } = claimantOf(object);
+  const state = stored?.state.namespace === namespace && stored.state.name === name ? stored.state : undefined;
+  const whole = { ...estate, claims: claimsOf(estate, state) };
+  switch (policy) {
+    case 'Retire':
+      await retire(world, object, whole, state !== undefined);
+      break;
+    case 'Orphan':
+      await orphan(world, object, whole, state);
+      break;
+  }
+  await removeFinalizer(world.kube, object, finalizer);
+}
+
+/** Hosts that were taken out of the spec, and whose records have not gone yet, belong to it too. */
+function claimsOf({ claims, kind }: Estate, state: State | undefined): Names {
+  if (kind === 'domain' || state === undefined) return claims;
+  const hosts = new Set([...claims.map(([, host]) => host), ...markedHosts(state.applied)]);
+  return [...hosts].map((host) => ['host', host] as const);
+}
+
+async function retire(world: World, object: Deleted, estate: Estate, known: boolean): Promise<void> {
+  const passed: [what: 'domain' | 'host', name: string][] = [];
+  for (const [what, name] of estate.claims) {
+    // What another object holds is not ours to withdraw.
+    if (await world.claims.pass(what, name, claimantOf(object), known)) passed.push([what, name]);
+  }
+  if (passed.length === 0) return;
+  await write(world, object, estate, passed);
+  const message =
+    estate.kind === 'domain'
+      ? `the policy of ${estate.identity} turns to mode none and is served until no sender can hold to an earlier one; then all records go. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it`
+      : `the TLSA records go first, then what marks them; the Secret that the hosts mount stays, and is not renewed any more. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it`;
+  void world.events.record(object, { type: 'Normal', reason: 'Retiring', action: 'Delete', message });
+}
+
+async function write(world: World, object: Deleted, estate: Estate, passed: Names): Promise<void> {
+  const { namespace = '', name, uid = '' } = object.metadata;
+  const since = statusTimeOf(world.clock.now());
+  const of = passed.map(([, claimed]) => claimed);
+  const spec: RetirementSpec =
+    estate.kind === 'domain'
+      ? { what: 'Domain', namespace, name, domain: estate.identity, since }
+      : { what: 'Exchanger', namespace, name, hosts: of, since };
+  const retirement: Retirement = {
+    apiVersion,
+    kind: 'Retirement',
+    metadata: {
+      name: retirementName(estate),
+      namespace: world.namespace,
+      labels: { 'app.kubernetes.io/managed-by': 'mailseal' },
+      annotations: { 'mailseal.dev/of-uid': uid },
+    },
+    spec,
+  };
+  try {
+    await world.kube.create(retirement);
+  } catch (error) {
+    if (!hasReason(error, 'AlreadyExists')) throw error;
+    await renew(world, retirement);
+  }
+}
+
+/** One that is about to end because the object had come back must not: the new version keeps it from that. */
+async function renew(world: World, retirement: Retirement): Promise<void> {
+  const { kind, metadata } = retirement;
+  const found = await world.kube.get<Retirement>({ apiVersion, kind, namespace: world.namespace, name: metadata.name });
+  if (found === undefined) return void (await world.kube.create(retirement));
+  const uidOf = ({ metadata: { annotations } }: Retirement): string | undefined => annotations?.['mailseal.dev/of-uid'];
+  if (uidOf(found) === uidOf(retirement)) return;
+  const { resourceVersion = '' } = found.metadata;
+  await world.kube.replace({ ...retirement, metadata: { ...metadata, resourceVersion } });
+}
+
+async function orphan(world: World, object: Deleted, estate: Estate, state: State | undefined): Promise<void> {
+  const message = orphanWords(estate, state);
+  void world.events.record(object, { type: 'Warning', reason: 'Orphaned', action: 'Delete', message });
+  for (const [what, name] of estate.claims) await world.claims.release(what, name, claimantOf(object));
+}
+
+/** What the user takes over, and until when it holds. */
+function orphanWords({ kind, identity }: Estate, state: State | undefined): string {
+  const notAfter = state?.certificate?.notAfter;
+  const until = notAfter === undefined ? '' : `, which expires at ${statusTimeOf(notAfter)}`;
+  return kind === 'domain'
+    ? `everything stays for you to look after: renew the certificate of mta-sts.${identity}${until}, and keep the policy served, or withdraw it first by mode none`
+    : `everything stays for you to look after: renew the certificate of the hosts${until}, with the same key or with TLSA records that match the new one`;
+}
+
+/** A state that can't be read must not keep the object from ending. */
+async function readable(world: World, { kind, identity }: Estate): Promise<Loaded<State> | undefined> {
+  try {
+    return kind === 'domain'
+      ? await world.store.load('domain', identity)
+      : await world.store.load('exchanger', identity);
+  } catch (error) {
+    if (error instanceof MailsealError) return undefined;
+    throw error;
+  }
+}
+
+/** The object has come back: it holds its claims again, and its retirement ends; what that kept on hold goes on. */
+export async function takeBack(world: World, estate: Estate): Promise<void> {
+  const retirement = world.cache.retirement(retirementName(estate));
+  if (retirement === undefined) return;
+  const { namespace, name, hosts = [] } = retirement.spec;
+  const kept = new Set(estate.claims.map(([, claimed]) => claimed));
+  for (const host of hosts) {
+    if (!kept.has(host)) await world.claims.release('host', host, { kind: 'Retirement', namespace, name });
+  }
+  const { uid = '' } = retirement.metadata;
+  const ref = { apiVersion, kind: 'Retirement', namespace: world.namespace, name: retirement.metadata.name };
+  await world.kube.remove(ref, { uid });
+  world.log.info('taken back', { object: `Retirement ${world.namespace}/${retirement.metadata.name}` });
+}

@@ -1,0 +1,47 @@
+import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
+import type { RetirementSpec, RetirementStatus } from '../api/types.ts';
+import type { RetirementPlan } from '../plan/retirement.ts';
+import { finding, nextSteps, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
+
+const subject = ({ domain, hosts, name }: RetirementSpec): string => domain ?? hosts?.join(', ') ?? name;
+
+function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): WantedCondition {
+  const of = subject(spec);
+  switch (phase) {
+    case 'Withdrawing': {
+      const open = waits[0]?.why ?? 'it has just begun';
+      const message = `the policy of ${of} is being withdrawn, mode none is not everywhere yet: ${open}`;
+      return finding('Ready', 'False', 'Withdrawing', message);
+    }
+    case 'Holding': {
+      const until = due === undefined ? '' : ` until ${statusTimeOf(due)}`;
+      const message = `mode none is served for ${of}${until}: some sender may still hold to an earlier policy`;
+      return finding('Ready', 'True', 'PromiseHeld', message);
+    }
+    case 'Removing':
+      return finding('Ready', 'False', 'Removing', `the records of ${of} are being removed: ${waits[0]?.why ?? 'now'}`);
+    case 'Done':
+      return finding('Ready', 'True', 'Retired', `all that was published for ${of} has gone`);
+  }
+}
+
+/** The conditions of a retirement: Ready while the promise is kept and nothing has to be done. */
+export function retirementFindings(
+  spec: RetirementSpec,
+  plan: RetirementPlan,
+  trouble: Trouble | undefined,
+): readonly WantedCondition[] {
+  const stop = trouble ?? refusedTrouble(plan.refused);
+  const ready = judge(spec, plan);
+  if (stop !== undefined) return summarise([], stop, '');
+  if (ready.status === 'True') return [ready];
+  return [ready, { ...ready, type: 'Reconciling', status: 'True' }];
+}
+
+export function retirementStatus(plan: RetirementPlan): Omit<RetirementStatus, 'conditions'> {
+  return {
+    records: publishedRecords(plan.state.applied),
+    next: nextSteps(plan.waits, []),
+    ...(plan.due === undefined ? {} : { due: statusTimeOf(plan.due) }),
+  };
+}

@@ -1,0 +1,176 @@
+/** What comes after a deletion, on the fakes: the exchanger of the scene, and a domain that one policy pod serves. */
+import { createShards } from '../../src/apply/shards.ts';
+import { createStore } from '../../src/apply/store.ts';
+import {
+  apiVersion,
+  type CertificateIssuer,
+  type DNSProvider,
+  type MailDomain,
+  type Retirement,
+} from '../../src/api/types.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
+import { createLog } from '../../src/log.ts';
+import { createPolicyWatch } from '../../src/observe/policypods.ts';
+import type { DomainState } from '../../src/plan/state.ts';
+import { reconcileDomain } from '../../src/reconcile/domain.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
+import { MailsealError } from '../../src/errors.ts';
+import type { Result, World } from '../../src/world.ts';
+import { certificate, day, domainState, key, sent } from '../plan/cases.ts';
+import { createScene, runUntil, type Scene, zone } from './scene.ts';
+
+export const domain = 'news.example.com';
+const pem = '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n';
+
+export interface RetirementScene extends Scene {
+  /** A program that also knows domains, and sees what the one policy pod serves. */
+  readonly begin: () => World;
+  /** Looks at everything that there is. */
+  readonly look: (world: World) => Promise<Result>;
+  readonly mailDomain: () => MailDomain | undefined;
+  readonly retirement: () => Retirement | undefined;
+  readonly domainState: () => DomainState | undefined;
+  /** The policy that the pod shows. */
+  readonly policy: () => Promise<string | null | undefined>;
+  readonly setOf: (name: string, type: string) => readonly string[] | undefined;
+  readonly remove: (kind: 'MailDomain' | 'MailExchanger', name: string) => Promise<void>;
+  readonly run: (done: () => boolean | Promise<boolean>, options?: RunOptions) => Promise<World>;
+  /** The namespaces that the zone is granted to. */
+  readonly allow: (...names: readonly string[]) => Promise<void>;
+  readonly createDomain: (spec?: Partial<MailDomain['spec']>, at?: object) => Promise<void>;
+  /** Whether the CA can be asked. */
+  issuerIsGone: boolean;
+}
+
+interface RunOptions {
+  readonly world?: World;
+  readonly looks?: number;
+  readonly onLook?: () => void;
+}
+
+export async function createRetirementScene(): Promise<RetirementScene> {
+  const scene = await createScene();
+  const all = <T extends KubeObject>(kind: string): readonly T[] =>
+    scene.kube.dump().filter((object): object is T => object.kind === kind);
+  const log = createLog(() => undefined, 'error', { now: scene.now });
+  const shards = createShards({
+    kube: scene.kube,
+    namespace: 'mailseal',
+    secretPrefix: 'shard-',
+    count: 1,
+    pods: () => [],
+    log,
+  });
+  const store = createStore(scene.kube, 'mailseal');
+  await scene.kube.create<CertificateIssuer>({
+    apiVersion,
+    kind: 'CertificateIssuer',
+    metadata: { name: 'ca' },
+    spec: { acme: { server: 'https://ca.example/directory' } },
+  });
+  await store.save(
+    domainState({
+      domain,
+      name: 'news',
+      key: { ...key('c'), pem },
+      certificate: certificate({
+        names: [`mta-sts.${domain}`],
+        notAfter: scene.now() + 900 * day,
+        renewAt: scene.now() + 600 * day,
+      }),
+      listedHosts: ['mx1.example.com'],
+    }),
+    domain,
+    undefined,
+  );
+
+  const begin = (): World => {
+    const world = scene.start();
+    const policyWatch = createPolicyWatch({
+      clock: world.clock,
+      fetch: async ({ address }) => {
+        const entry = await shards.read(`mta-sts.${domain}`);
+        const at = world.clock.now();
+        if (typeof entry?.policy !== 'string') return { address, at, outcome: 'Failed', detail: 'answers 404' };
+        const chain = [sent(key('c').spkiSha256)];
+        return { address, at, outcome: 'Fetched', body: entry.policy, contentType: 'text/plain', chain };
+      },
+    });
+    return {
+      ...world,
+      shards,
+      policyWatch,
+      issuerOf: async (name) => {
+        if (made.issuerIsGone) throw new MailsealError('IssuerNotFound', `${name} has gone`, { kind: 'Stalled' });
+        return name === 'ca' ? { kind: 'acme', name, acme: silent } : world.issuerOf(name);
+      },
+      cache: {
+        ...world.cache,
+        domain: (_, name) => all<MailDomain>('MailDomain').find(({ metadata }) => metadata.name === name),
+        domains: () => all('MailDomain'),
+        policyPods: () => [{ name: 'policy-1', uid: '1', ip: '192.0.2.7' }],
+        policyAddresses: () => ({ ipv4: ['192.0.2.7'], ipv6: [] }),
+      },
+    };
+  };
+  const look = async (world: World): Promise<Result> => {
+    const results: Result[] = [];
+    for (const { metadata } of all('MailDomain'))
+      results.push(await reconcileDomain(world, metadata.namespace ?? '', metadata.name));
+    if (scene.exchanger() !== undefined) results.push(await reconcileExchanger(world, 'mail', 'mx'));
+    for (const { metadata } of all('Retirement')) results.push(await reconcileRetirement(world, metadata.name));
+    const pauses = results.flatMap(({ requeueAfterMs }) => requeueAfterMs ?? []);
+    return { requeueAfterMs: Math.min(30 * 60_000, ...pauses) };
+  };
+  const made: RetirementScene = {
+    ...scene,
+    issuerIsGone: false,
+    begin,
+    look,
+    mailDomain: () => all<MailDomain>('MailDomain')[0],
+    retirement: () => all<Retirement>('Retirement')[0],
+    domainState: () => {
+      const secret = all<KubeObject & { data: Record<string, string> }>('Secret').find(
+        ({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'domain',
+      );
+      return secret && JSON.parse(Buffer.from(secret.data['state.json'] ?? '', 'base64').toString('utf8'));
+    },
+    policy: async () => (await shards.read(`mta-sts.${domain}`))?.policy,
+    setOf: (name, type) => scene.provider.sets(zone).find((set) => set.name === name && set.type === type)?.values,
+    remove: (kind, name) => scene.kube.remove({ apiVersion, kind, namespace: 'mail', name }),
+    run: (done, options = {}) => runUntil(scene, done, { looks: 400, ...options, look, start: begin }),
+    allow: async (...names) => {
+      const [provider] = all<DNSProvider>('DNSProvider');
+      if (provider === undefined) throw new Error('there is no provider');
+      await scene.kube.replace({ ...provider, spec: { ...provider.spec, allowedNamespaces: { names } } });
+    },
+    createDomain: async (spec = {}, metadata = {}) => {
+      await scene.kube.create<MailDomain>({
+        apiVersion,
+        kind: 'MailDomain',
+        metadata: { name: 'news', namespace: 'mail', ...metadata },
+        spec: {
+          domain,
+          exchangerRefs: [{ name: 'mx' }],
+          mtaSts: { issuerRef: { name: 'ca' } },
+          tlsRpt: { rua: ['mailto:tls@example.net'] },
+          ...spec,
+        },
+      });
+    },
+  };
+  return made;
+}
+
+/** A CA that nobody may ask here. */
+const refuse = (): Promise<never> => Promise.reject(new Error('the CA is not asked in this scene'));
+const silent = {
+  register: refuse,
+  newOrder: refuse,
+  poll: refuse,
+  answer: refuse,
+  finalize: refuse,
+  certificate: refuse,
+  close: () => Promise.resolve(),
+} as const;
