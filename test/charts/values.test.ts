@@ -35,9 +35,8 @@ test('the chart has the version of the program', () => {
   expect(load(text('Chart.yaml'))).toMatchObject({ version, appVersion: version });
 });
 
-test('the notes do not take a deletion for a withdrawal, and lead to the page that says how', () => {
+test('the notes say to wait for the withdrawals, and lead to the page that says how', () => {
   const notes = text('templates/NOTES.txt');
-  expect(notes).not.toMatch(/delete all MailDomains/u);
-  expect(notes).toMatch(/mode: none[\s\S]*"Removing" in\s+docs\/install\.md/u);
+  expect(notes).toMatch(/get retirements\n[\s\S]*"Removing" in\s+docs\/install\.md/u);
   expect(text('../../docs/install.md')).toContain('## Removing');
 });
