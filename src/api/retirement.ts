@@ -85,7 +85,7 @@ export const retirement: KindDefinition<RetirementSpec, RetirementStatus> = {
   description: 'What is left of a deleted MailDomain or MailExchanger until no sender relies on it any more.',
   notes:
     'Made by the operator, in its own namespace, and gone when all that Mailseal published has gone. Make the deleted ' +
-    'object again and its Retirement ends: the object goes on from where it was. Delete a Retirement by hand and ' +
+    'object again, under its name, and its Retirement ends: the object goes on from where it was. Delete a Retirement by hand and ' +
     'everything stays as it stands, unrenewed: withdraw it yourself then.',
   example,
   spec,

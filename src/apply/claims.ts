@@ -16,8 +16,8 @@ export interface Claimant {
  */
 export interface Claims {
   /**
-   * Takes it, from nobody or from the retirement of what the claimant was: a host back by an object of the same name, a
-   * domain by any of the same namespace.
+   * Takes it from nobody, or back from the retirement of an object of the same name. Whoever else waits for it goes on
+   * waiting: what it would make of a policy that senders still hold nobody knows.
    * @throws MailsealError `Conflict`, naming the holder's kind and not its namespace.
    */
   readonly hold: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
@@ -31,11 +31,9 @@ export interface Claims {
   readonly release: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
 }
 
-/** Whether the claim is that of a retirement which the claimant may end. */
-function retired(what: string, { data }: ConfigMapObject, { kind, namespace, name }: Claimant): boolean {
-  const same = data?.['kind'] === 'Retirement' && kind !== 'Retirement' && data['namespace'] === namespace;
-  return same && (what === 'domain' || data['name'] === name);
-}
+/** Whether the claim is that of the retirement of an object by the claimant's own name. */
+const retired = ({ data }: ConfigMapObject, { kind, namespace, name }: Claimant): boolean =>
+  kind !== 'Retirement' && data?.['kind'] === 'Retirement' && data['namespace'] === namespace && data['name'] === name;
 
 export function createClaims(kube: Kube, namespace: string): Claims {
   /** Claims seen to be ours in this run: they change only by our hand. */
@@ -77,7 +75,7 @@ export function createClaims(kube: Kube, namespace: string): Claims {
     // A retirement can be ended by someone else's hand: it asks each time.
     if (held.has(key) && claimant.kind !== 'Retirement') return;
     const found = (await read(what, name)) ?? (await create(what, name, claimant));
-    const back = found !== undefined && retired(what, found, claimant);
+    const back = found !== undefined && retired(found, claimant);
     const claim = back ? await kube.replace(claimFor(what, name, claimant, found)) : found;
     if (claim === undefined || !mine(claim, claimant)) {
       const holder = claim?.data?.['kind'] ?? 'object';

@@ -96,7 +96,7 @@ describe('a claim that is passed to a retirement', () => {
 
   test.each<readonly [string, 'domain' | 'host', Claimant, Claimant, boolean]>([
     ['a domain by the same object', 'domain', one, one, true],
-    ['a domain by another name of the namespace', 'domain', one, { ...one, name: 'renamed' }, true],
+    ['a domain by another name of the namespace', 'domain', one, { ...one, name: 'twin' }, false],
     ['a domain from another namespace', 'domain', one, { ...one, namespace: 'mail' }, false],
     ['a host by the same object', 'host', exchanger, exchanger, true],
     ['a host by another name of the namespace', 'host', exchanger, { ...exchanger, name: 'mx2' }, false],

@@ -110,12 +110,20 @@ describe('a domain that is deleted', () => {
     await scene.remove('MailDomain', 'news');
     await scene.run(() => reason() === 'PromiseHeld');
     ids.add(id());
-    await scene.createDomain({}, { name: 'renamed' });
+    await scene.createDomain();
     await scene.run(() => !ids.has(id()) && ready());
     expect(scene.retirement()).toBeUndefined();
     expect(await scene.policy()).toContain('mode: testing');
     expect(scene.domainState()?.publications).toHaveLength(3);
     expect(left('ConfigMap')).toHaveLength(2);
+  });
+
+  test('is not free for its twin that waits, which may be unable to go on from it', async () => {
+    await announced();
+    await scene.createDomain({ exchangerRefs: [{ name: 'missing' }] }, { name: 'twin' });
+    await scene.remove('MailDomain', 'news');
+    await scene.run(() => reason() === 'PromiseHeld');
+    expect(conditionOf(scene.mailDomain()?.status?.conditions, 'Stalled')).toMatchObject({ reason: 'Conflict' });
   });
 
   test('is not free for another namespace while it is being retired', async () => {
