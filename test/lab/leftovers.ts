@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { isRunning, ownIdentity } from './identity.ts';
 
-const prefix = 'mailseal-lab-';
+/** Short: the sockets of a kubelet in a lab within a lab must fit into the 107 bytes of a Unix address. */
+const prefix = 'mseal-';
 const logPrefix = 'mailseal-logs-';
 const cgroups = '/sys/fs/cgroup';
 let count = 0;

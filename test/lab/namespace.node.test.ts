@@ -46,7 +46,7 @@ async function programs(): Promise<string[]> {
 }
 
 function cgroupsOf(folder: string): string[] {
-  const id = basename(folder).replace('mailseal-lab-', '');
+  const id = basename(folder).replace('mseal-', '');
   return globSync([`/sys/fs/cgroup/mailseal/${id}`, `/sys/fs/cgroup/*/mailseal/${id}`]);
 }
 

@@ -78,7 +78,7 @@ function startKubelet(plane: ControlPlane, dir: string, options: NodeOptions, co
       toolPath('kubelet'),
       `--config=${config}`,
       `--kubeconfig=${writeKubeconfig(dir, 'kubelet', server, caFile, tokens.kubelet)}`,
-      `--root-dir=${join(dir, 'kubelet')}`,
+      `--root-dir=${join(dir, 'k')}`,
       `--cert-dir=${join(dir, 'pki')}`,
       `--hostname-override=${nodeName}`,
       `--node-ip=${options.address}`,
