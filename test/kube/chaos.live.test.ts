@@ -31,6 +31,5 @@ test('a cache behind faults of every kind ends in the truth', async () => {
 
 test('of three candidates whose ways to the API fail by turns never two lead', async () => {
   const figures = await leaseRound({ upstream: plane, name: 'chaos', seed: 1 }, 8);
-  // How often leadership changes hands in so few turns is chance; that it is never in two is asserted at every look.
-  expect(figures['takeovers']).toBeGreaterThan(0);
+  expect(figures['takeovers']).toBeGreaterThan(1);
 });
