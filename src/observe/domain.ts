@@ -17,7 +17,7 @@ import type { World } from '../world.ts';
 import { observeChallenges } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
 import { observeRecords, type Sought } from './records.ts';
-import type { PolicyFetch } from './types.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 
 const httpsPort = 443;
 
@@ -135,14 +135,8 @@ export async function observeDomain(
 ): Promise<ObservedDomain> {
   const state = stored?.state;
   const issuer = await world.issuerOf(desired.issuer);
-  const records = {
-    providerOf: world.providerOf,
-    outside: world.outside,
-    inside: world.inside,
-    authorities: world.authorities,
-  };
   const at = {
-    ...records,
+    ...world,
     providers: world.cache.providers(),
     namespace: desired.namespace,
     providerRef: request.providerRef,
@@ -151,7 +145,7 @@ export async function observeDomain(
     state === undefined ? drawKey() : undefined,
     world.outside.lookup(desired.domain, 'MX'),
     world.authorities.lookupAll(desired.grant.zone, desired.domain, 'MX'),
-    observeRecords(records, soughtRecords(world, desired, state)),
+    observeRecords(world, soughtRecords(world, desired, state)),
     observePods(world, desired, state),
     fetchFromOutside(world, desired, state),
     world.shards.read(desired.policyHost),

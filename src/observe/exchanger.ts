@@ -105,21 +105,15 @@ export async function observeExchanger(
   const state = stored?.state;
   const given = state === undefined ? undefined : givenKey(state.rollover);
   const issuer = await world.issuerOf(desired.issuer);
-  const records = {
-    providerOf: world.providerOf,
-    outside: world.outside,
-    inside: world.inside,
-    authorities: world.authorities,
-  };
   const at = {
-    ...records,
+    ...world,
     providers: world.cache.providers(),
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
   const [mounted, views, hosts, order, challenges] = await Promise.all([
     readMounted(world, desired),
-    observeRecords(records, soughtRecords(desired, world, state)),
+    observeRecords(world, soughtRecords(desired, world, state)),
     Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
     state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
     observeChallenges(at, state),

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import { printable } from './smtp-parse.ts';
 import { judgePeer, peerOptions, tlsErrorText } from './tls.ts';
-import type { PolicyFetch, SentCertificate } from './types.ts';
+import type { PolicyFetch, SentCertificate } from '../pki/observed.ts';
 
 export interface PolicyFetchOptions {
   /** The mail domain; `mta-sts.` is put in front of it for SNI, Host and the certificate's name. */

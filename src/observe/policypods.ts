@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { PolicyFetch } from './types.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 
 /** Who serves a policy, and what the asker hopes to be shown. */
 export interface PolicyQuestion {

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Answer, Resolver } from '../dns/answer.ts';
 import type { AddressPolicy } from './dns/address.ts';
-import type { SmtpProbe } from './types.ts';
+import type { SmtpProbe } from '../pki/observed.ts';
 
 /** What the asker hopes to see, and what makes an older probe stale. */
 export interface ProbeWish {

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { type Dialogue, type Heard, monotonic, openDialogue } from './smtp-dialogue.ts';
 import { keywords, type Reply, rewritingHint, showReply } from './smtp-parse.ts';
 import { judgePeer, peerOptions, tlsErrorText } from './tls.ts';
-import type { SmtpOutcome, SmtpProbe } from './types.ts';
+import type { SmtpOutcome, SmtpProbe } from '../pki/observed.ts';
 
 export interface SmtpProbeOptions {
   /** The MX host: SNI, and the name that the certificate must have. */

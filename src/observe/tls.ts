@@ -9,7 +9,7 @@ import {
 } from 'node:tls';
 import { describeCertificate } from '../pki/certificate.ts';
 import { judgeChain } from '../pki/verdict.ts';
-import type { ChainVerdict, SentCertificate } from './types.ts';
+import type { ChainVerdict, SentCertificate } from '../pki/observed.ts';
 
 const longestChain = 10;
 const contexts = new Map<string, SecureContext>();

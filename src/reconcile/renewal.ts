@@ -36,8 +36,7 @@ export async function renewAsStored<S extends State>(
   const { owner } = renewal;
   try {
     const issuer = await world.issuerOf(state.issuer);
-    const { providerOf, outside, inside, authorities, cache } = world;
-    const at = { providerOf, outside, inside, authorities, providers: cache.providers(), ...renewal };
+    const at = { ...world, providers: world.cache.providers(), ...renewal };
     const order = state.order === undefined ? undefined : await world.orders.view(issuer, state.order);
     const certificate = planCertificate({
       ...(await observeChallenges(at, state)),

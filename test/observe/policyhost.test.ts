@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { fetchPolicy, type PolicyFetchOptions } from '../../src/observe/policyhost.ts';
-import type { PolicyFetch } from '../../src/observe/types.ts';
+import type { PolicyFetch } from '../../src/pki/observed.ts';
 import { type Issued, makeCa, type TestCa } from '../pki/certificates.ts';
 
 const policy = 'version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 86400\n';

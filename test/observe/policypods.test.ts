@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createPolicyWatch, type PolicyQuestion, type PolicyWatch } from '../../src/observe/policypods.ts';
-import type { PolicyFetch } from '../../src/observe/types.ts';
+import type { PolicyFetch } from '../../src/pki/observed.ts';
 import { digest, hour, sent } from '../plan/cases.ts';
 
 let time: number;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createAddressPolicy } from '../../src/observe/dns/address.ts';
 import { createProber, type Prober, type ProbeWish } from '../../src/observe/prober.ts';
-import type { SmtpOutcome } from '../../src/observe/types.ts';
+import type { SmtpOutcome } from '../../src/pki/observed.ts';
 import { fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
 import { digest, hour, minute, second, sent } from '../plan/cases.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { probeSmtp } from '../../src/observe/smtp.ts';
-import type { SmtpOutcome } from '../../src/observe/types.ts';
+import type { SmtpOutcome } from '../../src/pki/observed.ts';
 import { type Ca, type Certificate, createCa, writeBundle } from '../lab/mail-ca.ts';
 import { addAddress, newFolder } from '../lab/namespace.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { issueSelfSigned } from '../../src/apply/selfsigned.ts';
 import { probeSmtp, type SmtpProbeOptions } from '../../src/observe/smtp.ts';
-import type { SmtpOutcome, SmtpProbe } from '../../src/observe/types.ts';
+import type { SmtpOutcome, SmtpProbe } from '../../src/pki/observed.ts';
 import { spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { type Issued, makeCa, newKey, type TestCa } from '../pki/certificates.ts';
 import { type Script, type StandIn, startStandIn, usual } from './smtp-stand-in.ts';

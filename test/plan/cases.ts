@@ -4,7 +4,7 @@ import type { Answer, QueryType } from '../../src/dns/answer.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
-import type { SentCertificate, SmtpProbe } from '../../src/observe/types.ts';
+import type { SentCertificate, SmtpProbe } from '../../src/pki/observed.ts';
 import type { ObservedHost } from '../../src/plan/exchanger.ts';
 import type { RecordView, WantedSet } from '../../src/plan/record-view.ts';
 import type {

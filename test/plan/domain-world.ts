@@ -2,7 +2,7 @@ import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
 import { formatPolicy, type Mode } from '../../src/mtasts/policy.ts';
-import type { PolicyFetch } from '../../src/observe/types.ts';
+import type { PolicyFetch } from '../../src/pki/observed.ts';
 import { type DomainPlan, type ObservedDomain, type ObservedExchangerRef, planDomain } from '../../src/plan/domain.ts';
 import type { RecordView } from '../../src/plan/record-view.ts';
 import type { DomainState } from '../../src/plan/state.ts';

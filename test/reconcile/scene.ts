@@ -22,7 +22,7 @@ import { createLog } from '../../src/log.ts';
 import { createAddressPolicy } from '../../src/observe/dns/address.ts';
 import { createPolicyWatch } from '../../src/observe/policypods.ts';
 import { createProber } from '../../src/observe/prober.ts';
-import type { SmtpProbe } from '../../src/observe/types.ts';
+import type { SmtpProbe } from '../../src/pki/observed.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
 import { createPace } from '../../src/reconcile/pace.ts';

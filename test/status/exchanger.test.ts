@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ConditionType } from '../../src/api/types.ts';
 import type { DesiredExchanger } from '../../src/desired/exchanger.ts';
-import type { SmtpOutcome } from '../../src/observe/types.ts';
+import type { SmtpOutcome } from '../../src/pki/observed.ts';
 import type { ObservedExchanger } from '../../src/plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../../src/status/exchanger.ts';
 import type { Trouble } from '../../src/status/findings.ts';
