@@ -8,7 +8,7 @@ import { createKube, type KubeClient } from '../../src/kube/client.ts';
 import { loadKubeConfig } from '../../src/kube/config.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
-import { startControlPlane } from '../lab/controlplane.ts';
+import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 import { kubectl } from '../lab/kubectl.ts';
 import { writeKubeconfig } from '../lab/kubeconfig.ts';
 import { places } from '../lab/lab.ts';
@@ -38,14 +38,31 @@ export interface Ground {
 export interface Lane {
   readonly gate: Gate;
   readonly kube: KubeClient;
-  /** The same world past the gate, for `kubectl`. */
-  readonly kubeconfig: string;
   /** What a DNSProvider and a CertificateIssuer say of the doors. */
   readonly dnsServer: string;
   readonly acmeServer: string;
   readonly policyServers: readonly string[];
-  readonly startOperator: () => Running;
+  /** The lane's control plane, past all doors. */
+  readonly plane: ControlPlane;
+  readonly startOperator: (options?: OperatorOptions) => Running;
+  /** A further way to the API server, for an operator whose writes pass a gate of its own: its kubeconfig. */
+  readonly openApiDoor: (name: string, gate: Gate) => Promise<string>;
   readonly stop: () => Promise<void>;
+}
+
+/** What sets one operator of a lane apart from another that runs at the same time. */
+export interface OperatorOptions {
+  /** In messages, and of its log; `operator` when absent. */
+  readonly name?: string;
+  /** It waits for the Lease; when absent, it takes itself for the only one. */
+  readonly election?: boolean;
+  /** By another door than the lane's. */
+  readonly kubeconfig?: string;
+  /** Beside those that every operator is given. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Another bundle than the ground's. */
+  readonly program?: string;
 }
 
 export const operatorNamespace = 'mailseal-system';
@@ -87,16 +104,13 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
     keep(await startMailHost(kube, dir, lane));
     const gate = createGate();
     const tls = pem(ground.door.certificate);
-    const api = keep(
-      await startHttpDoor({
-        gate,
-        upstream: plane.server,
-        upstreamCa: readFileSync(plane.caFile, 'utf8'),
-        tls,
-        writeOf: kubernetesWrite,
-        keepHost: false,
-      }),
-    );
+    const openApiDoor = async (name: string, behind: Gate): Promise<string> => {
+      const upstreamCa = readFileSync(plane.caFile, 'utf8');
+      const spec = { gate: behind, upstream: plane.server, upstreamCa, tls, writeOf: kubernetesWrite, keepHost: false };
+      const api = keep(await startHttpDoor(spec));
+      return writeKubeconfig(dir, name, api.url, ground.door.caFile, plane.adminToken);
+    };
+    const kubeconfig = await openApiDoor('operator', gate);
     const ca = keep(
       await startHttpDoor({
         gate,
@@ -109,15 +123,15 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
       }),
     );
     const dns = keep(await startDnsDoor(gate, places.primary.v4));
-    const behind = writeKubeconfig(dir, 'operator', api.url, ground.door.caFile, plane.adminToken);
     return {
       gate,
       kube,
-      kubeconfig: plane.kubeconfig,
       dnsServer: dns.server,
       acmeServer: `${ca.url}/dir`,
       policyServers,
-      startOperator: () => keep(startOperator(ground, { dir, lane, kubeconfig: behind, pods })),
+      plane,
+      startOperator: (options = {}) => keep(startOperator(ground, { dir, lane, pods }, { kubeconfig, ...options })),
+      openApiDoor,
       stop,
     };
   } catch (error) {
@@ -186,20 +200,26 @@ async function mount(host: PostfixMx, { data = {} }: SecretObject): Promise<void
 interface OperatorPlace {
   readonly dir: string;
   readonly lane: number;
-  readonly kubeconfig: string;
   readonly pods: PodsStandin;
 }
 
-/** Without election: who leads when is another proof, and a dead leader's Lease would only cost time here. */
-function startOperator(ground: Ground, { dir, lane, kubeconfig, pods }: OperatorPlace): Running {
+/** Without election unless it is asked for: a dead leader's Lease would only cost time. */
+function startOperator(
+  ground: Ground,
+  { dir, lane, pods }: OperatorPlace,
+  options: OperatorOptions & { readonly kubeconfig: string },
+): Running {
+  const { name = 'operator', election = false, flags = [], env, program = ground.program, kubeconfig } = options;
   const place = ['--kubeconfig', kubeconfig, '--namespace', operatorNamespace, '--tenant-namespaces', tenant];
   const views = ['--outside-resolver', ground.resolver.url, '--resolver-ca', ground.resolver.caFile];
   const names = ['--secure-name', 'example.test', '--bogus-name', 'bogus.test', '--ehlo-name', 'probe.test'];
-  const more = ['--allow-addresses', places.ranges.join(','), '--http-address', '127.0.0.1:0', '--no-leader-election'];
+  const more = ['--allow-addresses', places.ranges.join(','), '--http-address', '127.0.0.1:0'];
+  const alone = election ? [] : ['--no-leader-election'];
+  const given = [...place, ...views, ...names, ...more, ...alone, ...pods.operatorFlags, ...flags];
   return startProcess({
-    name: `operator of lane ${lane}`,
-    argv: [process.execPath, ground.program, 'operator', ...place, ...views, ...names, ...more, ...pods.operatorFlags],
-    log: join(dir, 'operator.log'),
-    env: { NODE_EXTRA_CA_CERTS: ground.rootsFile },
+    name: `${name} of lane ${lane}`,
+    argv: [process.execPath, program, 'operator', ...given],
+    log: join(dir, `${name}.log`),
+    env: { NODE_EXTRA_CA_CERTS: ground.rootsFile, ...env },
   });
 }
