@@ -13,6 +13,7 @@ import { kubectl } from '../lab/kubectl.ts';
 import { writeKubeconfig } from '../lab/kubeconfig.ts';
 import { places } from '../lab/lab.ts';
 import type { Certificate } from '../lab/mail-ca.ts';
+import { type Proxy, startProxy } from '../kube/proxy.ts';
 import { addAddress } from '../lab/namespace.ts';
 import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
@@ -37,6 +38,9 @@ export interface Ground {
 
 export interface Lane {
   readonly gate: Gate;
+  /** Before the doors, where faults are made: of the Kubernetes API, and of the CA. */
+  readonly api: Proxy;
+  readonly ca: Proxy;
   readonly kube: KubeClient;
   /** What a DNSProvider and a CertificateIssuer say of the doors. */
   readonly dnsServer: string;
@@ -45,9 +49,15 @@ export interface Lane {
   /** The lane's control plane, past all doors. */
   readonly plane: ControlPlane;
   readonly startOperator: (options?: OperatorOptions) => Running;
-  /** A further way to the API server, for an operator whose writes pass a gate of its own: its kubeconfig. */
-  readonly openApiDoor: (name: string, gate: Gate) => Promise<string>;
+  /** A further way to the API server, for an operator whose writes pass a gate of its own. */
+  readonly openApiDoor: (name: string, gate: Gate) => Promise<ApiDoor>;
   readonly stop: () => Promise<void>;
+}
+
+interface ApiDoor {
+  /** Before the door, where faults are made. */
+  readonly api: Proxy;
+  readonly kubeconfig: string;
 }
 
 /** What sets one operator of a lane apart from another that runs at the same time. */
@@ -104,14 +114,16 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
     keep(await startMailHost(kube, dir, lane));
     const gate = createGate();
     const tls = pem(ground.door.certificate);
-    const openApiDoor = async (name: string, behind: Gate): Promise<string> => {
+    const { caFile } = ground.door;
+    const openApiDoor = async (name: string, behind: Gate): Promise<ApiDoor> => {
       const upstreamCa = readFileSync(plane.caFile, 'utf8');
       const spec = { gate: behind, upstream: plane.server, upstreamCa, tls, writeOf: kubernetesWrite, keepHost: false };
-      const api = keep(await startHttpDoor(spec));
-      return writeKubeconfig(dir, name, api.url, ground.door.caFile, plane.adminToken);
+      const door = keep(await startHttpDoor(spec));
+      const api = keep(await startProxy({ server: door.url, caFile, adminToken: plane.adminToken }, { tls }));
+      return { api, kubeconfig: writeKubeconfig(dir, name, api.url, caFile, plane.adminToken) };
     };
-    const kubeconfig = await openApiDoor('operator', gate);
-    const ca = keep(
+    const { api, kubeconfig } = await openApiDoor('operator', gate);
+    const caDoor = keep(
       await startHttpDoor({
         gate,
         upstream: new URL(ground.acme.directoryUrl).origin,
@@ -122,9 +134,12 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
         keepHost: true,
       }),
     );
+    const ca = keep(await startProxy({ server: caDoor.url, caFile, adminToken: '', keepHost: true }, { tls }));
     const dns = keep(await startDnsDoor(gate, places.primary.v4));
     return {
       gate,
+      api,
+      ca,
       kube,
       dnsServer: dns.server,
       acmeServer: `${ca.url}/dir`,

@@ -36,7 +36,7 @@ const zoneMs = 30_000;
 const quietMs = 1000;
 
 /** The operator of a run: killed once, at the spot, and then started again. */
-interface Life {
+export interface Life {
   readonly start: () => void;
   /** What the gate calls at the spot. */
   readonly kill: () => void;
@@ -47,7 +47,7 @@ interface Life {
   readonly stop: () => Promise<void>;
 }
 
-function createLife(lane: Lane): Life {
+export function createLife(lane: Lane): Life {
   let operator: Running | undefined;
   let again = Promise.resolve();
   let restarting = false;
@@ -99,7 +99,7 @@ export async function run(
   return outcomes;
 }
 
-interface Scene {
+export interface Scene {
   readonly lane: Lane;
   readonly spec: RunSpec;
   readonly scenario: Scenario;
@@ -107,7 +107,7 @@ interface Scene {
   readonly life: Life;
 }
 
-async function play(scene: Scene): Promise<Outcome> {
+export async function play(scene: Scene): Promise<Outcome> {
   const { lane, spec, scenario, testimony, life } = scene;
   lane.gate.arm({ spot: spec.kills[scenario], kill: life.kill, witness: testimony });
   const begin = performance.now();

@@ -23,6 +23,7 @@ export type Fault =
   | { readonly do: 'delay'; readonly milliseconds: number };
 
 export interface Proxy {
+  readonly url: string;
   readonly access: KubeAccess;
   readonly seen: readonly Seen[];
   /** Connections made to it so far. */
@@ -38,10 +39,18 @@ export interface Proxy {
   readonly stop: () => Promise<void>;
 }
 
+/** How a proxy is spoken to; by plain HTTP when absent. */
+interface Front {
+  /** PEM of its certificate and key. */
+  readonly tls: { readonly cert: string; readonly key: string };
+}
+
 export interface Upstream {
   readonly server: string;
   readonly caFile: string;
   readonly adminToken: string;
+  /** Whether it is to see the name by which the proxy was asked. */
+  readonly keepHost?: boolean;
 }
 
 interface OpenWatch {
@@ -49,7 +58,7 @@ interface OpenWatch {
   readonly end: () => void;
 }
 
-export async function startProxy(upstream: Upstream): Promise<Proxy> {
+export async function startProxy(upstream: Upstream, front?: Front): Promise<Proxy> {
   const agent = new https.Agent({ ca: readFileSync(upstream.caFile), keepAlive: true });
   const seen: Seen[] = [];
   const watches = new Set<OpenWatch>();
@@ -58,7 +67,8 @@ export async function startProxy(upstream: Upstream): Promise<Proxy> {
   let rewrite: (line: string) => readonly string[] = (line) => [line];
 
   const forward = (request: IncomingMessage, body: Buffer, onAnswer: (answer: IncomingMessage) => void): void => {
-    const headers = { ...request.headers, host: new URL(upstream.server).host };
+    const own = upstream.keepHost === true ? {} : { host: new URL(upstream.server).host };
+    const headers = { ...request.headers, ...own };
     const sent = https.request(
       `${upstream.server}${request.url}`,
       { agent, method: request.method, headers },
@@ -101,18 +111,21 @@ export async function startProxy(upstream: Upstream): Promise<Proxy> {
     }
   };
 
-  const server = http.createServer((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.once('end', () => serve(request, response, Buffer.concat(chunks)));
-  });
+  };
+  const server = front === undefined ? http.createServer(take) : https.createServer(front.tls, take);
   server.on('connection', () => {
     connections += 1;
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
+  const url = `${front === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   return {
-    access: plainAccess(`http://127.0.0.1:${port}`, upstream.adminToken),
+    url,
+    access: plainAccess(url, upstream.adminToken),
     seen,
     connections: () => connections,
     setFault: (next) => {

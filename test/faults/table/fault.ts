@@ -1,0 +1,42 @@
+/** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
+import type { Proxy } from '../../kube/proxy.ts';
+import type { Lane, Ground } from '../lane.ts';
+import type { Scenario } from '../objects.ts';
+import type { Life } from '../run.ts';
+import type { Testimony } from '../witness.ts';
+
+export interface Fault {
+  /** For `--only`: `watch-events-dropped`. */
+  readonly name: string;
+  /** In words, as a row of the table says it. */
+  readonly fault: string;
+  /** What must hold, as a sentence. */
+  readonly holds: string;
+  /** One of the few that `npm test` plays. */
+  readonly quick?: boolean;
+  /** Resolves with what did not hold; to reject says the same. */
+  readonly play: (stage: Stage) => Promise<readonly string[]>;
+}
+
+/** A lane of its own for one fault: nothing in its cluster but the grants, no operator yet, a domain that is new. */
+export interface Stage {
+  readonly ground: Ground;
+  readonly lane: Lane;
+  /** In the zone already, with its MX host. */
+  readonly domain: string;
+  /** What it saw of all writes so far. */
+  readonly testimony: Testimony;
+  /** The operator without election; whoever starts others ends them. */
+  readonly life: Life;
+  /**
+   * Applies what the scenario says (nothing, when it was applied before), starts the operator if none runs, and
+   * resolves with what is not as in an undisturbed run once it is Ready and nothing more is written.
+   */
+  readonly converge: (scenario: Scenario) => Promise<readonly string[]>;
+}
+
+/** Takes all faults out of a proxy. */
+export function calm(proxy: Proxy): void {
+  proxy.setFault(() => undefined);
+  proxy.setLines((line) => [line]);
+}

@@ -1,0 +1,5 @@
+/** All rows of the table, in its order; each theme has a file. */
+import type { Fault } from './fault.ts';
+import { kubernetesFaults } from './kubernetes.ts';
+
+export const faults: readonly Fault[] = [...kubernetesFaults];

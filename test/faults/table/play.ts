@@ -1,0 +1,119 @@
+/** Plays rows of the table on lanes that share one ground, and says what came of each. */
+import { messageOf } from '../../../src/errors.ts';
+import { domainOf, startGround } from '../ground.ts';
+import { type Ground, type Lane, startLane } from '../lane.ts';
+import { clean, grant, type Scenario, scenarios } from '../objects.ts';
+import { createLife, play, run } from '../run.ts';
+import { createTestimony } from '../witness.ts';
+import { calm, type Fault } from './fault.ts';
+import { faults } from './faults.ts';
+
+export interface TableSpec {
+  /** State directory, inside the namespaces of a lab. */
+  readonly dir: string;
+  /** Only those that are marked for it. */
+  readonly quick: boolean;
+  /** Names, or their beginnings, separated by commas. */
+  readonly only?: string | undefined;
+  readonly lanes: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Played {
+  readonly name: string;
+  readonly fault: string;
+  readonly holds: string;
+  readonly problems: readonly string[];
+  readonly seconds: number;
+}
+
+type Zones = Readonly<Record<Scenario, readonly string[]>>;
+
+export async function playTable(spec: TableSpec): Promise<readonly Played[]> {
+  const wanted = chosen(spec);
+  const count = Math.min(spec.lanes, wanted.length);
+  const ground = await startGround(spec.dir, { lanes: count, runs: wanted.length + 1 });
+  const lanes: Lane[] = [];
+  try {
+    for (let lane = 0; lane < count; lane += 1) lanes.push(await startLane(ground, lane));
+    const zones = await undisturbed(ground, lanes[0]);
+    const todo = [...wanted];
+    const played = new Map<string, Played>();
+    const drive = async (lane: Lane, index: number): Promise<void> => {
+      for (let turn = 1, fault = todo.shift(); fault !== undefined; turn += 1, fault = todo.shift()) {
+        const one = await playOne({ ground, lane, domain: domainOf(index, turn), zones }, fault);
+        played.set(fault.name, one);
+        spec.say(`${one.problems.length === 0 ? 'survived' : 'NOT SURVIVED'} ${one.name} ${one.seconds.toFixed(1)} s`);
+        for (const problem of one.problems) spec.say(`    ${problem}`);
+      }
+    };
+    await Promise.all(lanes.map(drive));
+    return wanted.flatMap(({ name }) => played.get(name) ?? []);
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.stop()));
+    await ground.stop();
+  }
+}
+
+function chosen({ quick, only }: TableSpec): readonly Fault[] {
+  const names = only?.split(',') ?? [];
+  const found = faults.filter(
+    (one) => (!quick || one.quick === true) && (names.length === 0 || names.some((name) => one.name.startsWith(name))),
+  );
+  if (found.length === 0) throw new Error(`there is no such fault; there are ${faults.map(({ name }) => name).join()}`);
+  return found;
+}
+
+/** What the zone of a domain holds in the end when nothing goes wrong. */
+async function undisturbed(ground: Ground, lane: Lane | undefined): Promise<Zones> {
+  const [last] = scenarios.slice(-1);
+  if (lane === undefined || last === undefined) throw new Error('a table needs a lane and a scenario');
+  const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo: last });
+  const zones = scenarios.map((scenario) => {
+    const { problems, zone } = outcomes[scenario] ?? { problems: ['it was not reached'], zone: [] };
+    if (problems.length > 0) throw new Error(`undisturbed, ${scenario} fails: ${problems.join('; ')}`);
+    return [scenario, zone] as const;
+  });
+  return Object.fromEntries(zones) as Record<Scenario, readonly string[]>;
+}
+
+interface Place {
+  readonly ground: Ground;
+  readonly lane: Lane;
+  readonly domain: string;
+  readonly zones: Zones;
+}
+
+async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Promise<Played> {
+  const began = performance.now();
+  const problems: string[] = [];
+  await clean(lane);
+  await grant(ground, lane, domain);
+  const testimony = createTestimony({ domain, policyServers: lane.policyServers });
+  const life = createLife(lane);
+  const converge = async (scenario: Scenario): Promise<readonly string[]> => {
+    const spec = { domain, kills: {}, upTo: scenario, reference: zones };
+    return (await play({ lane, spec, scenario, testimony, life })).problems;
+  };
+  try {
+    problems.push(...(await fault.play({ ground, lane, domain, testimony, life, converge })));
+  } catch (error) {
+    problems.push(messageOf(error));
+  } finally {
+    calm(lane.api);
+    calm(lane.ca);
+    await life.stop();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  return { name: fault.name, fault: fault.fault, holds: fault.holds, problems: [...new Set(problems)], seconds };
+}
+
+/** As Markdown. */
+export function tableOf(played: readonly Played[]): string {
+  const rows = played.map(({ fault, holds, problems, seconds }) =>
+    [fault, holds, problems.length === 0 ? 'yes' : 'NO', seconds.toFixed(0)].join(' | '),
+  );
+  return ['fault | what must hold | survived | seconds', '--- | --- | --- | ---', ...rows]
+    .map((row) => `| ${row} |`)
+    .join('\n');
+}
