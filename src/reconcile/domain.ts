@@ -18,6 +18,7 @@ import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { renewedEntry } from '../plan/serving.ts';
 import { ensureExchanger } from './own-exchanger.ts';
+import { rightfulOfDomain } from './rightful.ts';
 
 const stall = (reason: MailsealError['reason'], message: string): MailsealError =>
   new MailsealError(reason, message, { kind: 'Stalled' });
@@ -79,7 +80,8 @@ async function entitle(world: World, mailDomain: MailDomain, stored: Remembered)
   const domain = checkedName(mailDomain);
   const grant = grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
-  await world.claims.hold('domain', domain, claimantOf(mailDomain));
+  const rightful = async () => rightfulOfDomain(world, mailDomain, domain, stored?.state);
+  await world.claims.hold('domain', domain, claimantOf(mailDomain), rightful);
   await takeBack(world, estateOf(domain));
   const own = await ensureExchanger(world, mailDomain);
   const issuer = issuerOf(world, mailDomain, domain, stored);

@@ -16,6 +16,7 @@ import { carryOut, labelOf, reconcile } from './common.ts';
 import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
+import { rightfulOfHost } from './rightful.ts';
 
 const identity = ({ metadata }: MailExchanger): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
@@ -62,7 +63,7 @@ async function entitled(
 ): Promise<DesiredExchanger> {
   try {
     const desired = desire(world, exchanger, stored);
-    for (const { host } of desired.hosts) await world.claims.hold('host', host, claimantOf(exchanger));
+    await claimNames(world, exchanger, desired);
     return desired;
   } catch (error) {
     const { name, namespace = '' } = exchanger.metadata;
@@ -75,6 +76,20 @@ async function entitled(
     });
     throw error;
   }
+}
+
+/**
+ * The hosts are this object's alone. Further names in its certificate are not, but no namespace gets a certificate for
+ * what is an MX host or a policy host of another.
+ */
+async function claimNames(world: World, exchanger: MailExchanger, desired: DesiredExchanger): Promise<void> {
+  const claimant = claimantOf(exchanger);
+  const hosts = desired.hosts.map(({ host }) => host);
+  for (const host of hosts) {
+    await world.claims.hold('host', host, claimant, () => rightfulOfHost(world, exchanger, host));
+  }
+  const further = desired.certificateNames.filter((name) => !hosts.includes(name));
+  for (const name of further) await world.claims.share('host', name, claimant);
 }
 
 /** Hosts that our mark stands for, or is to: each was claimed before it was planned. */

@@ -73,7 +73,7 @@ export function createWorld(parts: WorldParts): World {
     installationId: parts.installationId,
     cache,
     store: createStore(kube, namespace),
-    claims: createClaims(kube, namespace),
+    claims: createClaims(kube, namespace, clock),
     shards: createShards({
       kube,
       namespace,

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KindName } from '../../src/api/kinds.ts';
+import { createKube, type KubeClient } from '../../src/kube/client.ts';
+import { loadKubeConfig } from '../../src/kube/config.ts';
+import { claimScenarios } from '../apply/claim-scenarios.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 import { kubectl, kubectlApply } from '../lab/kubectl.ts';
 import { bad, bases, good } from './objects.ts';
@@ -113,4 +116,17 @@ test('a spec is stored as written: no default appears in it', async () => {
   await kubectlApply(plane.kubeconfig, manifest('MailDomain', bases.MailDomain, 'plain'));
   const json = await kubectl(plane.kubeconfig, 'get', 'md', '-n', 'mail', 'plain', '-o', 'jsonpath={.spec}');
   expect(JSON.parse(json)).toEqual(bases.MailDomain);
+});
+
+describe('claims on the API server', () => {
+  let kube: KubeClient;
+  beforeAll(async () => {
+    kube = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'test' });
+  });
+  afterAll(() => kube?.close());
+
+  test.each(claimScenarios)('$sentence', async ({ run, want }) => {
+    const number = claimScenarios.findIndex((scenario) => scenario.run === run);
+    expect(await run(kube, 'mail', `claim${number}.example`)).toEqual(want);
+  });
 });

@@ -1,9 +1,16 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
-import { apiVersion, type CertificateIssuer, type MailDomain, type MailExchanger } from '../../src/api/types.ts';
+import {
+  apiVersion,
+  type CertificateIssuer,
+  type DNSProvider,
+  type MailDomain,
+  type MailExchanger,
+} from '../../src/api/types.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import type { World } from '../../src/world.ts';
+import { domainState } from '../plan/cases.ts';
 import { createScene, type Scene } from './scene.ts';
 
 let scene: Scene;
@@ -60,6 +67,13 @@ async function look(namespace: string, times = 1): Promise<void> {
   }
 }
 
+const claimRef = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'mailseal' };
+async function grantTo(...names: readonly string[]): Promise<void> {
+  const found = scene.kube.dump().find(({ kind }) => kind === 'DNSProvider') as DNSProvider | undefined;
+  if (found === undefined) throw new Error('there is no DNSProvider');
+  await scene.kube.replace<DNSProvider>({ ...found, spec: { ...found.spec, allowedNamespaces: { names } } });
+}
+
 describe('who has not been given the zone', () => {
   test('holds no domain of it, and keeps it from nobody', async () => {
     await create('squatter');
@@ -75,15 +89,44 @@ describe('who has not been given the zone', () => {
   test('nor does one that is given it later take it from its holder', async () => {
     await create('mail');
     await look('mail');
-    const provider = scene.kube.dump().find(({ kind }) => kind === 'DNSProvider') as KubeObject & {
-      readonly spec: object;
-    };
-    const both = { ...provider, spec: { ...provider.spec, allowedNamespaces: { names: ['mail', 'other'] } } };
-    await scene.kube.replace(both);
+    await grantTo('mail', 'other');
     await create('other');
     await look('other', 2);
     expect(stalled('other')).toMatchObject({ reason: 'Conflict' });
     expect(world.cache.exchanger('other', 'example')).toBeUndefined();
+  });
+});
+
+describe('a claim that was lost', () => {
+  beforeEach(async () => {
+    await create('mail');
+    await look('mail', 4);
+    await world.store.save(domainState(), 'example.com', undefined);
+    await grantTo('mail', 'other');
+    await create('other');
+    await look('other');
+    for (const { metadata } of claims()) await scene.kube.remove({ ...claimRef, name: metadata.name });
+    world = { ...world, claims: scene.start().claims };
+  });
+
+  test('goes back to the object whose policy is published, whoever is looked at first', async () => {
+    await look('other', 2);
+    expect(stalled('other')).toMatchObject({
+      reason: 'Conflict',
+      message: expect.stringContaining('belongs to another MailDomain'),
+    });
+    expect(claims()).toMatchObject([{ data: { namespace: 'mail', name: 'example' } }]);
+    await look('mail');
+    expect(stalled('mail')).toBeUndefined();
+  });
+
+  test('is anyone’s where that object has gone too', async () => {
+    const gone = scene.kube.dump().find(({ kind, metadata }) => kind === 'MailDomain' && metadata.namespace === 'mail');
+    if (gone !== undefined) await scene.kube.replace({ ...gone, metadata: { ...gone.metadata, finalizers: [] } });
+    await scene.kube.remove({ apiVersion, kind: 'MailDomain', namespace: 'mail', name: 'example' });
+    await look('other', 2);
+    expect(stalled('other')).toBeUndefined();
+    expect(claims()).toMatchObject([{ data: { namespace: 'other', name: 'example' } }]);
   });
 });
 

@@ -1,6 +1,9 @@
 /** An exchanger whose hosts come and go, on the fakes. */
 import { beforeEach, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
+import type { MailExchanger } from '../../src/api/types.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createScene, runUntil, type Scene, zone } from './scene.ts';
 
 const [mx1, mx2] = ['mx1.example.com', 'mx2.example.com'] as const;
@@ -13,10 +16,11 @@ const ready = (): boolean => conditionOf(scene.exchanger()?.status?.conditions, 
 const stalled = (): boolean => conditionOf(scene.exchanger()?.status?.conditions, 'Stalled') !== undefined;
 const tlsaOf = (host: string): readonly string[] =>
   scene.provider.sets(zone).find(({ name, type }) => name === `_25._tcp.${host}` && type === 'TLSA')?.values ?? [];
+const isClaim = ({ metadata }: KubeObject): boolean => metadata.labels?.['mailseal.dev/claim'] === 'host';
 const claims = (): readonly string[] =>
   scene.kube
     .dump()
-    .filter(({ metadata }) => metadata.labels?.['mailseal.dev/claim'] === 'host')
+    .filter(isClaim)
     .map((claim) => (claim as unknown as { data: { claimed: string } }).data.claimed)
     .sort();
 
@@ -53,4 +57,34 @@ test('a host that is not ours to serve stops no renewal of the others', async ()
   await runUntil(scene, () => scene.mounted()?.chain !== before?.chain, { world });
   expect(scene.mounted()?.key).toBe(before?.key);
   expect(stalled()).toBe(true);
+});
+
+test('a claim of a host that was lost goes back to the object whose mark stands for it', async () => {
+  const world = await runUntil(scene, ready);
+  const [exchanger, claim] = [scene.exchanger(), scene.kube.dump().find(isClaim)];
+  if (exchanger === undefined || claim === undefined) throw new Error('there is no exchanger with a claim');
+  const { name, namespace = '' } = claim.metadata;
+  await scene.kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace });
+  const { apiVersion, kind, spec } = exchanger;
+  // Written another way: it is one host all the same.
+  await scene.kube.create({
+    apiVersion,
+    kind,
+    metadata: { name: 'twin', namespace: 'mail' },
+    spec: { ...spec, hosts: ['MX1.example.com.'] },
+  });
+  await runUntil(scene, () => claims().length === 1, { look: (at) => reconcileExchanger(at, 'mail', 'twin') });
+  expect(scene.kube.dump().find(isClaim)).toMatchObject({ data: { name: 'mx' } });
+  const twin = scene.kube.dump().find(({ metadata }) => metadata.name === 'twin') as MailExchanger | undefined;
+  expect(conditionOf(twin?.status?.conditions, 'Stalled')?.reason).toBe('Conflict');
+  await runUntil(scene, ready, { world });
+});
+
+test('no certificate is asked for with a further name that is an MX host of another namespace', async () => {
+  await scene.start().claims.hold('host', mx2, { kind: 'MailExchanger', namespace: 'secret-customer', name: 'theirs' });
+  await scene.edit({ hosts: [mx1], certificate: { dnsNames: [mx2] } });
+  await runUntil(scene, stalled);
+  expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')).toMatchObject({ reason: 'Conflict' });
+  expect(scene.mounted()).toBeUndefined();
+  expect(JSON.stringify(scene.exchanger()?.status)).not.toContain('secret-customer');
 });

@@ -174,7 +174,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       installationId: 'scene-installation',
       cache,
       store: createStore(kube, namespace),
-      claims: createClaims(kube, namespace),
+      claims: createClaims(kube, namespace, clock),
       shards: createShards({ kube, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], log }),
       providerOf: async () => mortal,
       issuerOf: createIssuers({ kube, namespace, find, clock, onRequest: () => undefined }).get,

@@ -104,8 +104,9 @@ export const reasonDocs: ReasonDocs = {
     mend: 'See its conditions: `kubectl describe mex`.',
   },
   Conflict: {
-    means: 'Another object already claims this domain or host. The one that has it keeps it.',
-    mend: 'Remove the domain or host from one of the two objects.',
+    means:
+      'Another object already claims this domain or host, or the name `mta-sts.DOMAIN` where its policy is served. The one that has it keeps it.',
+    mend: 'Remove the domain or host from one of the two objects. The message names the claim, for an administrator.',
   },
 
   ProviderUnauthorized: {
@@ -164,8 +165,9 @@ export const reasonDocs: ReasonDocs = {
     mend: 'Choose another `secretName`, or delete that Secret.',
   },
   StateUnreadable: {
-    means: 'The durable state of this object cannot be read. It is not overwritten, and nothing is changed.',
-    mend: 'Restore the Secret from a backup, or run the version of Mailseal that wrote it.',
+    means:
+      'The durable state of this object, or its claim, cannot be read. It is not overwritten, and nothing is changed.',
+    mend: 'Restore what the message names from a backup, or run the version of Mailseal that wrote it.',
   },
   KubernetesUnavailable: { means: 'The API server does not answer, or fails. It is tried again.', mend: nothing },
   InternalError: {
