@@ -4,13 +4,13 @@
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { capabilities } from '../test/lab/capabilities.ts';
 import { inLabNamespace } from '../test/lab/namespace.ts';
 import { type Report, type Row, table } from './report.ts';
 
-/** Each runs inside the namespaces of a lab as `node SCRIPT ROWS_FILE [--quick]`, and writes its rows there. */
+/** Each runs inside the namespaces of a lab as `node SCRIPT ROWS_FILE [FLAG]…`, and writes its rows there. */
 const benches: Readonly<Record<string, { readonly script: string; readonly says: string }>> = {
   converge: {
     script: 'converge.ts',
@@ -26,15 +26,16 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
   },
 };
 
-const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]\n${Object.entries(benches)
-  .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
-  .join('')}`;
+const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]
+       npm run bench -- converge [--size N]… [--profile FOLDER] [--json FILE]\n${Object.entries(benches)
+         .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
+         .join('')}`;
 
-async function measure(script: string, quick: boolean): Promise<readonly Row[]> {
+async function measure(script: string, flags: readonly string[]): Promise<readonly Row[]> {
   const dir = mkdtempSync(join(tmpdir(), 'mailseal-bench-'));
   try {
     const file = join(dir, 'rows.json');
-    const code = await inLabNamespace(join(import.meta.dirname, script), [file, ...(quick ? ['--quick'] : [])]);
+    const code = await inLabNamespace(join(import.meta.dirname, script), [file, ...flags]);
     if (code !== 0) throw new Error(`the bench ended with exit code ${code}`);
     return JSON.parse(readFileSync(file, 'utf8')) as readonly Row[];
   } finally {
@@ -45,9 +46,15 @@ async function measure(script: string, quick: boolean): Promise<readonly Row[]> 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      size: { type: 'string', multiple: true, default: [] },
+      profile: { type: 'string' },
+    },
     allowPositionals: true,
   });
+  const { quick, json, size, profile } = values;
   const [name = ''] = positionals;
   const bench = benches[name];
   if (bench === undefined || positionals.length !== 1) {
@@ -56,9 +63,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const { node, why } = capabilities();
   if (!node) throw new Error(`it measures in a lab of its own, and this machine can't: ${why}`);
-  const report: Report = { name, rows: await measure(bench.script, values.quick) };
+  const flags = [
+    ...(quick ? ['--quick'] : []),
+    ...size.map((count) => `--size=${count}`),
+    ...(profile === undefined ? [] : [`--profile=${resolve(profile)}`]),
+  ];
+  const report: Report = { name, rows: await measure(bench.script, flags) };
   process.stdout.write(`${table(report)}\n`);
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
   return report.rows.some(({ met }) => met === false) ? 1 : 0;
 }
 

@@ -2,7 +2,7 @@
  * A lab for thousands of domains: API server and etcd without a node, BIND, Pebble, one Postfix with its agent, two
  * policy servers as processes, and the operator as a process under the role that the chart gives it.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../test/lab/command.ts';
 import { ensureNamespace, operatorNamespace, release } from '../test/lab/demo/install.ts';
@@ -47,8 +47,16 @@ interface Deployment {
   };
 }
 
-/** Resolves when the exchanger that all domains share is Ready. `program`: the bundle's main.js. */
-export async function startBulkLab(dir: string, program: string, zones: readonly ZoneSpec[]): Promise<BulkLab> {
+/**
+ * Resolves when the exchanger that all domains share is Ready. `program`: the bundle's main.js; `profile`: the folder
+ * for the operator's profile, which it writes when it ends.
+ */
+export async function startBulkLab(
+  dir: string,
+  program: string,
+  zones: readonly ZoneSpec[],
+  profile: string | undefined,
+): Promise<BulkLab> {
   for (const address of [places.mx1, ...podAddresses]) await addAddress(address);
   const [cluster, { dns, pebble }] = await Promise.all([
     startCluster(dir, { node: false }),
@@ -65,7 +73,7 @@ export async function startBulkLab(dir: string, program: string, zones: readonly
   const mounts = { kubeconfig: controlPlane.kubeconfig, namespace: operatorNamespace, dirs: pods, count: shards };
   const kubelet = await mountShards(mounts);
   const servers = await Promise.all(pods.map((pod, index) => startPolicyPod(controlPlane, dir, program, pod, index)));
-  const operator = await startOperator(controlPlane, dir, program, views, roots);
+  const operator = await startOperator(controlPlane, dir, program, { views, roots, profile });
   await kubectlApply(controlPlane.kubeconfig, JSON.stringify(grants(bind, pebble, zones)));
   const agent = await startAgent(controlPlane, dir, postfix.configDir, postfix.chainFile);
   const stop = async (): Promise<void> => {
@@ -154,8 +162,7 @@ async function startOperator(
   controlPlane: ControlPlane,
   dir: string,
   program: string,
-  views: Views,
-  roots: string,
+  { views, roots, profile }: { readonly views: Views; readonly roots: string; readonly profile: string | undefined },
 ): Promise<Running> {
   const [container] = (await deployment(controlPlane, 'mailseal')).spec.containers;
   if (container === undefined) throw new Error('the operator has no container');
@@ -172,13 +179,13 @@ async function startOperator(
     `--http-address=${metricsAddress}`,
     `--kubeconfig=${kubeconfig}`,
   ];
-  mkdirSync(join(dir, 'profile'), { recursive: true });
+  const [node, ...rest] = asInImage(program);
+  const watched = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const part = startProcess({
     name: 'operator',
-    argv: [...asInImage(program), ...given, ...own],
+    argv: [node, ...watched, ...rest, ...given, ...own],
     log: join(dir, 'logs', 'operator.log'),
     env: { MALLOC_ARENA_MAX: '1', NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: roots },
-    cwd: join(dir, 'profile'),
   });
   await waitFor('the operator is ready', async () => (await fetch(`http://${metricsAddress}/readyz`)).ok, { part });
   return part;

@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { conditionOf } from '../src/api/conditions.ts';
 import type { MailDomain } from '../src/api/types.ts';
 import { createKube } from '../src/kube/client.ts';
@@ -23,10 +24,21 @@ import { type BulkLab, exchanger, namespace, startBulkLab } from './converge-lab
 import { cpuSeconds, residentMegabytes } from './proc.ts';
 import { type Found, growth, rowsOf } from './converge-rows.ts';
 
-const [file = '', ...flags] = process.argv.slice(2);
-const quick = flags.includes('--quick');
-const sizes = quick ? [50, 200] : [100, 1000, 5000];
-const idleSeconds = quick ? 60 : 300;
+const { values: flags, positionals } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    /** Numbers of domains other than those that the aims speak of. */
+    size: { type: 'string', multiple: true, default: [] },
+    /** Where the operator leaves a profile of its processor time. */
+    profile: { type: 'string' },
+  },
+  allowPositionals: true,
+});
+const [file = ''] = positionals;
+const { quick, profile } = flags;
+const asked = flags.size.map(Number);
+const sizes = asked.length > 0 ? asked : quick ? [50, 200] : [100, 1000, 5000];
+const idleSeconds = quick || profile !== undefined ? 60 : 300;
 const mostZones = 20;
 const floorAtOnce = 64;
 const patienceMs = 45 * 60 * 1000;
@@ -168,7 +180,7 @@ async function measure(size: number, program: string): Promise<Found> {
   const floors = placed('f', size);
   const dir = join(labDir(), `n${size}`);
   const zones = zonesFor([...domains, ...floors]);
-  const lab = await steps.run(`${size}: a lab`, () => startBulkLab(dir, program, zones));
+  const lab = await steps.run(`${size}: a lab`, () => startBulkLab(dir, program, zones, profile));
   const floor = await steps.run(`${size}: the floor`, () => runFloor(lab, floors, floorAtOnce));
   steps.say(`    floor: ${JSON.stringify(floor)}`);
   const auditLog = lab.controlPlane.auditLogPath;
@@ -203,7 +215,7 @@ async function measure(size: number, program: string): Promise<Found> {
 
 try {
   const out = join(labDir(), 'bundle');
-  await bundle(out);
+  await bundle(out, undefined, profile === undefined);
   const all: Found[] = [];
   for (const size of sizes) all.push(await measure(size, join(out, 'main.js')));
   writeFileSync(file, JSON.stringify([...all.flatMap((found) => rowsOf(found, idleSeconds)), ...growth(all)]));

@@ -14,6 +14,8 @@ import { slim } from './slim.ts';
 export async function bundle(
   outDir: string,
   entry: string = join(import.meta.dirname, '../../src/main.ts'),
+  /** False keeps the names, for profiles. */
+  minify = true,
 ): Promise<Readonly<Record<string, number>>> {
   rmSync(outDir, { recursive: true, force: true });
   const { metafile } = await build({
@@ -24,7 +26,7 @@ export async function bundle(
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    minify: true,
+    minify,
     plugins: [slim],
     legalComments: 'linked',
     logLevel: 'silent',
