@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { Kube, Ref, SecretObject } from '../kube/types.ts';
@@ -28,6 +29,8 @@ export interface ShardOptions {
   readonly pods: () => readonly { readonly name: string }[];
   /** A shard that was absent or damaged has been begun anew: every host must be looked at, and served again. */
   readonly onRebuilt?: () => void;
+  /** Milliseconds between two writes of a shard: what many domains change meanwhile shares the second. Default 700. */
+  readonly gapMs?: number;
   readonly log: Log;
 }
 
@@ -62,9 +65,11 @@ async function unpack(secret: SecretObject | undefined): Promise<ParsedShard> {
 }
 
 export function createShards(options: ShardOptions): Shards {
-  const { kube, namespace, log } = options;
+  const { kube, namespace, log, gapMs = 700 } = options;
   const waiting = new Map<number, Pending[]>();
   const busy = new Set<number>();
+  /** When each shard was last written, by `performance.now()`. */
+  const written = new Map<number, number>();
   let strays: Promise<Map<string, readonly number[]>> | undefined;
   const refOf = (index: number): Ref => ({
     apiVersion: 'v1',
@@ -152,15 +157,18 @@ export function createShards(options: ShardOptions): Shards {
     busy.add(index);
     try {
       for (;;) {
+        const rest = (written.get(index) ?? -gapMs) + gapMs - performance.now();
+        if (rest > 0) await pause(rest);
         const batch = waiting.get(index) ?? [];
         waiting.delete(index);
-        if (batch.length === 0) return;
         try {
           await writeWithRetry(index, batch);
           for (const { settle } of batch) settle.resolve();
         } catch (error) {
           for (const { settle } of batch) settle.reject(error);
         }
+        written.set(index, performance.now());
+        if (!waiting.has(index)) return;
       }
     } finally {
       busy.delete(index);
@@ -170,7 +178,8 @@ export function createShards(options: ShardOptions): Shards {
   const submit = async (index: number, host: string, entry: HostEntry | undefined): Promise<void> => {
     const settle = Promise.withResolvers<void>();
     waiting.set(index, [...(waiting.get(index) ?? []), { host, entry, settle }]);
-    await Promise.all([drain(index), settle.promise]);
+    void drain(index);
+    await settle.promise;
   };
 
   /** The shards that hold a host besides its own; only another number of shards can have brought it there. */

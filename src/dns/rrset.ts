@@ -4,7 +4,8 @@ import { quoted } from './problem.ts';
 import { quoteTxt } from './txt.ts';
 
 /** The record types that Mailseal writes. */
-export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'TXT' | 'TLSA';
+export const recordTypes = ['A', 'AAAA', 'CNAME', 'TXT', 'TLSA'] as const;
+export type RecordType = (typeof recordTypes)[number];
 
 /**
  * A record set as it should stand or stands at the servers. Names are A-labels in lower case without a final dot.

@@ -28,7 +28,9 @@ const locate = (world: CertificateObserver, name: string, ref: string | undefine
 async function followAliases(world: CertificateObserver, txtName: string): Promise<Target> {
   let target = locate(world, txtName, world.providerRef);
   for (let hops = 0; hops <= mostAliases && target.ok; hops += 1) {
-    const alias = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'CNAME' }))?.values[0];
+    const alias = (await listLive(world, [{ ...target, type: 'TXT' }])).get(
+      recordKey({ name: target.name, type: 'CNAME' }),
+    )?.values[0];
     if (alias === undefined) return target;
     target = locate(world, alias, undefined);
   }
@@ -44,7 +46,7 @@ async function viewChallenge(
   const target = await followAliases(world, txtName);
   const none = { txtName, txtValue, target, live: undefined, synthesised: false, shownEverywhere: false } as const;
   if (!target.ok) return none;
-  const live = (await listLive(world, [target])).get(recordKey({ name: target.name, type: 'TXT' }));
+  const live = (await listLive(world, [{ ...target, type: 'TXT' }])).get(recordKey({ name: target.name, type: 'TXT' }));
   if (live === undefined) return { ...none, synthesised: await hangsOnWildcard(world, target) };
   if (!live.values.includes(txtValue)) return { ...none, live };
   const answers = await world.authorities.lookupAll(target.zone, target.name, 'TXT');
@@ -77,7 +79,10 @@ export async function observeChallenges(
   const wanted = open.filter(({ status }) => status !== 'valid');
   const [challenges, live] = await Promise.all([
     Promise.all(wanted.map((authorization) => viewChallenge(world, authorization))),
-    listLive(world, state?.spent ?? []),
+    listLive(
+      world,
+      (state?.spent ?? []).map((spent) => ({ ...spent, type: 'TXT' })),
+    ),
   ]);
   const spentLive = new Map<string, RecordSet>();
   for (const set of live.values()) if (set.type === 'TXT') spentLive.set(set.name, set);

@@ -88,7 +88,7 @@ export async function observeRecords(
 /** One list call a zone; record sets by `recordKey`. */
 export async function listLive(
   world: Pick<RecordObserver, 'providerOf'>,
-  sought: readonly { readonly provider: string; readonly zone: string; readonly name: string }[],
+  sought: readonly Pick<Sought, 'provider' | 'zone' | 'name' | 'type'>[],
 ): Promise<Live> {
   const byZone = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const lists = await Promise.all(
@@ -96,7 +96,7 @@ export async function listLive(
       const [first] = group;
       if (first === undefined) return [];
       const provider = await world.providerOf(first.provider);
-      return provider.list(first.zone, [...new Set(group.map(({ name }) => name))]);
+      return provider.list(first.zone, group);
     }),
   );
   return new Map(lists.flat().map((set) => [recordKey(set), set]));

@@ -15,7 +15,7 @@ export async function reconcileProvider(world: World, name: string): Promise<Res
   if (object === undefined) return {};
   return judge(world, object, `serves ${object.spec.zones.join(', ')}`, async () => {
     const provider = await world.providerOf(name);
-    for (const zone of zonesOf(object)) await provider.list(zone, [markName(zone)]);
+    for (const zone of zonesOf(object)) await provider.list(zone, [{ name: markName(zone), type: 'TXT' }]);
   });
 }
 

@@ -12,7 +12,8 @@ interface StatusLike {
 export interface StatusWriter {
   /**
    * Writes the status where it differs enough: at once when Ready or Stalled turn, else not more often than every few
-   * seconds, and for mere wording not more often than every minute.
+   * seconds, and for mere wording not more often than every minute. While many objects are on their way, their reasons
+   * too wait up to a minute.
    * @returns milliseconds after which a difference that was held back should be written; undefined where none was.
    */
   readonly write: (
@@ -28,6 +29,9 @@ export interface StatusWriter {
 
 const turnMs = 8_000;
 const wordingMs = 60_000;
+/** So many reasons a second are written of all objects together, and so many more after a rest. */
+const reasonsPerSecond = 1;
+const mostSaved = 20;
 
 interface Written {
   readonly status: StatusLike;
@@ -35,12 +39,38 @@ interface Written {
   readonly at: number;
 }
 
+const readyOf = ({ conditions = [] }: StatusLike): string =>
+  conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
+
 /** What must never wait: whether it is ready, stuck, and which generation that speaks of. */
-const urgent = ({ conditions = [], observedGeneration }: StatusLike): string => {
-  const ready = conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
-  const stalled = conditions.some(({ type }) => type === 'Stalled');
-  return `${ready} ${stalled} ${observedGeneration ?? 0}`;
+const urgent = (status: StatusLike): string => {
+  const ready = readyOf(status);
+  const stalled = status.conditions?.some(({ type }) => type === 'Stalled') ?? false;
+  // That it is not ready yet says little more than that nobody knows.
+  return `${ready === 'False' ? 'Unknown' : ready} ${stalled} ${status.observedGeneration ?? 0}`;
 };
+
+/** How long a difference has to wait since the last write, and whether it may then go only while few others do. */
+function patience(last: StatusLike, next: StatusLike): { readonly ms: number; readonly shared: boolean } {
+  if (urgent(next) !== urgent(last)) return { ms: 0, shared: false };
+  // The first reason follows the first sight.
+  if (readyOf(next) !== readyOf(last)) return { ms: 0, shared: true };
+  return gist(next) === gist(last) ? { ms: wordingMs, shared: false } : { ms: turnMs, shared: true };
+}
+
+/** Takes one of what all objects share; false where nothing is left at the moment. */
+function createShare(clock: Clock): () => boolean {
+  let left = mostSaved;
+  let at = clock.now();
+  return () => {
+    const now = clock.now();
+    left = Math.min(mostSaved, left + (Math.max(0, now - at) / 1000) * reasonsPerSecond);
+    at = now;
+    if (left < 1) return false;
+    left -= 1;
+    return true;
+  };
+}
 
 const gist = ({ conditions = [] }: StatusLike): string =>
   conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`).join(',');
@@ -54,6 +84,7 @@ function keep({ conditions = [] }: StatusLike, wanted: readonly WantedCondition[
 
 export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
   const memory = new Map<string, Written>();
+  const takeShare = createShare(clock);
   const keyOf = ({ kind, metadata }: KubeObject): string =>
     `${kind} ${metadata.uid ?? ''} ${metadata.namespace ?? ''}/${metadata.name}`;
 
@@ -77,11 +108,10 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
       const status: StatusLike = { ...(content ?? last.status), observedGeneration: generation, conditions };
       const text = canonical(status);
       if (text === last.text) return undefined;
-      const due =
-        urgent(status) === urgent(last.status)
-          ? last.at + (gist(status) === gist(last.status) ? wordingMs : turnMs)
-          : 0;
-      if (now < due) return due - now;
+      const { ms, shared } = patience(last.status, status);
+      const waited = now - last.at;
+      if (waited < ms) return ms - waited;
+      if (shared && waited < wordingMs && !takeShare()) return wordingMs - waited;
       const { name, namespace } = object.metadata;
       const metadata = namespace === undefined ? { name } : { name, namespace };
       await kube.apply({ apiVersion, kind: object.kind, metadata, status } as KubeObject, {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { rememberLists } from '../../src/apply/providers/lists.ts';
-import type { Provider } from '../../src/apply/providers/provider.ts';
+import type { Provider, SetKey } from '../../src/apply/providers/provider.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
 import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
@@ -17,6 +17,7 @@ const other = `_smtp._tls.${zone}`;
 
 let time = 0;
 let asked: (readonly string[])[] = [];
+const txt = (...names: readonly string[]): readonly SetKey[] => names.map((of) => ({ name: of, type: 'TXT' }));
 let fake: FakeProvider;
 let provider: Provider;
 beforeEach(() => {
@@ -29,28 +30,37 @@ beforeEach(() => {
 function remembered(inner: FakeProvider): Provider {
   const counted: Provider = {
     ...inner,
-    list: (of, names) => {
-      asked.push(names);
-      return inner.list(of, names);
+    list: (of, sought) => {
+      asked.push(sought.map((one) => one.name));
+      return inner.list(of, sought);
     },
   };
   return rememberLists(counted, { now: () => time });
 }
 const values = async (of: string = name): Promise<readonly string[]> =>
-  (await provider.list(zone, [of])).flatMap((one) => one.values);
+  (await provider.list(zone, txt(of))).flatMap((one) => one.values);
 
 test('a name is asked for once within a few seconds, whether anything stands there or not', async () => {
   expect(await values()).toEqual(['one']);
   expect(await values(other)).toEqual([]);
   time = 2999;
-  expect(await provider.list(zone, [name, other])).toEqual([set('_mta-sts', 'one')]);
+  expect(await provider.list(zone, txt(name, other))).toEqual([set('_mta-sts', 'one')]);
   expect(asked).toEqual([[name], [other]]);
 });
 
 test('a name that is new is asked for alone', async () => {
   await values();
-  await provider.list(zone, [name, other, name]);
+  await provider.list(zone, txt(name, other, name));
   expect(asked).toEqual([[name], [other]]);
+});
+
+test('another type of a name is another question, which an alias answers as well', async () => {
+  const alias = { ...set('mta-sts', 'policy.example.net'), type: 'CNAME' } as const;
+  fake.setByHand(zone, alias);
+  const both = (['A', 'AAAA'] as const).map((type) => ({ name: alias.name, type }));
+  expect(await provider.list(zone, both.slice(0, 1))).toEqual([alias]);
+  expect(await provider.list(zone, both)).toEqual([alias]);
+  expect(asked).toEqual([[alias.name], [alias.name]]);
 });
 
 test('what others change is seen after a few seconds', async () => {
@@ -68,7 +78,7 @@ test('what is changed through it is seen at once', async () => {
 });
 
 test('a list that began before a change is not remembered', async () => {
-  const early = provider.list(zone, [name]);
+  const early = provider.list(zone, txt(name));
   await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: undefined }]);
   await early;
   expect(await values()).toEqual([]);

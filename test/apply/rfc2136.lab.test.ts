@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProvider, tsigSecretKey } from '../../src/apply/providers/index.ts';
-import type { Provider, RecordChange } from '../../src/apply/providers/provider.ts';
+import type { Provider, RecordChange, SetKey } from '../../src/apply/providers/provider.ts';
 import { createZoneWriter } from '../../src/apply/zonewriter.ts';
-import { type RecordSet, type RecordType, equalSets } from '../../src/dns/rrset.ts';
+import { type RecordSet, type RecordType, equalSets, recordTypes } from '../../src/dns/rrset.ts';
 import { parseTxt, quoteTxt } from '../../src/dns/txt.ts';
 import { run } from '../lab/command.ts';
 import { type DnsLab, clock, startDnsLab } from '../observe/dns/lab.ts';
@@ -39,8 +39,12 @@ function change(before: RecordSet | undefined, after: RecordSet | undefined): Re
   return { name, type, before, after };
 }
 
+/** Whatever may stand at these names. */
+const everyType = (...names: readonly string[]): readonly SetKey[] =>
+  names.flatMap((name) => recordTypes.map((type) => ({ name, type })));
+
 async function expectStanding(names: readonly string[], wanted: readonly RecordSet[], of = zone): Promise<void> {
-  const standing = await provider.list(of, names);
+  const standing = await provider.list(of, everyType(...names));
   const missing = wanted.filter((one) => !standing.some((other) => equalSets(one, other, { ttl: true })));
   expect({ standing: standing.length, missing }).toEqual({ standing: wanted.length, missing: [] });
 }
@@ -113,7 +117,7 @@ test.each([
 
 test('a text that was cut into strings by hand is replaced once it was seen', async () => {
   await byHand(['"v=STSv1;" " id=1;"']);
-  const [standing] = await provider.list(zone, [mark.name]);
+  const [standing] = await provider.list(zone, [mark]);
   expect(standing?.values).toEqual(['v=STSv1; id=1;']);
   await provider.apply(zone, [change(standing, mark)]);
   await expectStanding([mark.name], [mark]);
@@ -137,7 +141,7 @@ test('nothing is written beside a CNAME, where the server would drop it without 
 test.each(['example.test', 'insecure.test'])(
   'what a wildcard answers does not stand at the name, in %s',
   async (of) => {
-    expect(await provider.list(of, [`ghost.wild.${of}`, `a.b.wild.${of}`])).toEqual([]);
+    expect(await provider.list(of, everyType(`ghost.wild.${of}`, `a.b.wild.${of}`))).toEqual([]);
     await expectStanding([`real.wild.${of}`], [set(`real.wild.${of}`, 'A', ['10.53.9.9'])], of);
     await expectStanding(
       [`*.wild.${of}`],
@@ -167,7 +171,7 @@ test.each([
   const stranger = providerWith(options);
   const wanted = { reason: 'ProviderUnauthorized', message: expect.stringMatching(words) };
   await expect(stranger.apply(zone, [change(undefined, mark)])).rejects.toMatchObject(wanted);
-  await expect(stranger.list(zone, [mark.name])).rejects.toMatchObject(wanted);
+  await expect(stranger.list(zone, [mark])).rejects.toMatchObject(wanted);
 });
 
 test.each([
@@ -179,7 +183,7 @@ test.each([
 });
 
 test('a zone that the server does not have can not be listed', async () => {
-  await expect(provider.list('elsewhere.test', ['_mailseal.elsewhere.test'])).rejects.toMatchObject({
+  await expect(provider.list('elsewhere.test', everyType('_mailseal.elsewhere.test'))).rejects.toMatchObject({
     reason: 'ZoneNotFound',
   });
 });

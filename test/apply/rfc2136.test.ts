@@ -95,6 +95,31 @@ test.each([
   expect(server?.seen.connections).toBe(1);
 });
 
+/** That there is no such name, by the server's own authority. */
+const denied: Script = (query) => {
+  const bytes = bare(query, 3);
+  bytes.writeUInt8(bytes.readUInt8(2) | 0x04, 2);
+  return [signMessage(bytes, key, now, macOf(query)).bytes];
+};
+const mark = { name: `_mailseal.${zone}`, type: 'TXT' } as const;
+
+test('lists that follow each other share a connection, one question a set', async () => {
+  const provider = await against(denied);
+  for (let n = 0; n < 3; n += 1) expect(await provider.list(zone, [mark])).toEqual([]);
+  expect(server?.seen).toMatchObject({ connections: 1, tcp: 3 });
+});
+
+test('a list on a connection that breaks off is asked again on a fresh one, a first one is not', async () => {
+  const provider = await against((query, count) => (count === 2 ? [Buffer.alloc(5)] : denied(query, count)));
+  expect(await provider.list(zone, [mark])).toEqual([]);
+  expect(await provider.list(zone, [mark])).toEqual([]);
+  expect(server?.seen.connections).toBe(2);
+  await server?.stop();
+  const broken = await against(() => [Buffer.alloc(5)]);
+  await expect(broken.list(zone, [mark])).rejects.toMatchObject({ reason: 'ProviderUnavailable' });
+  expect(server?.seen.connections).toBe(1);
+});
+
 test('no changes ask nothing of the server', async () => {
   const provider = await against(signedWith(0));
   await provider.apply(zone, []);

@@ -21,7 +21,9 @@ beforeEach(async () => {
     await kube.create<KubeObject>({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'mailseal' } });
 });
 let rebuilt: number;
-function shards(change: { readonly count?: number; readonly pods?: readonly string[] } = {}): Shards {
+function shards(
+  change: { readonly count?: number; readonly pods?: readonly string[]; readonly gapMs?: number } = {},
+): Shards {
   return createShards({
     onRebuilt: () => {
       rebuilt += 1;
@@ -30,6 +32,7 @@ function shards(change: { readonly count?: number; readonly pods?: readonly stri
     namespace: 'mailseal',
     secretPrefix: 'shard-',
     count: change.count ?? 1,
+    gapMs: change.gapMs ?? 0,
     pods: () => (change.pods ?? ['p1', 'p2']).map((name) => ({ name })),
     log: createLog((line) => void lines.push(line)),
   });
@@ -76,6 +79,22 @@ test('entries that arrive while a write is under way share the next one', async 
   await Promise.all(Array.from({ length: 50 }, (_, n) => one.serve(hostOf(n), entry(`policy ${n}`))));
   expect(secretWrites().length).toBeLessThanOrEqual(2);
   for (const n of [0, 1, 49]) expect(await one.read(hostOf(n))).toEqual(entry(`policy ${n}`));
+});
+
+test('entries that arrive soon after a write share the next one, and the first waits for none of them', async () => {
+  const one = shards({ gapMs: 60 });
+  const began = performance.now();
+  await one.serve(hostOf(0), entry('first'));
+  expect(performance.now() - began).toBeLessThan(60);
+  await one.serve(hostOf(1), entry('second'));
+  expect(performance.now() - began).toBeGreaterThanOrEqual(60);
+  for (const n of [2, 3, 4]) {
+    void one.serve(hostOf(n), entry(`${n}`));
+    await Promise.resolve();
+  }
+  await one.serve(hostOf(5), entry('last'));
+  expect(secretWrites()).toHaveLength(3);
+  for (const n of [2, 3, 4]) expect(await one.read(hostOf(n))).toEqual(entry(`${n}`));
 });
 
 test('of two entries of one host the later counts', async () => {

@@ -60,7 +60,10 @@ export function fakeProvider(
     failNext: (error) => {
       failure = error;
     },
-    list: async (zone, names) => [...zoneOf(zone).values()].filter((set) => names.includes(set.name)),
+    list: async (zone, sought) =>
+      [...zoneOf(zone).values()].filter((set) =>
+        sought.some(({ name, type }) => set.name === name && (set.type === type || set.type === 'CNAME')),
+      ),
     apply: async (zone, changes) => {
       const sets = zoneOf(zone);
       const changed = changes.find((change) => !holds(sets, change));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { SetKey } from '../../src/apply/providers/provider.ts';
 import { observeRecords, type Sought } from '../../src/observe/records.ts';
 import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
@@ -99,7 +100,7 @@ test('one list a zone, whatever the number of sets', async () => {
   const provider = fakeProvider({ 'example.com': [ours], 'example.net': [] });
   const counting = {
     ...provider,
-    list: (zone: string, names: readonly string[]) => ((lists += 1), provider.list(zone, names)),
+    list: (zone: string, sought: readonly SetKey[]) => ((lists += 1), provider.list(zone, sought)),
   };
   const observer = {
     providerOf: async () => counting,

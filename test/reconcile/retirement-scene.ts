@@ -60,6 +60,7 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     secretPrefix: 'shard-',
     count: 1,
     pods: () => [],
+    gapMs: 0,
     log,
   });
   const store = createStore(scene.kube, 'mailseal');

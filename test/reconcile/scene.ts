@@ -175,7 +175,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       cache,
       store: createStore(kube, namespace),
       claims: createClaims(kube, namespace, clock),
-      shards: createShards({ kube, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], log }),
+      shards: createShards({ kube, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], gapMs: 0, log }),
       providerOf: async () => mortal,
       issuerOf: createIssuers({ kube, namespace, find, clock, onRequest: () => undefined }).get,
       zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),

@@ -74,6 +74,38 @@ test.each<readonly [string, readonly WantedCondition[], number | undefined]>([
   expect(writes()).toBe(2);
 });
 
+test('of many objects on their way each is first seen at once; their reasons wait, that they are ready does not', async () => {
+  const many = await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      kube.create<MailExchanger>({ ...object, metadata: { namespace: 'mail', name: `mx${n}` } }),
+    ),
+  );
+  const before = writes();
+  for (const one of many) await writer.write(one, {}, [ready('Unknown')]);
+  expect(writes() - before).toBe(100);
+  for (const one of many) await writer.write(one, {}, [ready('False'), detail('Waiting')]);
+  expect(writes() - before).toBe(120);
+  time += 30_000;
+  for (const one of many) await writer.write(one, {}, [ready('False'), detail('AwaitingDelivery')]);
+  expect(writes() - before).toBe(140);
+  for (const one of many) await writer.write(one, {}, [ready('True')]);
+  expect(writes() - before).toBe(240);
+});
+
+test('a reason that others held back is out after a minute at the latest', async () => {
+  for (let n = 0; n < 20; n += 1) {
+    const other = await kube.create<MailExchanger>({ ...object, metadata: { namespace: 'mail', name: `mx${n}` } });
+    await writer.write(other, {}, [ready('Unknown')]);
+    await writer.write(other, {}, [ready('False'), detail('Waiting')]);
+  }
+  await writer.write(object, {}, [ready('Unknown')]);
+  const due = await writer.write(object, {}, [ready('False'), detail('Waiting')]);
+  expect(due).toBe(60_000);
+  time += due ?? 0;
+  expect(await writer.write(object, {}, [ready('False'), detail('Waiting')])).toBeUndefined();
+  expect((await stored())?.conditions?.[0]?.status).toBe('False');
+});
+
 test('a new generation is spoken of at once, and honestly', async () => {
   await writer.write(object, {}, [ready('True')]);
   const next = await kube.replace<MailExchanger>({

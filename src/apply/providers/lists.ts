@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
-import type { RecordSet } from '../../dns/rrset.ts';
-import type { Provider } from './provider.ts';
+import { type RecordSet, recordTypes } from '../../dns/rrset.ts';
+import type { Provider, SetKey } from './provider.ts';
 
 /** Milliseconds: an object on its way is looked at several times within it, and its own changes are seen at once. */
 const freshMs = 3_000;
@@ -11,7 +11,7 @@ interface Listed {
 }
 
 /**
- * Lists of the last few seconds, by zone and name. A change made through this provider ends what is remembered of its
+ * Lists of the last few seconds, by zone, name and type. A change made through this provider ends what is remembered of its
  * names, before and after; one made by others is seen a moment later, and stops a write of ours until then, for `before`
  * no longer holds.
  */
@@ -19,7 +19,7 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
   // What the API does not compare for us, we must have seen just now.
   if (!provider.capabilities.compareAndSwap) return provider;
   const listed = new Map<string, Listed>();
-  const keyOf = (zone: string, name: string): string => `${zone} ${name}`;
+  const keyOf = (zone: string, { name, type }: SetKey): string => `${zone} ${name} ${type}`;
 
   /** They were put in by their age. */
   const forgetOld = (now: number): void => {
@@ -28,12 +28,13 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
       listed.delete(key);
     }
   };
-  const ask = (zone: string, names: readonly string[]): void => {
-    const answer = provider.list(zone, names);
+  const ask = (zone: string, sought: readonly SetKey[]): void => {
+    const answer = provider.list(zone, sought);
     const until = clock.now() + freshMs;
-    for (const name of names) {
-      const key = keyOf(zone, name);
-      const one: Listed = { until, sets: answer.then((sets) => sets.filter((set) => set.name === name)) };
+    for (const { name, type } of sought) {
+      const key = keyOf(zone, { name, type });
+      const fits = (set: RecordSet): boolean => set.name === name && (set.type === type || set.type === 'CNAME');
+      const one: Listed = { until, sets: answer.then((sets) => sets.filter(fits)) };
       one.sets.catch(() => {
         if (listed.get(key) === one) listed.delete(key);
       });
@@ -41,17 +42,18 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
       listed.set(key, one);
     }
   };
-  const list: Provider['list'] = async (zone, names) => {
+  const list: Provider['list'] = async (zone, sought) => {
     forgetOld(clock.now());
-    const distinct = [...new Set(names)];
-    const missing = distinct.filter((name) => !listed.has(keyOf(zone, name)));
+    const distinct = new Map(sought.map((one) => [keyOf(zone, one), one]));
+    const missing = [...distinct].flatMap(([key, one]) => (listed.has(key) ? [] : [one]));
     if (missing.length > 0) ask(zone, missing);
-    const sets = await Promise.all(distinct.flatMap((name) => listed.get(keyOf(zone, name))?.sets ?? []));
-    return sets.flat();
+    const sets = await Promise.all([...distinct.keys()].flatMap((key) => listed.get(key)?.sets ?? []));
+    // An alias answers for every type.
+    return [...new Map(sets.flat().map((set) => [keyOf(zone, set), set])).values()];
   };
   const apply: Provider['apply'] = async (zone, changes) => {
     const forget = (): void => {
-      for (const { name } of changes) listed.delete(keyOf(zone, name));
+      for (const { name } of changes) for (const type of recordTypes) listed.delete(keyOf(zone, { name, type }));
     };
     forget();
     try {

@@ -1,6 +1,9 @@
 import type { RecordChange } from '../../dns/change.ts';
 import type { RecordSet } from '../../dns/rrset.ts';
 
+/** Where a record set is looked for. */
+export type SetKey = Pick<RecordSet, 'name' | 'type'>;
+
 export type { RecordChange } from '../../dns/change.ts';
 
 export interface Capabilities {
@@ -22,8 +25,8 @@ export interface Capabilities {
  */
 export interface Provider {
   readonly capabilities: Capabilities;
-  /** The record sets, of the types that Mailseal writes, that stand at exactly these names in the zone. */
-  readonly list: (zone: string, names: readonly string[]) => Promise<readonly RecordSet[]>;
+  /** Of these record sets those that stand at exactly their names in the zone; where an alias stands instead, that. */
+  readonly list: (zone: string, sought: readonly SetKey[]) => Promise<readonly RecordSet[]>;
   /** Makes all changes, in one call where the API can. */
   readonly apply: (zone: string, changes: readonly RecordChange[]) => Promise<void>;
 }

@@ -58,7 +58,7 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     };
     return {
       capabilities: provider.capabilities,
-      list: (zone, names) => call('list', names.length, () => provider.list(zone, names)),
+      list: (zone, sought) => call('list', sought.length, () => provider.list(zone, sought)),
       apply: (zone: string, changes: readonly RecordChange[]) =>
         call('apply', changes.length, () => provider.apply(zone, changes)),
     };

@@ -6,12 +6,12 @@ import { MailsealError } from '../../errors.ts';
 import type { Endpoint } from '../../observe/dns/endpoint.ts';
 import { synthesised } from '../../observe/dns/read.ts';
 import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
-import type { Provider } from './provider.ts';
+import type { Provider, SetKey } from './provider.ts';
 import { refusalOf } from './refusal.ts';
 import { type SignedConnection, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
-import { type UpdateRows, encodeUpdate, existsRows, packed, rowsOf, typeCodes } from './update.ts';
+import { type UpdateRows, encodeUpdate, existsRows, packed, rowsOf } from './update.ts';
 
 export interface Rfc2136Options {
   /** The server that takes updates. */
@@ -24,9 +24,8 @@ export interface Rfc2136Options {
   readonly timeoutMs?: number;
 }
 
-const types = Object.keys(typeCodes) as readonly RecordType[];
-/** Names asked about at a time: five questions each stand in the server's queue. */
-const namesAtATime = 20;
+/** Questions of one list that stand in the server's queue at a time. */
+const questionsAtATime = 20;
 
 function zoneNotFound(what: string, zone: string): MailsealError {
   return new MailsealError('ZoneNotFound', `${what}, not in the zone ${zone}: correct the DNSProvider's zones`, {
@@ -34,7 +33,10 @@ function zoneNotFound(what: string, zone: string): MailsealError {
   });
 }
 
-/** The provider for one server and key. All calls go over TCP, signed, and each opens its own connection. */
+/**
+ * The provider for one server and key. All calls go over TCP, signed. Lists share a connection while they follow each
+ * other; a change opens its own, for one that the server closes in the middle would leave it in doubt.
+ */
 export function createRfc2136(options: Rfc2136Options): Provider {
   const endpoint: Endpoint = {
     protocol: 'tcp',
@@ -44,12 +46,28 @@ export function createRfc2136(options: Rfc2136Options): Provider {
   };
   const server = options.address;
   const standing = createStanding();
+  const connect = (): SignedConnection =>
+    connectSigned(endpoint, options.key, options.clock, options.timeoutMs ?? 10_000);
   const connected = async <T>(work: (connection: SignedConnection) => Promise<T>): Promise<T> => {
-    const connection = connectSigned(endpoint, options.key, options.clock, options.timeoutMs ?? 10_000);
+    const connection = connect();
     try {
       return await work(connection);
     } finally {
       connection.close();
+    }
+  };
+  let kept: SignedConnection | undefined;
+  const keeping = async <T>(work: (connection: SignedConnection) => Promise<T>): Promise<T> => {
+    const reused = kept?.done() === false;
+    const connection = kept !== undefined && reused ? kept : connect();
+    kept = connection;
+    try {
+      return await work(connection);
+    } catch (error) {
+      // The server may have closed a kept connection just then; a fresh one tells.
+      if (!reused || !connection.done()) throw error;
+      kept = kept === connection ? connect() : kept;
+      return await work(kept);
     }
   };
 
@@ -92,44 +110,30 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     return true;
   };
 
-  const setIn = async (
+  const listSet = async (
     connection: SignedConnection,
     zone: string,
-    name: string,
-    type: RecordType,
-    message: Message,
+    { name, type }: SetKey,
   ): Promise<readonly RecordSet[]> => {
-    const set = setAt(message, name, type);
+    const message = await ask(connection, zone, name, type);
+    // RFC 1034 §3.6.2: where an alias stands it is the answer, whatever was asked for.
+    const set = setAt(message, name, 'CNAME') ?? setAt(message, name, type);
     if (set === undefined || !(await standsThere(connection, zone, set, message))) return [];
     standing.note(message, set);
     return [set];
   };
 
-  const listName = async (connection: SignedConnection, zone: string, name: string): Promise<readonly RecordSet[]> => {
-    const [first, ...others] = types;
-    if (first === undefined) return [];
-    const known = await ask(connection, zone, name, first);
-    // RFC 8020 §2: a name that does not exist has records of no type; most that are looked for stand nowhere yet.
-    // RFC 6604 §2.1: with an alias in the answer it is the alias' target that does not exist.
-    if (known.rcode === 'NXDOMAIN' && known.answers.length === 0) return [];
-    const more = others.map(async (type) =>
-      setIn(connection, zone, name, type, await ask(connection, zone, name, type)),
-    );
-    return (await Promise.all([setIn(connection, zone, name, first, known), ...more])).flat();
-  };
-
-  const list: Provider['list'] = (zone, names) =>
-    connected(async (connection) => {
-      const distinct = [...new Set(names)];
-      const stray = distinct.find((name) => !isWithin(name, zone));
-      if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray} is not in the zone ${zone}`);
-      const found: RecordSet[] = [];
-      for (let at = 0; at < distinct.length; at += namesAtATime) {
-        const some = distinct.slice(at, at + namesAtATime);
-        const sets = await Promise.all(some.map((name) => listName(connection, zone, name)));
-        found.push(...sets.flat());
+  const list: Provider['list'] = (zone, sought) =>
+    keeping(async (connection) => {
+      const stray = sought.find(({ name }) => !isWithin(name, zone));
+      if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray.name} is not in the zone ${zone}`);
+      const found = new Map<string, RecordSet>();
+      for (let at = 0; at < sought.length; at += questionsAtATime) {
+        const some = sought.slice(at, at + questionsAtATime);
+        const sets = await Promise.all(some.map((one) => listSet(connection, zone, one)));
+        for (const set of sets.flat()) found.set(`${set.name} ${set.type}`, set);
       }
-      return found;
+      return [...found.values()];
     });
 
   const apply: Provider['apply'] = async (zone, changes) => {

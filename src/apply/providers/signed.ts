@@ -9,6 +9,8 @@ import { type TsigKey, type Verified, signMessage, verifyMessage } from './tsig.
 export interface SignedConnection {
   /** Throws MailsealError `ProviderUnavailable` (no answer: it may have acted or not) or `ProviderUnauthorized`. */
   readonly exchange: (build: (id: number) => Buffer) => Promise<Message>;
+  /** True when it takes no more messages. */
+  readonly done: () => boolean;
   readonly close: () => void;
 }
 
@@ -72,6 +74,7 @@ export function connectSigned(endpoint: Endpoint, key: TsigKey, clock: Clock, ti
         throw unavailable(`${messageOf(error)}; a change may or may not have been made`, error);
       }
     },
+    done: stream.done,
     close: stream.close,
   };
 }
