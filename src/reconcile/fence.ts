@@ -26,10 +26,13 @@ export const isEnding = (object: KubeObject | undefined): boolean => object?.met
 
 /** The same world, in which whoever looks at an object can write only as long as that very object stays. */
 export function fenced(world: World, kind: Fenced, key: string): World {
-  const uid = cachedObject(world.cache, kind, key)?.metadata.uid;
+  const object = cachedObject(world.cache, kind, key);
+  // There is nothing to look at: at most to clear up after.
+  if (object === undefined) return world;
+  const { uid } = object.metadata;
   const stays = (): boolean => {
-    const object = cachedObject(world.cache, kind, key);
-    return object !== undefined && !isEnding(object) && object.metadata.uid === uid;
+    const now = cachedObject(world.cache, kind, key);
+    return now !== undefined && !isEnding(now) && now.metadata.uid === uid;
   };
   const gate =
     <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) =>
