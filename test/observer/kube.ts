@@ -1,0 +1,152 @@
+/** A list and a watch of each kind, straight at the API server: what is shown is what was stored, in its order. */
+import type { IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
+import type { Thing } from './sightings.ts';
+
+export interface Api {
+  /** `https://address:port`. */
+  readonly url: string;
+  readonly token: string;
+  /** PEM. */
+  readonly ca: string;
+}
+
+export interface KubeWatch {
+  /** Resolves when all kinds were listed once. */
+  readonly listed: Promise<void>;
+  readonly stop: () => void;
+}
+
+type Seen = (change: 'Stands' | 'Changed' | 'Gone', thing: Thing) => void;
+
+const own = '/apis/mailseal.dev/v1alpha1';
+const paths: readonly (readonly [kind: string, apiVersion: string, path: string])[] = [
+  ['MailDomain', 'mailseal.dev/v1alpha1', `${own}/maildomains`],
+  ['MailExchanger', 'mailseal.dev/v1alpha1', `${own}/mailexchangers`],
+  ['Retirement', 'mailseal.dev/v1alpha1', `${own}/retirements`],
+  ['DNSProvider', 'mailseal.dev/v1alpha1', `${own}/dnsproviders`],
+  ['CertificateIssuer', 'mailseal.dev/v1alpha1', `${own}/certificateissuers`],
+  ['Secret', 'v1', '/api/v1/secrets'],
+  ['ConfigMap', 'v1', '/api/v1/configmaps'],
+  ['Lease', 'coordination.k8s.io/v1', '/apis/coordination.k8s.io/v1/leases'],
+];
+
+interface List {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly items: readonly Omit<Thing, 'kind' | 'apiVersion'>[];
+}
+interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: Thing;
+}
+
+/** Between a connection that failed and the next. */
+const againMs = 300;
+
+export function watchKube(api: Api, seen: Seen): KubeWatch {
+  const agent = new https.Agent({ ca: api.ca, keepAlive: true });
+  const abort = new AbortController();
+  const follows = paths.map(([kind, apiVersion, path]) =>
+    follow({ api, agent, kind, apiVersion, path }, seen, abort.signal),
+  );
+  return {
+    listed: Promise.all(follows).then(() => undefined),
+    stop: () => {
+      abort.abort();
+      agent.destroy();
+    },
+  };
+}
+
+interface Followed {
+  readonly api: Api;
+  readonly agent: https.Agent;
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly path: string;
+}
+
+/** Resolves after the first list; goes on until the signal. */
+async function follow(what: Followed, seen: Seen, signal: AbortSignal): Promise<void> {
+  const known = new Map<string, string>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let first = true;
+  const note = (change: 'Changed' | 'Gone', thing: Thing): void => {
+    const { namespace, name, resourceVersion = '' } = thing.metadata;
+    const key = `${namespace}/${name}`;
+    if (change === 'Changed' && known.get(key) === resourceVersion) return;
+    if (change === 'Gone') known.delete(key);
+    else known.set(key, resourceVersion);
+    seen(first ? 'Stands' : change, { ...thing, kind: what.kind, apiVersion: what.apiVersion });
+  };
+  const list = async (): Promise<string> => {
+    const answer = await get(what, '', signal);
+    const { metadata, items } = JSON.parse(await text(answer)) as List;
+    const names = new Set(items.map(({ metadata: { namespace, name } }) => `${namespace}/${name}`));
+    for (const key of known.keys()) {
+      if (names.has(key)) continue;
+      const [namespace = '', name = ''] = key.split('/');
+      note('Gone', { ...what, metadata: { namespace, name } });
+    }
+    for (const item of items) note('Changed', { ...item, ...what });
+    return metadata.resourceVersion;
+  };
+  const loop = async (): Promise<void> => {
+    let version = '';
+    while (!signal.aborted) {
+      try {
+        if (version === '') version = await list();
+        first = false;
+        resolve();
+        version = await watch(what, { version, signal, note });
+      } catch (error) {
+        if (first) return reject(error);
+        if (!signal.aborted) await new Promise((done) => setTimeout(done, againMs));
+      }
+    }
+  };
+  void loop();
+  return promise;
+}
+
+interface Watched {
+  readonly version: string;
+  readonly signal: AbortSignal;
+  readonly note: (change: 'Changed' | 'Gone', thing: Thing) => void;
+}
+
+/** The version to go on from when it has ended; empty where that is too old. */
+async function watch(what: Followed, { version, signal, note }: Watched): Promise<string> {
+  const answer = await get(what, `?watch=1&allowWatchBookmarks=true&resourceVersion=${version}`, signal);
+  let [last, rest] = [version, ''];
+  try {
+    for await (const chunk of answer.setEncoding('utf8')) {
+      const lines = `${rest}${chunk as string}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const { type, object } = JSON.parse(line) as WatchEvent;
+        if (type === 'ERROR') return '';
+        last = object.metadata.resourceVersion ?? last;
+        if (type !== 'BOOKMARK') note(type === 'DELETED' ? 'Gone' : 'Changed', object);
+      }
+    }
+  } catch (error) {
+    // A connection that was cut: what is missing comes with the next.
+    if (error instanceof SyntaxError) throw error;
+  }
+  return last;
+}
+
+function get({ api, agent, path }: Followed, query: string, signal: AbortSignal): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${api.token}`, accept: 'application/json' };
+    const asked = https.get(`${api.url}${path}${query}`, { agent, headers, signal }, (answer) => {
+      if (answer.statusCode === 200) return resolve(answer);
+      answer.resume();
+      // Gone: the list is asked for anew.
+      reject(new Error(`${path}: ${answer.statusCode}`));
+    });
+    asked.once('error', reject);
+  });
+}
