@@ -43,6 +43,7 @@ interface WatchEvent {
 
 /** Between a connection that failed and the next. */
 const againMs = 300;
+const patienceMs = 20_000;
 
 export function watchKube(api: Api, seen: Seen): KubeWatch {
   const agent = new https.Agent({ ca: api.ca, keepAlive: true });
@@ -71,6 +72,7 @@ interface Followed {
 async function follow(what: Followed, seen: Seen, signal: AbortSignal): Promise<void> {
   const known = new Map<string, string>();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const began = Date.now();
   let first = true;
   const note = (change: 'Changed' | 'Gone', thing: Thing): void => {
     const { namespace, name, resourceVersion = '' } = thing.metadata;
@@ -101,7 +103,8 @@ async function follow(what: Followed, seen: Seen, signal: AbortSignal): Promise<
         resolve();
         version = await watch(what, { version, signal, note });
       } catch (error) {
-        if (first) return reject(error);
+        // A kind that was made just now takes a moment.
+        if (first && Date.now() - began > patienceMs) return reject(error);
         if (!signal.aborted) await new Promise((done) => setTimeout(done, againMs));
       }
     }

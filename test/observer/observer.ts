@@ -191,8 +191,9 @@ function wiresOf(by: string, { spec, now, see, pods }: WireParts): Wires {
   return {
     before: async (write) => {
       see({ of: 'write', at: now(), stage: 'Arrives', by, ...write });
+      if (write.wire !== 'dns') return;
       const announces = spec.domains.some((domain) => addedText(write.body, `_mta-sts.${domain}`) !== undefined);
-      if (write.wire === 'dns' && announces) await pods();
+      if (announces) await pods();
     },
     after: (write, accepted) => see({ of: 'write', at: now(), stage: accepted ? 'Done' : 'Refused', by, ...write }),
   };
