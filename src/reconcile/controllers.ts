@@ -4,16 +4,12 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Result, World } from '../world.ts';
 import type { Notify } from './caches.ts';
-import { cachedObject, fenced, isEnding } from './fence.ts';
 import { reconcileDomain } from './domain.ts';
 import { reconcileExchanger } from './exchanger.ts';
 import { reconcileIssuer, reconcileProvider } from './grants.ts';
 import { reconcileRetirement } from './retirement.ts';
 
-/**
- * One queue for each kind, and one for what is being deleted: what waits for a slow kind waits alone, and a deletion
- * for no look at all, not even for one at its own object.
- */
+/** One queue for each kind: what waits for a slow kind waits alone. */
 export interface Controllers {
   readonly notify: Notify;
   /** Looks at everything that waits, until `signal` aborts; resolves when the last look has ended. */
@@ -22,12 +18,8 @@ export interface Controllers {
 }
 
 const workersFor = { domain: 16, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
-const endingWorkers = 8;
-/** Someone waits for it: it is never left alone for long. */
-const longestEndingRetryMs = 5000;
 
 type Kind = keyof typeof workersFor;
-type Queue = Kind | 'ending';
 
 /** `namespace/name` in two. */
 const split = (key: string): readonly [string, string] => {
@@ -36,16 +28,12 @@ const split = (key: string): readonly [string, string] => {
 };
 
 const reconcilers: Readonly<Record<Kind, (world: World, key: string) => Promise<Result>>> = {
-  domain: (world, key) => reconcileDomain(fenced(world, 'domain', key), ...split(key)),
-  exchanger: (world, key) => reconcileExchanger(fenced(world, 'exchanger', key), ...split(key)),
-  retirement: (world, name) => reconcileRetirement(fenced(world, 'retirement', name), name),
+  domain: (world, key) => reconcileDomain(world, ...split(key)),
+  exchanger: (world, key) => reconcileExchanger(world, ...split(key)),
+  retirement: reconcileRetirement,
   provider: reconcileProvider,
   issuer: reconcileIssuer,
 };
-
-/** Of `domain NAMESPACE/NAME`. */
-const end = (world: World, kind: 'domain' | 'exchanger', key: string): Promise<Result> =>
-  kind === 'domain' ? reconcileDomain(world, ...split(key)) : reconcileExchanger(world, ...split(key));
 
 export function createControllers(
   metrics: Metrics,
@@ -53,53 +41,35 @@ export function createControllers(
   all: () => Readonly<Record<Kind, readonly string[]>>,
 ): Controllers {
   let world: World | undefined;
-  const queues = new Map<Queue, WorkQueue>();
-  const queueOf = (name: Queue): WorkQueue => {
-    const queue = queues.get(name) ?? create(name);
-    queues.set(name, queue);
+  const queues = new Map<Kind, WorkQueue>();
+  const queueOf = (kind: Kind): WorkQueue => {
+    const queue = queues.get(kind) ?? create(kind);
+    queues.set(kind, queue);
     return queue;
   };
-  const look = async (kind: Kind, key: string): Promise<Result> => {
-    if (world === undefined) return {};
-    if (kind !== 'domain' && kind !== 'exchanger') return reconcilers[kind](world, key);
-    if (!isEnding(cachedObject(world.cache, kind, key))) return reconcilers[kind](world, key);
-    queueOf('ending').add(`${kind} ${key}`);
-    return {};
-  };
-  const finish = async (key: string): Promise<Result> => {
-    if (world === undefined) return {};
-    const at = key.indexOf(' ');
-    return end(world, key.slice(0, at) === 'domain' ? 'domain' : 'exchanger', key.slice(at + 1));
-  };
-  const create = (name: Queue): WorkQueue =>
+  const create = (kind: Kind): WorkQueue =>
     createWorkQueue({
-      workers: name === 'ending' ? endingWorkers : workersFor[name],
-      ...(name === 'ending' ? { maximumMilliseconds: longestEndingRetryMs } : {}),
+      workers: workersFor[kind],
       run: async (key) => {
-        const { requeueAfterMs } = await (name === 'ending' ? finish(key) : look(name, key));
+        if (world === undefined) return {};
+        const { requeueAfterMs } = await reconcilers[kind](world, key);
         return { requeueAfterMilliseconds: requeueAfterMs };
       },
       onError: (key, error) =>
         log.error('reconcile ended in an error that nobody expected', {
-          kind: name,
+          kind,
           object: key,
           problem: messageOf(error),
           stack: error instanceof Error ? error.stack : undefined,
         }),
       metrics: {
-        started: (seconds) => metrics.queueSeconds.observe({ name }, seconds),
+        started: (seconds) => metrics.queueSeconds.observe({ name: kind }, seconds),
         finished: (seconds, failed) => {
-          metrics.reconcileSeconds.observe({ controller: name }, seconds);
-          metrics.reconciles.inc({ controller: name, result: failed ? 'error' : 'success' });
+          metrics.reconcileSeconds.observe({ controller: kind }, seconds);
+          metrics.reconciles.inc({ controller: kind, result: failed ? 'error' : 'success' });
         },
       },
     });
-  /** A deletion goes past a look at the same object that is under way. */
-  const add = (kind: 'domain' | 'exchanger', key: string): void => {
-    const deleted = world !== undefined && isEnding(cachedObject(world.cache, kind, key));
-    if (deleted) queueOf('ending').add(`${kind} ${key}`);
-    else queueOf(kind).add(key);
-  };
 
   /** A grant changed: whoever waits for it is looked at again. */
   const everybody = (): void => {
@@ -108,8 +78,8 @@ export function createControllers(
     }
   };
   const notify: Notify = {
-    domain: (key) => add('domain', key),
-    exchanger: (key) => add('exchanger', key),
+    domain: (key) => queueOf('domain').add(key),
+    exchanger: (key) => queueOf('exchanger').add(key),
     retirement: (key) => queueOf('retirement').add(key),
     provider: (key) => {
       queueOf('provider').add(key);
@@ -125,7 +95,6 @@ export function createControllers(
     },
   };
   const kinds = Object.keys(workersFor) as readonly Kind[];
-  const names: readonly Queue[] = [...kinds, 'ending'];
   return {
     notify,
     run: async (with_, signal) => {
@@ -134,13 +103,12 @@ export function createControllers(
         for (const key of all()[kind]) queueOf(kind).add(key);
         queueOf(kind).start();
       }
-      queueOf('ending').start();
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       await promise;
-      await Promise.all(names.map((name) => queueOf(name).stop()));
+      await Promise.all(kinds.map((kind) => queueOf(kind).stop()));
     },
-    depths: () => Object.fromEntries(names.map((name) => [name, queueOf(name).depth().ready])),
+    depths: () => Object.fromEntries(kinds.map((kind) => [kind, queueOf(kind).depth().ready])),
   };
 }

@@ -5,16 +5,22 @@ import { bundle } from '../lab/bundle.ts';
 import { startAcme, startDns } from '../lab/lab.ts';
 import { createCa } from '../lab/mail-ca.ts';
 import { type Ground, mxAddress } from './lane.ts';
+import { secondOf } from './objects.ts';
 
 const zone = 'kill.test';
 
 export const domainOf = (lane: number, run: number): string => `l${lane}r${run}.${zone}`;
 
-/** Each domain has its MX record and its host, and a second name of that host, before its run begins. */
+/**
+ * Each domain has its MX record and its host, and a second name of that host, before its run begins; and beside it there
+ * is another domain with the same host.
+ */
 function recordsOf(lane: number, run: number): string {
-  const label = `l${lane}r${run}`;
+  const domain = domainOf(lane, run);
+  const [label = '', second = ''] = [domain, secondOf(domain)].map((name) => name.slice(0, name.indexOf('.')));
   const address = mxAddress(lane);
-  return `${label} MX 10 mx.${label}\nmx.${label} A ${address}\nsmtp.${label} A ${address}`;
+  const mail = [label, second].map((name) => `${name} MX 10 mx.${label}`);
+  return [...mail, `mx.${label} A ${address}`, `smtp.${label} A ${address}`].join('\n');
 }
 
 export async function startGround(
@@ -29,7 +35,7 @@ export async function startGround(
     startDns(dir, [{ name: zone, ttl: 1, negativeTtl: 1, records: records.flat().join('\n') }]),
     bundle(program),
   ]);
-  const pebble = await startAcme(dir);
+  const pebble = await startAcme(dir, { keyAlgorithm: 'rsa' });
   const rootsFile = join(dir, 'roots.pem');
   writeFileSync(rootsFile, await pebble.rootPem());
   const resolverCa = join(dir, 'resolver-ca.pem');
@@ -42,6 +48,9 @@ export async function startGround(
     rootsFile,
     acme: pebble,
     resolver: { url: dns.views.outsideUrl, caFile: resolverCa },
+    forget: async (name) => {
+      await Promise.all([dns.views.inside, dns.views.outside].map((view) => view.flush(name)));
+    },
     tsig: dns.bind.tsig,
     door: { certificate, caFile: doorCa.caFile },
     stop: async () => {

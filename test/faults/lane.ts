@@ -15,6 +15,7 @@ import { places } from '../lab/lab.ts';
 import type { Certificate } from '../lab/mail-ca.ts';
 import { type Proxy, startProxy } from '../kube/proxy.ts';
 import { addAddress } from '../lab/namespace.ts';
+import type { Pebble } from '../lab/pebble.ts';
 import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
 import { type Running, startProcess } from '../lab/process.ts';
@@ -29,8 +30,10 @@ export interface Ground {
   readonly program: string;
   /** PEM file with the roots of the lab's CA. */
   readonly rootsFile: string;
-  readonly acme: { readonly directoryUrl: string; readonly caFile: string };
+  readonly acme: Pick<Pebble, 'directoryUrl' | 'caFile' | 'intermediatePem' | 'intermediateKeyPem'>;
   readonly resolver: { readonly url: string; readonly caFile: string };
+  /** Makes the resolvers forget all that they know at and below a name, as time would. */
+  readonly forget: (name: string) => Promise<void>;
   readonly tsig: { readonly name: string; readonly secret: string };
   /** For the doors: a certificate for 127.0.0.1, and the CA that vouches for it. */
   readonly door: { readonly certificate: Certificate; readonly caFile: string };

@@ -4,15 +4,18 @@ import { apiVersion, type MailDomain } from '../../src/api/types.ts';
 import type { KubeObject, Ref } from '../../src/kube/types.ts';
 import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
 
-export const scenarios = ['new-domain', 'spec-change'] as const;
-export type Scenario = (typeof scenarios)[number];
-
 /** Of the MailDomain, and so of its MailExchanger. */
 export const objectName = 'one';
+/** Of the MailDomain that refers to the other's exchanger. */
+export const secondName = 'two';
 
-/** What a user applies, in the beginning and when the scenario is a change of it. */
-export async function applyDomain(lane: Lane, domain: string, scenario: Scenario): Promise<void> {
-  const changed = scenario === 'spec-change';
+/** Of the second MailDomain, beside the first: `l0r17b.kill.test` for `l0r17.kill.test`. */
+export const secondOf = (domain: string): string => domain.replace('.', 'b.');
+
+const quick = { ttlSeconds: 1, promotion: { immediately: true } } as const;
+
+/** What a user applies in the beginning, or when he has `changed` his mind. */
+export async function applyDomain(lane: Lane, domain: string, changed = false): Promise<void> {
   const mx = {
     hosts: [`mx.${domain}`],
     dane: { ttlSeconds: 1 },
@@ -25,9 +28,20 @@ export async function applyDomain(lane: Lane, domain: string, scenario: Scenario
     spec: {
       domain,
       mx,
-      mtaSts: { ttlSeconds: 1, promotion: { immediately: true }, ...(changed ? { maxAgeSeconds: 1_209_600 } : {}) },
+      mtaSts: { ...quick, ...(changed ? { maxAgeSeconds: 1_209_600 } : {}) },
       ...(changed ? { tlsRpt: { rua: [`mailto:reports@${domain}`] } } : {}),
     },
+  };
+  await lane.kube.apply(object, { fieldManager: 'faults' });
+}
+
+/** A further domain with the MX hosts of the first. */
+export async function applySecondDomain(lane: Lane, domain: string): Promise<void> {
+  const object: MailDomain = {
+    apiVersion,
+    kind: 'MailDomain',
+    metadata: { name: secondName, namespace: tenant },
+    spec: { domain: secondOf(domain), exchangerRefs: [{ name: objectName }], mtaSts: quick },
   };
   await lane.kube.apply(object, { fieldManager: 'faults' });
 }
@@ -64,7 +78,7 @@ export async function grant(ground: Ground, lane: Lane, domain: string): Promise
 
 /** Takes away all that an earlier run left in the cluster. */
 export async function clean({ kube }: Lane): Promise<void> {
-  const kinds = ['MailDomain', 'MailExchanger', 'DNSProvider', 'CertificateIssuer'] as const;
+  const kinds = ['MailDomain', 'MailExchanger', 'Retirement', 'DNSProvider', 'CertificateIssuer'] as const;
   const own = await Promise.all(kinds.map((kind) => kube.list<KubeObject>({ apiVersion, kind })));
   for (const object of own.flat()) {
     if ((object.metadata.finalizers ?? []).length > 0) {

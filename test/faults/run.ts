@@ -1,13 +1,11 @@
-/** One run: a domain that is new or whose spec changes, with the operator killed at one spot, or at none. */
-import { conditionOf } from '../../src/api/conditions.ts';
-import { apiVersion, type MailDomain, type MailExchanger } from '../../src/api/types.ts';
+/** One run: the life of a domain up to some scenario, with the operator killed at one spot of each, or at none. */
 import { messageOf } from '../../src/errors.ts';
-import type { KubeObject } from '../../src/kube/types.ts';
 import { places } from '../lab/lab.ts';
 import { type Running, tail, waitFor } from '../lab/process.ts';
 import type { Kill, Spot } from './gate.ts';
-import { type Ground, type Lane, tenant } from './lane.ts';
-import { applyDomain, clean, grant, objectName, type Scenario, scenarios } from './objects.ts';
+import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
+import { clean, grant, secondOf } from './objects.ts';
+import { plays, type Scenario, scenarios, secretsOf, type Stage, watchedObjects } from './scenarios.ts';
 import { createTestimony, type Testimony } from './witness.ts';
 import { readZone } from './zone.ts';
 
@@ -18,7 +16,7 @@ export interface RunSpec {
   /** The scenario after which the run ends. */
   readonly upTo: Scenario;
   /** What the zone holds after an undisturbed run; absent in that run itself. */
-  readonly reference?: Readonly<Record<Scenario, readonly string[]>> | undefined;
+  readonly reference?: Readonly<Partial<Record<Scenario, readonly string[]>>> | undefined;
 }
 
 export interface Outcome {
@@ -31,7 +29,7 @@ export interface Outcome {
 }
 
 /** Bounds for a machine that has other things to do. */
-const readyMs = 120_000;
+const endMs = 120_000;
 const zoneMs = 30_000;
 const quietMs = 1000;
 
@@ -72,6 +70,7 @@ export function createLife(lane: Lane): Life {
     stop: async () => {
       await again;
       await operator?.stop(3000);
+      operator = undefined;
     },
   };
 }
@@ -84,12 +83,12 @@ export async function run(
 ): Promise<Partial<Readonly<Record<Scenario, Outcome>>>> {
   await clean(lane);
   await grant(ground, lane, spec.domain);
-  const testimony = createTestimony({ domain: spec.domain, policyServers: lane.policyServers });
+  const testimony = createTestimony(lane.policyServers);
   const life = createLife(lane);
   const outcomes: Partial<Record<Scenario, Outcome>> = {};
   try {
     for (const scenario of scenarios.slice(0, scenarios.indexOf(spec.upTo) + 1)) {
-      const outcome = await play({ lane, spec, scenario, testimony, life });
+      const outcome = await play({ ground, lane, spec, scenario, testimony, life });
       outcomes[scenario] = outcome;
       if (outcome.problems.length > 0) break;
     }
@@ -100,6 +99,7 @@ export async function run(
 }
 
 export interface Scene {
+  readonly ground: Ground;
   readonly lane: Lane;
   readonly spec: RunSpec;
   readonly scenario: Scenario;
@@ -107,24 +107,37 @@ export interface Scene {
   readonly life: Life;
 }
 
+const stageOf = ({ ground, lane, spec: { domain } }: Scene): Stage => ({ ground, lane, domain });
+
+/** Plays one scenario from where the one before it ended. */
 export async function play(scene: Scene): Promise<Outcome> {
   const { lane, spec, scenario, testimony, life } = scene;
-  lane.gate.arm({ spot: spec.kills[scenario], kill: life.kill, witness: testimony });
+  const stage = stageOf(scene);
+  const { gate } = lane;
+  const { meanwhile, act } = plays[scenario];
   const begin = performance.now();
-  await applyDomain(lane, spec.domain, scenario);
+  if (meanwhile !== undefined) {
+    await life.stop();
+    await meanwhile(stage);
+    await Promise.all([stage.domain, secondOf(stage.domain)].map((name) => stage.ground.forget(name)));
+  }
+  const standing = [operatorNamespace, tenant].map((namespace) => secretsOf(lane, namespace));
+  testimony.begin((await Promise.all(standing)).flat());
+  gate.arm({ spot: spec.kills[scenario], kill: life.kill, witness: testimony });
+  await act?.(stage);
   life.start();
-  const problems = await untilReady(scene);
+  const problems = await untilEnd(scene);
   if (problems.length === 0) await untilQuiet(lane);
-  if (lane.gate.struck()) {
+  if (gate.struck()) {
     await life.again();
-    // A spot behind Ready: what the second operator makes of it counts too.
-    if (problems.length === 0) problems.push(...(await untilReady(scene)));
+    // A spot behind the end: what the second operator makes of it counts too.
+    if (problems.length === 0) problems.push(...(await untilEnd(scene)));
     if (problems.length === 0) await untilQuiet(lane);
   }
   const zone = problems.length === 0 ? await settledZone(scene, problems) : [];
-  problems.push(...testimony.problems(), ...orderProblems(testimony, scenario));
+  problems.push(...testimony.problems(), ...orderProblems(scene));
   const seconds = (performance.now() - begin) / 1000;
-  return { writes: lane.gate.seen(), zone, problems, struck: lane.gate.struck(), seconds };
+  return { writes: gate.seen(), zone, problems, struck: gate.struck(), seconds };
 }
 
 /** Resolves when nothing was written for a while. */
@@ -136,62 +149,70 @@ async function untilQuiet({ gate }: Lane): Promise<void> {
   });
 }
 
-/** Certificates of the scenarios so far: host and policy, and the host's again with a further name. */
-const certificates: Readonly<Record<Scenario, number>> = { 'new-domain': 2, 'spec-change': 3 };
+/** How many certificates the scenarios up to this one ask for. */
+const certificatesUpTo = (scenario: Scenario): number =>
+  scenarios.slice(0, scenarios.indexOf(scenario) + 1).reduce((sum, one) => sum + plays[one].certificates, 0);
 
 /** I6: the order that is stored is gone on with; only one that could not be stored any more is lost. */
-function orderProblems(testimony: Testimony, scenario: Scenario): readonly string[] {
-  const wanted = certificates[scenario];
+function orderProblems({ scenario, testimony }: Scene): readonly string[] {
+  const wanted = certificatesUpTo(scenario);
   const [orders, finalized] = [testimony.accepted('acme order-plz'), testimony.accepted('acme finalize-order')];
-  const most = wanted + Object.keys(certificates).length;
   return [
     ...(finalized === wanted ? [] : [`${finalized} orders were finalized for ${wanted} certificates`]),
-    ...(orders <= most ? [] : [`${orders} orders were opened for ${wanted} certificates`]),
+    ...(orders <= 2 * wanted ? [] : [`${orders} orders were opened for ${wanted} certificates`]),
   ];
 }
 
-async function untilReady({ lane, spec: { domain }, scenario, testimony, life }: Scene): Promise<string[]> {
-  const get = async <T extends KubeObject>(kind: string): Promise<T | undefined> =>
-    lane.kube.get<T>({ apiVersion, kind, namespace: tenant, name: objectName });
+/** What no object may say in these scenarios: nobody else is there, and nothing unexpected happens. */
+const dishonest = new Set(['Conflict', 'InternalError', 'StateUnreadable']);
+
+async function untilEnd(scene: Scene): Promise<string[]> {
+  const { scenario, testimony, life } = scene;
+  const [stage, certificates] = [stageOf(scene), certificatesUpTo(scenario)];
   const problems = new Set<string>();
-  let last: MailDomain | undefined;
+  let open: string | undefined;
   try {
     await waitFor(
-      `${domain} is Ready (${scenario})`,
+      `${scenario} of ${stage.domain} ends`,
       async () => {
         const trouble = life.trouble();
         if (trouble !== undefined) return problems.add(trouble).size;
-        last = await get<MailDomain>('MailDomain');
-        const exchanger = await get<MailExchanger>('MailExchanger');
-        for (const { type, reason, message } of [last, exchanger].flatMap((one) => one?.status?.conditions ?? [])) {
-          if (reason === 'Conflict') problems.add(`${type} Conflict: ${message}`);
+        for (const { type, reason, message } of await conditionsOf(stage)) {
+          if (dishonest.has(reason)) problems.add(`${type} ${reason}: ${message}`);
         }
-        const ready = conditionOf(last?.status?.conditions, 'Ready');
+        open = await plays[scenario].missing(stage);
         // A domain is Ready while the host's certificate with a further name is still on its way.
-        const issued = testimony.accepted('acme finalize-order') >= certificates[scenario];
-        return issued && ready?.status === 'True' && ready.observedGeneration === last?.metadata.generation;
+        return open === undefined && testimony.accepted('acme finalize-order') >= certificates;
       },
-      { timeoutMs: readyMs, everyMs: 150 },
+      { timeoutMs: endMs, everyMs: 150 },
     );
   } catch (error) {
-    const said = (last?.status?.conditions ?? []).map(({ type, status, reason, message }) =>
+    const said = (await conditionsOf(stage)).map(({ type, status, reason, message }) =>
       [type, status, reason, message].join(' '),
     );
-    problems.add(`${messageOf(error)}: ${said.join('; ')}`);
+    problems.add(`${messageOf(error)}: ${[open ?? 'a certificate is missing', ...said].join('; ')}`);
   }
   return [...problems];
 }
 
+const conditionsOf = async (stage: Stage) =>
+  (await watchedObjects(stage)).flatMap(({ status }) => status?.conditions ?? []);
+
+/** Of both domains; a challenge that has served goes with the next batch, whenever that is. */
+async function lastingZone(domain: string): Promise<readonly string[]> {
+  const zones = await Promise.all([domain, secondOf(domain)].map((one) => readZone(places.primary.v4, one)));
+  const [first = [], second = []] = zones;
+  const lines = [...first, ...second.map((line) => line.replaceAll('DOMAIN', 'SECOND').replaceAll(domain, 'DOMAIN'))];
+  return lines.filter((line) => !line.startsWith('_acme-challenge.'));
+}
+
 /** What stands in the end; a difference from the reference is added to `problems`. */
 async function settledZone({ spec, scenario }: Scene, problems: string[]): Promise<readonly string[]> {
-  // A challenge that has served goes with the next batch, whenever that is.
-  const lasting = async (): Promise<readonly string[]> =>
-    (await readZone(places.primary.v4, spec.domain)).filter((line) => !line.startsWith('_acme-challenge.'));
   const reference = spec.reference?.[scenario];
-  let zone = await lasting();
+  let zone = await lastingZone(spec.domain);
   if (reference === undefined) return zone;
   const same = async (): Promise<boolean> => {
-    zone = await lasting();
+    zone = await lastingZone(spec.domain);
     return zone.join('\n') === reference.join('\n');
   };
   try {

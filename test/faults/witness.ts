@@ -5,16 +5,23 @@ import type { Witness, Write } from './gate.ts';
 import { fetchAnyway } from './http-door.ts';
 
 export interface Testimony extends Witness {
+  /**
+   * A scenario begins, with these Secrets in the cluster: each certificate that stands may be followed by another.
+   */
+  readonly begin: (standing: readonly SecretBody[]) => void;
   /** What was wrong with the writes so far, as sentences. */
   readonly problems: () => readonly string[];
   /** What the server did, of what an operator asked it for. */
   readonly accepted: (what: string) => number;
-  /** Ids in the order in which they were announced. */
-  readonly ids: () => readonly string[];
 }
 
 /** What we read of the operator's Secrets. */
 interface StoredState {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of a domain's state alone. */
+  readonly domain?: string;
   readonly keys?: readonly { readonly spkiSha256: string }[];
   readonly key?: { readonly spkiSha256: string };
   readonly applied?: readonly { readonly name: string; readonly type: string; readonly standing: string }[];
@@ -28,51 +35,60 @@ interface SecretBody {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-export interface WitnessSpec {
-  readonly domain: string;
-  /** Addresses of the policy servers. */
-  readonly policyServers: readonly string[];
+const textOf = ({ data = {} }: SecretBody, key: string): string =>
+  Buffer.from(data[key] ?? '', 'base64').toString('utf8');
+
+/** The certificates that a Secret has hosts or policy pods show. */
+function chainsOf(secret: SecretBody): readonly string[] {
+  if (secret.type === 'kubernetes.io/tls') return [textOf(secret, 'tls.crt')];
+  if (secret.type !== 'mailseal.dev/policy-shard') return [];
+  const { hosts } = JSON.parse(textOf(secret, 'shard.json')) as StoredShard;
+  return Object.values(hosts).map(({ certificate }) => certificate);
 }
 
-export function createTestimony({ domain, policyServers }: WitnessSpec): Testimony {
+/** One key of a domain, and of an exchanger one beside its successor, is all that these scenarios need. */
+const mostKeys = (kind: string): number => (kind === 'domain' ? 1 : 2);
+
+/** @param policyServers their addresses. */
+export function createTestimony(policyServers: readonly string[]): Testimony {
   const problems = new Set<string>();
   const accepted = new Map<string, number>();
-  const ids: string[] = [];
-  const keys = { exchanger: new Set<string>(), domain: new Set<string>() };
+  const ids = new Set<string>();
+  const keys = new Map<string, Set<string>>();
+  /** Those of earlier scenarios, and those of this one by their names. */
+  const earlier = new Set<string>();
   const certificates = new Map<string, Set<string>>();
-  let publications: readonly { readonly id: string; readonly body: string }[] = [];
+  const publications = new Map<string, { readonly domain: string; readonly body: string }>();
 
-  const noteKey = (of: 'exchanger' | 'domain', most: number, spki: string): void => {
-    keys[of].add(spki);
-    if (keys[of].size > most) problems.add(`${keys[of].size} keys of the ${of} were stored, at most ${most} may be`);
-  };
-  const noteState = (state: StoredState): void => {
-    for (const { spkiSha256 } of state.keys ?? []) noteKey('exchanger', 2, spkiSha256);
-    if (state.key !== undefined) noteKey('domain', 1, state.key.spkiSha256);
-    for (const { name, type, standing } of state.applied ?? []) {
-      if (standing === 'Found') problems.add(`${name} ${type} of ours is taken for somebody else's`);
+  const noteState = ({ kind, namespace, name, domain, ...state }: StoredState): void => {
+    const owner = `${kind} ${namespace}/${name}`;
+    const known = keys.get(owner) ?? new Set();
+    for (const { spkiSha256 } of [...(state.keys ?? []), ...(state.key === undefined ? [] : [state.key])])
+      known.add(spkiSha256);
+    keys.set(owner, known);
+    if (known.size > mostKeys(kind))
+      problems.add(`${known.size} keys of the ${owner} were stored, at most ${mostKeys(kind)} may be`);
+    for (const { name: at, type, standing } of state.applied ?? []) {
+      if (standing === 'Found') problems.add(`${at} ${type} of ours is taken for somebody else's`);
     }
-    publications = state.publications ?? publications;
+    for (const { id, body } of state.publications ?? []) publications.set(id, { domain: domain ?? '', body });
   };
   const noteCertificate = (chain: string): void => {
-    const leaf = new X509Certificate(chain);
-    const names = leaf.subjectAltName ?? '';
-    const all = (certificates.get(names) ?? new Set()).add(leaf.fingerprint256);
+    const { fingerprint256, subjectAltName: names = '' } = new X509Certificate(chain);
+    if (earlier.has(fingerprint256)) return;
+    const all = (certificates.get(names) ?? new Set()).add(fingerprint256);
     certificates.set(names, all);
     if (all.size > 1) problems.add(`${all.size} certificates for ${names} were installed`);
   };
-  const noteSecret = ({ type, data = {} }: SecretBody): void => {
-    const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
+  const noteSecret = (secret: SecretBody): void => {
     // An issuer's account lies in a Secret of the same type.
-    if (type === 'mailseal.dev/state' && 'state.json' in data) noteState(JSON.parse(text('state.json')) as StoredState);
-    if (type === 'kubernetes.io/tls') noteCertificate(text('tls.crt'));
-    if (type !== 'mailseal.dev/policy-shard') return;
-    const { hosts } = JSON.parse(text('shard.json')) as StoredShard;
-    for (const { certificate } of Object.values(hosts)) noteCertificate(certificate);
+    if (secret.type === 'mailseal.dev/state' && secret.data?.['state.json'] !== undefined)
+      noteState(JSON.parse(textOf(secret, 'state.json')) as StoredState);
+    for (const chain of chainsOf(secret)) noteCertificate(chain);
   };
 
   /** What a policy server shows at this moment; nothing where it shows none. */
-  const served = async (address: string): Promise<string | undefined> => {
+  const served = async (domain: string, address: string): Promise<string | undefined> => {
     try {
       return await fetchAnyway(`https://mta-sts.${domain}/.well-known/mta-sts.txt`, address, 443);
     } catch {
@@ -82,12 +98,11 @@ export function createTestimony({ domain, policyServers }: WitnessSpec): Testimo
 
   /** I2: before an id may be shown, its body is served by every policy server. */
   const noteAnnouncement = async (id: string): Promise<void> => {
-    if (ids.at(-1) === id) return;
-    if (ids.includes(id)) problems.add(`the id ${id} was announced again`);
-    ids.push(id);
-    const wanted = publications.find((one) => one.id === id);
+    if (ids.has(id)) return;
+    ids.add(id);
+    const wanted = publications.get(id);
     if (wanted === undefined) return void problems.add(`the id ${id} was announced before it was stored`);
-    const bodies = await Promise.all(policyServers.map(served));
+    const bodies = await Promise.all(policyServers.map((address) => served(wanted.domain, address)));
     bodies.forEach((body, index) => {
       if (body === wanted.body) return;
       problems.add(`the id ${id} was announced while ${policyServers[index]} served ${JSON.stringify(body)}`);
@@ -95,11 +110,14 @@ export function createTestimony({ domain, policyServers }: WitnessSpec): Testimo
   };
 
   return {
+    begin: (standing) => {
+      for (const chain of standing.flatMap(chainsOf)) earlier.add(new X509Certificate(chain).fingerprint256);
+      certificates.clear();
+    },
     before: async ({ wire, body }) => {
       if (wire !== 'dns') return;
-      // Conditions come before changes: the last id in the message is the one that is to stand.
-      const found = [...body.toString('latin1').matchAll(/v=STSv1; id=([A-Za-z0-9]+)/gu)].at(-1)?.[1];
-      if (found !== undefined && found !== ids.at(-1)) await noteAnnouncement(found);
+      const found = [...body.toString('latin1').matchAll(/v=STSv1; id=([A-Za-z0-9]+)/gu)];
+      await Promise.all(found.map(([, id = '']) => noteAnnouncement(id)));
     },
     after: ({ what, body }: Write, done) => {
       if (!done) return;
@@ -113,6 +131,5 @@ export function createTestimony({ domain, policyServers }: WitnessSpec): Testimo
     },
     problems: () => [...problems],
     accepted: (what) => accepted.get(what) ?? 0,
-    ids: () => ids,
   };
 }

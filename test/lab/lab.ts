@@ -10,7 +10,7 @@ import { startUnbound, type Unbound } from './dns-unbound.ts';
 import { createCa } from './mail-ca.ts';
 import { addAddress } from './namespace.ts';
 import { type LabNode, startNode } from './node.ts';
-import { type Pebble, startPebble } from './pebble.ts';
+import { type Pebble, type PebbleSpec, startPebble } from './pebble.ts';
 import { type PostfixMx, startPostfixMx } from './postfix-mx.ts';
 import { type PostfixSender, startPostfixSender } from './postfix-sender.ts';
 import { toolPath } from './tools.ts';
@@ -109,9 +109,10 @@ export async function startDns(
   return { bind, views, stop };
 }
 
-export async function startAcme(dir: string): Promise<Pebble> {
+export async function startAcme(dir: string, options: Pick<PebbleSpec, 'keyAlgorithm'> = {}): Promise<Pebble> {
   await addAddress(places.acme);
   return startPebble({
+    ...options,
     dir: join(dir, 'pebble'),
     binary: toolPath('pebble'),
     address: places.acme,

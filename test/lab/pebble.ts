@@ -31,6 +31,8 @@ export interface PebbleSpec {
   readonly authzReusePercent?: number;
   /** Further roots, each offered as an alternate chain; 0 when absent. */
   readonly alternateRoots?: number;
+  /** Of its own keys; `ecdsa` when absent. */
+  readonly keyAlgorithm?: 'ecdsa' | 'rsa';
   /** Intermediates between root and leaf; 1 when absent. */
   readonly intermediates?: number;
   /** Key ids with their MAC keys (base64url); given, an account must be bound to one of them. */
@@ -47,6 +49,8 @@ export interface Pebble {
   /** The root of the certificates that it issues; another one after each start. */
   readonly rootPem: (chain?: number) => Promise<string>;
   readonly intermediatePem: (chain?: number) => Promise<string>;
+  /** With it anybody is the CA, and can make the certificates of another day; it shows an RSA key only. */
+  readonly intermediateKeyPem: (chain?: number) => Promise<string>;
   /** What renewalInfo says of a certificate from now on. */
   readonly setRenewalInfo: (certificatePem: string, renewalInfo: unknown) => Promise<void>;
   /** Every request it answered, as `POST /order-plz`, in order, since it was ready; those to the management interface left out. */
@@ -86,6 +90,7 @@ export async function startPebble(spec: PebbleSpec): Promise<Pebble> {
     part,
     rootPem: (chain = 0) => manage(`/roots/${chain}`),
     intermediatePem: (chain = 0) => manage(`/intermediates/${chain}`),
+    intermediateKeyPem: (chain = 0) => manage(`/intermediate-keys/${chain}`),
     setRenewalInfo: async (certificate, renewalInfo) => {
       const body = JSON.stringify({ Certificate: certificate, ARIResponse: JSON.stringify(renewalInfo) });
       await manage('/set-renewal-info/', body);
@@ -113,7 +118,7 @@ function pebbleConfig(spec: PebbleSpec, port: number, certificate: string, priva
     externalAccountMACKeys: spec.externalAccounts ?? {},
     caaIdentities: spec.caaIdentities ?? [],
     retryAfter: { authz: 1, order: 1 },
-    keyAlgorithm: 'ecdsa',
+    keyAlgorithm: spec.keyAlgorithm ?? 'ecdsa',
     profiles: Object.fromEntries(profiles),
   };
 }

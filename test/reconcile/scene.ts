@@ -153,7 +153,6 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       domain: () => undefined,
       exchanger: (_, name) => one<MailExchanger>('MailExchanger', name),
       retirement: (name) => one<Retirement>('Retirement', name),
-      removedRetirement: () => undefined,
       retirements: () => all('Retirement'),
       domains: () => [],
       exchangers: () => all('MailExchanger'),

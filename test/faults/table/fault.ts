@@ -1,7 +1,7 @@
 /** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
 import type { Proxy } from '../../kube/proxy.ts';
 import type { Lane, Ground } from '../lane.ts';
-import type { Scenario } from '../objects.ts';
+import type { Scenario } from '../scenarios.ts';
 import type { Life } from '../run.ts';
 import type { Testimony } from '../witness.ts';
 

@@ -2,8 +2,9 @@
 import { messageOf } from '../../../src/errors.ts';
 import { domainOf, startGround } from '../ground.ts';
 import { type Ground, type Lane, startLane } from '../lane.ts';
-import { clean, grant, type Scenario, scenarios } from '../objects.ts';
+import { clean, grant } from '../objects.ts';
 import { createLife, play, run } from '../run.ts';
+import type { Scenario } from '../scenarios.ts';
 import { createTestimony } from '../witness.ts';
 import { calm, type Fault } from './fault.ts';
 import { faults } from './faults.ts';
@@ -27,7 +28,10 @@ export interface Played {
   readonly seconds: number;
 }
 
-type Zones = Readonly<Record<Scenario, readonly string[]>>;
+/** The scenarios that a fault may disturb. */
+const scenarios = ['new-domain', 'spec-change', 'second-domain', 'renewal'] as const satisfies readonly Scenario[];
+
+type Zones = Readonly<Partial<Record<Scenario, readonly string[]>>>;
 
 export async function playTable(spec: TableSpec): Promise<readonly Played[]> {
   const wanted = chosen(spec);
@@ -66,7 +70,7 @@ function chosen({ quick, only }: TableSpec): readonly Fault[] {
 
 /** What the zone of a domain holds in the end when nothing goes wrong. */
 async function undisturbed(ground: Ground, lane: Lane | undefined): Promise<Zones> {
-  const [last] = scenarios.slice(-1);
+  const last = scenarios.at(-1);
   if (lane === undefined || last === undefined) throw new Error('a table needs a lane and a scenario');
   const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo: last });
   const zones = scenarios.map((scenario) => {
@@ -74,7 +78,7 @@ async function undisturbed(ground: Ground, lane: Lane | undefined): Promise<Zone
     if (problems.length > 0) throw new Error(`undisturbed, ${scenario} fails: ${problems.join('; ')}`);
     return [scenario, zone] as const;
   });
-  return Object.fromEntries(zones) as Record<Scenario, readonly string[]>;
+  return Object.fromEntries(zones);
 }
 
 interface Place {
@@ -89,11 +93,11 @@ async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Pr
   const problems: string[] = [];
   await clean(lane);
   await grant(ground, lane, domain);
-  const testimony = createTestimony({ domain, policyServers: lane.policyServers });
+  const testimony = createTestimony(lane.policyServers);
   const life = createLife(lane);
   const converge = async (scenario: Scenario): Promise<readonly string[]> => {
     const spec = { domain, kills: {}, upTo: scenario, reference: zones };
-    return (await play({ lane, spec, scenario, testimony, life })).problems;
+    return (await play({ ground, lane, spec, scenario, testimony, life })).problems;
   };
   try {
     problems.push(...(await fault.play({ ground, lane, domain, testimony, life, converge })));
