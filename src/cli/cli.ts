@@ -10,6 +10,7 @@ usage: mailseal PROGRAM [ARGUMENTS]
 
   operator        reconciles MailDomain, MailExchanger, DNSProvider and CertificateIssuer in a Kubernetes cluster
   policy-server   serves MTA-STS policies by SNI from the shards that the operator writes
+  uninstall-check fails while objects or withdrawals still need the operator
   agent enroll    lets an MX host outside the cluster take its certificate from one Secret
   agent run       installs that certificate into Postfix, tests, reloads, verifies, and attests what is served
   lint KIND FILE  reads a policy or record as its readers do: mta-sts-policy, mta-sts-record, tlsrpt-record, tlsa
@@ -26,6 +27,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
         return await (await import('./operator.ts')).runOperator(rest, io);
       case 'policy-server':
         return await (await import('./policy-server.ts')).runPolicyServer(rest, io);
+      case 'uninstall-check':
+        return await (await import('./uninstall-check.ts')).runUninstallCheck(rest, io);
       case 'agent':
         return await (await import('./agent.ts')).agentCommand(rest, {
           ...io,

@@ -34,6 +34,10 @@ export interface Deployment extends Manifest {
   readonly spec: { readonly template: { readonly metadata: object; readonly spec: PodSpec } };
 }
 
+/** Of Jobs. */
+export const podsOf = (manifests: readonly Manifest[]): readonly PodSpec[] =>
+  manifests.filter((one): one is Deployment => one.kind === 'Job').map(({ spec }) => spec.template.spec);
+
 export interface Role extends Manifest {
   readonly rules: readonly {
     readonly apiGroups: readonly string[];

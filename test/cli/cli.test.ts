@@ -19,7 +19,7 @@ async function run(args: readonly string[], stdin = ''): Promise<{ code: number;
   return { code, out, err };
 }
 
-const programs = ['operator', 'policy-server', 'agent', 'lint'] as const;
+const programs = ['operator', 'policy-server', 'uninstall-check', 'agent', 'lint'] as const;
 const policy = 'version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmax_age: 1209600\r\n';
 
 test.each<readonly [string, readonly string[], number, string]>([
@@ -45,6 +45,7 @@ test.each<readonly [string, readonly string[], string]>([
   ['a flag that there is not', ['operator', '--frobnicate'], '--frobnicate'],
   ['a value that can’t be', ['operator', '--shards', 'many'], '--shards must be a whole number'],
   ['a flag of the policy server', ['policy-server', '--https-address', 'nowhere'], '--https-address'],
+  ['a flag of the check before an uninstall', ['uninstall-check', '--force'], '--force'],
   ['an agent that is not told what to do', ['agent', 'sleep'], 'agent'],
 ])('a command line that can’t be read ends with 2 and says why: %s', async (_, args, words) => {
   expect(await run(args)).toMatchObject({ code: 2, err: expect.stringContaining(words) });
