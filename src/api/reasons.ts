@@ -24,6 +24,7 @@ export const reasons = [
   'NoIssuer',
   'IssuerNotFound',
   'IssuerNotReady',
+  'IssuerNotTrusted',
   'ExchangerNotFound',
   'ExchangerNotAllowed',
   'ExchangerNotReady',

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { defaults } from '../api/defaults.ts';
 import type { CertificateIssuer } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
@@ -87,6 +88,8 @@ export function createIssuers(options: IssuersOptions): Issuers {
     try {
       const text = Buffer.from(secret.data?.['account.json'] ?? '', 'base64').toString('utf8');
       const { keyPem, url } = JSON.parse(text) as { keyPem: string; url?: string };
+      createPrivateKey(keyPem);
+      if (url !== undefined && typeof url !== 'string') throw new Error('its url is not text');
       return { keyPem, url, resourceVersion: secret.metadata.resourceVersion };
     } catch (error) {
       const where = `Secret ${namespace}/${metadata.name} (the ACME account of CertificateIssuer ${name})`;

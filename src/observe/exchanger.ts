@@ -44,8 +44,13 @@ export async function readMounted(
   try {
     const object = await world.kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name });
     if (object === undefined) return { is: 'Absent' };
-    if (object.metadata.labels?.['mailseal.dev/exchanger'] === desired.name) return { is: 'Ours', object };
-    const message = `Secret ${namespace}/${name} exists and is not Mailseal's: name another in spec.certificate.secretName, or delete it`;
+    const owner = object.metadata.labels?.['mailseal.dev/exchanger'];
+    if (owner === desired.name) return { is: 'Ours', object };
+    const whose =
+      owner === undefined
+        ? "exists and is not Mailseal's: delete it, or name"
+        : `holds the certificate of MailExchanger ${owner}: name`;
+    const message = `Secret ${namespace}/${name} ${whose} another in spec.certificate.secretName`;
     return { is: 'Foreign', message };
   } catch (error) {
     if (hasReason(error, 'Forbidden')) return { is: 'Forbidden', message: secretForbidden(namespace) };

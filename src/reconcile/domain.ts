@@ -126,7 +126,7 @@ function issuerOf(world: World, { spec }: MailDomain, domain: string, stored: Re
   const { name } = issuer.value.metadata;
   if (issuer.value.spec.selfSigned === undefined) return name;
   throw stall(
-    'IssuerNotFound',
+    'IssuerNotTrusted',
     `CertificateIssuer ${name} signs for itself, and no sender would trust it for mta-sts.${domain}: name an acme issuer in spec.mtaSts.issuerRef`,
   );
 }

@@ -4,7 +4,10 @@ import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
 import { type Change, inLane, type Lane } from '../../src/plan/change.ts';
 import type { World } from '../../src/world.ts';
-import { txt } from '../plan/cases.ts';
+import type { Acme } from '../../src/apply/acme.ts';
+import { spkiSha256OfKey } from '../../src/pki/certificate.ts';
+import { makeCa, newKey } from '../pki/certificates.ts';
+import { exchangerState, order, txt } from '../plan/cases.ts';
 import { createScene, type Scene, zone } from '../reconcile/scene.ts';
 
 let scene: Scene;
@@ -64,4 +67,25 @@ test('of two failures the one is told that does not settle by itself', async () 
   };
   const both = lanes({ Certificate: [outdated(proof)], Own: [write(mark)] });
   await expect(apply(both)).rejects.toMatchObject({ reason: 'ProviderRefused' });
+});
+
+test('a certificate that does not fit its key is not stored, and another order follows later', async () => {
+  const ca = await makeCa();
+  const key = newKey();
+  const { cert: chain } = await ca.issue({ names: ['mx1.example.com'] });
+  const acme = { certificate: async () => chain } as unknown as Acme;
+  world = { ...world, issuerOf: async (name) => ({ kind: 'acme', name, acme }) };
+  const { order: open, ...rest } = { order: order(), ...exchangerState() };
+  const { certificate: _, ...state } = rest;
+  const fetched: Change = {
+    do: 'FetchCertificate',
+    why: 'the CA has made it',
+    order: open,
+    key: { algorithm: 'ECDSA-P256', pem: key, spkiSha256: spkiSha256OfKey(key) },
+    state,
+  };
+  await expect(apply([fetched])).rejects.toMatchObject({ reason: 'CertificateInvalid' });
+  const stored = await world.store.load('exchanger', 'mail/mx');
+  expect(stored?.state).toMatchObject({ failures: 1, orderAfter: world.clock.now() + 60_000 });
+  expect(stored?.state.certificate).toBeUndefined();
 });

@@ -79,17 +79,31 @@ test('another server is another account', async () => {
   expect(secrets()).toHaveLength(2);
 });
 
-test('an account that can’t be read is said, and not replaced', async () => {
+const account = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
+test.each([
+  ['is cut off', 'eyJ'],
+  ['is empty', ''],
+  ['is null', account(null)],
+  ['is a list', account([])],
+  ['has no key', account({ formatVersion: 1, url: 'https://ca.example/1' })],
+  ['has a key that is none', account({ formatVersion: 1, keyPem: 'very secret words' })],
+  ['has a key in another form', account({ formatVersion: 1, keyPem: { kty: 'EC', d: 'very secret words' } })],
+  ['has a broken key', account({ keyPem: '-----BEGIN PRIVATE KEY-----\nvery/secret\n-----END PRIVATE KEY-----\n' })],
+])('an account that %s is said, and not replaced', async (_, stored) => {
   objects = [issuer('ca', { acme })];
   await Promise.allSettled([issuers().get('ca')]);
   const [secret] = secrets();
   if (secret === undefined) throw new Error('there is no account');
-  await kube.replace({ ...secret, data: { 'account.json': 'eyJ' } });
-  await expect(issuers().get('ca')).rejects.toMatchObject({
+  await kube.replace({ ...secret, data: { 'account.json': stored } });
+  const error: unknown = await issuers()
+    .get('ca')
+    .catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
     reason: 'StateUnreadable',
     message: expect.stringContaining(secret.metadata.name),
   });
-  expect(secrets()[0]?.data).toEqual({ 'account.json': 'eyJ' });
+  expect(String(error)).not.toMatch(/very.secret/u);
+  expect(secrets()[0]?.data).toEqual({ 'account.json': stored });
 });
 
 test('an account that the CA has lost is registered anew, once, with the same key', async () => {

@@ -61,6 +61,25 @@ test.each<readonly [string, () => Promise<unknown>, string]>([
   ['there is no such object', async () => (object = undefined), 'ProviderNotFound'],
   ['its Secret is missing', async () => undefined, 'CredentialsMissing'],
   ['its Secret lacks the key', async () => kube.create(secret({ other: 'x' })), 'CredentialsMissing'],
+  ['its Secret has the key in capitals', async () => kube.create(secret({ 'TSIG-SECRET': 'x' })), 'CredentialsMissing'],
+  ['its secret is a blank', async () => kube.create(secret({ 'tsig-secret': ' \n' })), 'CredentialsMissing'],
+  ['its secret is too short', async () => kube.create(secret({ 'tsig-secret': 'c2hvcnQ=' })), 'CredentialsInvalid'],
+  ['its secret is hex', async () => kube.create(secret({ 'tsig-secret': '0x'.padEnd(66, ':') })), 'CredentialsInvalid'],
+  [
+    'its secret is a whole key statement',
+    async () => kube.create(secret({ 'tsig-secret': `key "a" { secret "${good['tsig-secret']}"; };` })),
+    'CredentialsInvalid',
+  ],
+  [
+    'its secret has a line break inside',
+    async () => kube.create(secret({ 'tsig-secret': good['tsig-secret'].replace('0', '\n') + '\nAAAA' })),
+    'CredentialsInvalid',
+  ],
+  [
+    'its secret is binary',
+    async () => kube.create(secret({ 'tsig-secret': '\u0000\ufffd'.repeat(20) })),
+    'CredentialsInvalid',
+  ],
 ])('%s: said with its place, and tried again', async (_, prepare, reason) => {
   await prepare();
   const of = providers();

@@ -7,7 +7,6 @@ import {
   type MailDomain,
   type MailExchanger,
 } from '../../src/api/types.ts';
-import type { KubeObject } from '../../src/kube/types.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import type { World } from '../../src/world.ts';
 import { domainState } from '../plan/cases.ts';
@@ -24,22 +23,7 @@ beforeEach(async () => {
     // Nothing listens there.
     spec: { acme: { server: 'https://127.0.0.1:9/directory', termsOfServiceAgreed: true } },
   } as CertificateIssuer);
-  const found = <T extends KubeObject>(kind: string, namespace: string, name: string): T | undefined =>
-    scene.kube
-      .dump()
-      .find(
-        (object): object is T =>
-          object.kind === kind && object.metadata.namespace === namespace && object.metadata.name === name,
-      );
-  const started = scene.start();
-  world = {
-    ...started,
-    cache: {
-      ...started.cache,
-      domain: (namespace, name) => found<MailDomain>('MailDomain', namespace, name),
-      exchanger: (namespace, name) => found<MailExchanger>('MailExchanger', namespace, name),
-    },
-  };
+  world = scene.start();
 });
 
 async function create(namespace: string, spec: Partial<MailDomain['spec']> = {}): Promise<void> {

@@ -13,6 +13,7 @@ import {
   apiVersion,
   type CertificateIssuer,
   type DNSProvider,
+  type MailDomain,
   type MailExchanger,
   type Retirement,
 } from '../../src/api/types.ts';
@@ -122,6 +123,8 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     kube.dump().filter((object): object is T => object.kind === kind);
   const one = <T extends KubeObject>(kind: string, name: string): T | undefined =>
     all<T>(kind).find(({ metadata }) => metadata.name === name);
+  const at = <T extends KubeObject>(kind: string, namespace: string, name: string): T | undefined =>
+    all<T>(kind).find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
   const mounted = (): { key: string; chain: string } | undefined => {
     const secret = one<SecretObject>('Secret', 'mx-tls');
     return secret && { key: decode(secret.data?.['tls.key']), chain: decode(secret.data?.['tls.crt']) };
@@ -150,11 +153,11 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
   const start = (): World => {
     const log = createLog(() => undefined, 'error', clock);
     const cache: Cache = {
-      domain: () => undefined,
-      exchanger: (_, name) => one<MailExchanger>('MailExchanger', name),
+      domain: (namespace, name) => at<MailDomain>('MailDomain', namespace, name),
+      exchanger: (namespace, name) => at<MailExchanger>('MailExchanger', namespace, name),
       retirement: (name) => one<Retirement>('Retirement', name),
       retirements: () => all('Retirement'),
-      domains: () => [],
+      domains: () => all('MailDomain'),
       exchangers: () => all('MailExchanger'),
       providers: () => all('DNSProvider'),
       issuers: () => all('CertificateIssuer'),

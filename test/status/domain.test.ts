@@ -201,6 +201,13 @@ const cases: readonly Case[] = [
   { is: 'not asked for', type: 'TLSRPTReady', want: ['False', 'TLSRPTOff', 'no reports are asked for'] },
   { is: 'not asked for does not keep it from being ready', type: 'Ready', want: ['True', 'Ready', 'verified'] },
   {
+    is: 'asked for, and published',
+    wish: rua,
+    seen: reports(seen(txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:tls@example.net;'))),
+    type: 'TLSRPTReady',
+    want: ['True', 'TLSRPTPublished', 'reports go to mailto:tls@example.net'],
+  },
+  {
     is: 'a foreign record',
     wish: rua,
     seen: reports(seen(txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:a@b.example'))),

@@ -91,6 +91,10 @@ export const reasonDocs: ReasonDocs = {
     means: 'The CertificateIssuer is not usable yet.',
     mend: 'See the conditions of the CertificateIssuer.',
   },
+  IssuerNotTrusted: {
+    means: 'The CertificateIssuer signs for itself. MX hosts may present that to DANE senders; a policy host may not.',
+    mend: 'Name an `acme` issuer in `spec.mtaSts.issuerRef`.',
+  },
   ExchangerNotFound: {
     means: '`exchangerRefs` names a MailExchanger that does not exist.',
     mend: 'Correct name and namespace, or create it.',
