@@ -21,7 +21,8 @@ export type Format =
   | 'certificates'
   | 'serverAddress'
   | 'keyName'
-  | 'profile';
+  | 'profile'
+  | 'time';
 
 interface FormatDefinition {
   /** Over `self`; each true where the text is well formed. */
@@ -33,8 +34,11 @@ interface FormatDefinition {
   readonly problem: (text: string) => string | undefined;
 }
 
-// Characters that a label may hold: no control, blank or punctuation but the hyphen; U-labels pass, IDNA judges later.
-const label = String.raw`[^\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{1,63}`;
+// Characters that a label may hold: no control, blank or punctuation but the hyphen, nothing invisible but the two joiners
+// that some scripts need; what else U-labels may hold IDNA judges later. Half a surrogate pair arrives as U+FFFD.
+const never = String.raw`\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x9f\p{Cf}\p{Z}\x{fffd}`;
+const labelOf = (more: string): string => String.raw`([^${never}${more}]|\x{200c}|\x{200d}){1,63}`;
+const label = labelOf('_');
 const noStrayHyphen = String.raw`!self.matches(r'(^|\.)-|-(\.|$)')`;
 const notANumber = String.raw`!self.matches(r'(^|\.)[0-9]+\.?$')`;
 const nameCel = String.raw`self.matches(r'^(${label}\.)+${label}\.?$') && ${noStrayHyphen} && ${notANumber}`;
@@ -57,11 +61,16 @@ function urlProblem(text: string): string | undefined {
   if (url === null) return `${quoted(text)} is not a URL; write it as https://host/path`;
   if (url.protocol !== 'https:') return `${quoted(text)} is not an https URL; only https is spoken`;
   if (url.username !== '' || url.password !== '') return 'holds a user name or password; leave them out';
-  return undefined;
+  // A URL parser drops or encodes what is not a URL: it would mean another place than it shows.
+  return httpsUrl.test(text) && !encodedControl.test(text)
+    ? undefined
+    : `${quoted(text)} holds a character that it may not; write it as https://host/path`;
 }
 
-const mailUri = /^mailto:[^\s,;!?#@]+@[^\s,;!?#@]+(\?[^\s,;!#]*)?$/u;
-const webUri = /^https:\/\/[^\s,;!?#@/]+([/?][^\s,;!#]*)?$/u;
+// RFC 3986: what a URI may hold, without what ends it in the record, and without what a TXT string would need quoted.
+const mailUri = /^mailto:[A-Za-z0-9._~$&\x27*+=/^|{}%-]+@[A-Za-z0-9.-]+(\?[A-Za-z0-9._~$&*+=:@%/?-]*)?$/u;
+const webUri = /^https:\/\/[A-Za-z0-9.:[\]-]+([/?][A-Za-z0-9._~$&*+=:@%/?-]*)?$/u;
+const encodedControl = /%([01][0-9A-Fa-f]|7[Ff])/u;
 
 function reportProblem(text: string): string | undefined {
   // RFC 8460 §3: a comma, exclamation mark or semicolon inside a URI is percent-encoded.
@@ -71,7 +80,7 @@ function reportProblem(text: string): string | undefined {
     return `${quoted(text)} holds ${quoted(raw)}; write it as %${hex}, or give each address a list item of its own`;
   }
   const parsed = checkRua(text);
-  if (parsed.ok && (mailUri.test(text) || webUri.test(text))) return undefined;
+  if (parsed.ok && (mailUri.test(text) || webUri.test(text)) && !encodedControl.test(text)) return undefined;
   return `${quoted(text)} is not a report address; write mailto:name@example.net or https://host/path`;
 }
 
@@ -109,7 +118,9 @@ function serverProblem(text: string): string | undefined {
 const objectName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/u;
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/u;
 const keyName = /^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/u;
-const email = /^[^@\s,;<>"]+@[^@\s,;<>"]+$/u;
+const email = /^[A-Za-z0-9.!$\x27*+=^_{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$/u;
+const httpsUrl = /^https:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?][A-Za-z0-9._~!$&*+,=:%/?-]*)?$/u;
+const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/u;
 const profile = /^[A-Za-z0-9._-]+$/u;
 
 /** The regular expression as a CEL raw string. RE2 reads these patterns as JavaScript does. */
@@ -129,7 +140,7 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
   zone: {
     ...tidy(
       'must be the name of a DNS zone such as example.com',
-      String.raw`self.matches(r'^([^\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]{1,63}\.)*${label}\.?$') && ${noStrayHyphen}`,
+      String.raw`self.matches(r'^(${labelOf('')}\.)*${label}\.?$') && ${noStrayHyphen}`,
     ),
     reason: 'InvalidSpec',
     problem: nameProblem('write the zone as its SOA record is named, such as example.com', {
@@ -150,7 +161,7 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
   httpsUrl: {
     ...tidy(
       'must be an https URL without user name or password, such as https://acme.example.net/directory',
-      "isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != '' && !self.contains('@')",
+      `isURL(self) && ${matches(httpsUrl)} && !${matches(encodedControl)}`.replaceAll(String.raw`\/`, '/'),
     ),
     reason: 'InvalidSpec',
     problem: urlProblem,
@@ -158,7 +169,7 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
   reportUri: {
     ...tidy(
       'must be mailto:name@example.net or https://host/path, with , ! and ; percent-encoded (RFC 8460 §3)',
-      `${matches(mailUri)} || ${matches(webUri)}`.replaceAll(String.raw`\/`, '/'),
+      `(${matches(mailUri)} || ${matches(webUri)}) && !${matches(encodedControl)}`.replaceAll(String.raw`\/`, '/'),
     ),
     reason: 'InvalidSpec',
     problem: reportProblem,
@@ -193,5 +204,13 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
     ...tidy('must be the name of a certificate profile of the CA, such as tlsserver', matches(profile)),
     reason: 'InvalidSpec',
     problem: matching(profile, 'no name of a certificate profile; see `meta.profiles` in the directory of the CA'),
+  },
+  time: {
+    ...tidy('must be a time such as 2026-11-22T14:05:00Z', matches(time)),
+    reason: 'InvalidSpec',
+    problem: (text) =>
+      time.test(text) && !Number.isNaN(Date.parse(text))
+        ? undefined
+        : `${quoted(text)} is not a time; write it as 2026-11-22T14:05:00Z`,
   },
 };

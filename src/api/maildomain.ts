@@ -232,6 +232,15 @@ export const mailDomain: KindDefinition<MailDomainSpec, MailDomainStatus> = {
     'address records of the hosts are yours; Mailseal never writes them.',
   example,
   spec,
+  nameRules: [
+    {
+      name: 'ShortName',
+      cel: '!has(self.spec.mx) || self.metadata.name.size() <= 63',
+      message:
+        'must be at most 63 characters long where spec.mx is set: the MailExchanger of that name labels a Secret',
+      holds: ({ metadata, spec: { mx: hosts } }) => hosts === undefined || metadata.name.length <= 63,
+    },
+  ],
   status,
   columns: [
     { name: 'Domain', type: 'string', jsonPath: '.spec.domain', description: 'The mail domain.' },

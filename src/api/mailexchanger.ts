@@ -125,6 +125,14 @@ export const mailExchanger: KindDefinition<MailExchangerSpec, MailExchangerStatu
     'makes it. The hosts take key and chain from the Secret: mounted by a pod, or installed by `mailseal agent`.',
   example,
   spec,
+  nameRules: [
+    {
+      name: 'ShortName',
+      cel: 'self.metadata.name.size() <= 63',
+      message: 'must be at most 63 characters long: it labels the Secret that the MX hosts mount',
+      holds: ({ metadata }) => metadata.name.length <= 63,
+    },
+  ],
   status,
   columns: [
     { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', description: 'The MX hosts.' },

@@ -52,7 +52,7 @@ const spec: ObjectSchema<RetirementSpec> = {
       defaultsTo: 'none, for an Exchanger',
     },
     hosts: hostList('The MX hosts.', 0),
-    since: { ...statusTime('When it was deleted.'), required: true },
+    since: { ...statusTime('When it was deleted.'), format: 'time', required: true },
   },
   rules: [
     {

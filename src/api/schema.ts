@@ -100,6 +100,11 @@ export interface Column {
   readonly wide?: true;
 }
 
+interface Named<Spec> {
+  readonly metadata: { readonly name: string };
+  readonly spec: Spec;
+}
+
 /** One kind of ours: all that its CRD and its docs page say. */
 export interface KindDefinition<Spec = object, Status = object> {
   readonly kind: string;
@@ -113,13 +118,16 @@ export interface KindDefinition<Spec = object, Status = object> {
   readonly notes: string;
   readonly example: string;
   readonly spec: ObjectSchema<Spec>;
+  /** Rules about the object's name, which the CRD puts at its root. */
+  readonly nameRules?: readonly Rule<Named<Spec>>[];
   readonly status: ObjectSchema<Status>;
   readonly columns: readonly Column[];
   readonly selectableFields: readonly string[];
 }
 
 /** A definition for code that walks it. */
-export type AnyKind = Omit<KindDefinition, 'spec' | 'status'> & {
+export type AnyKind = Omit<KindDefinition, 'spec' | 'status' | 'nameRules'> & {
   readonly spec: AnyObject;
+  readonly nameRules?: readonly Rule<Named<never>>[];
   readonly status: AnyObject;
 };

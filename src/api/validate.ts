@@ -39,8 +39,21 @@ export function validate(kind: KindName, object: unknown): readonly Problem[] {
     report('spec', 'Required', 'is missing; see `kubectl explain`');
     return problems;
   }
-  if (check(kinds[kind].spec, spec, 'spec', report)) semanticProblems(kind, object, report);
+  if (check(kinds[kind].spec, spec, 'spec', report)) {
+    checkName(kind, object, report);
+    semanticProblems(kind, object, report);
+  }
   return problems;
+}
+
+/** An object from a file may have no name yet. */
+function checkName(kind: KindName, object: unknown, report: Report): void {
+  const metadata = isObject(object) ? object['metadata'] : undefined;
+  if (!isObject(metadata) || typeof metadata['name'] !== 'string') return;
+  for (const rule of kinds[kind].nameRules ?? []) {
+    // The spec's shape was just checked: the object is what the rule takes.
+    if (rule.holds !== undefined && !rule.holds(object as never)) report('metadata.name', rule.name, rule.message);
+  }
 }
 
 /** The reason that a condition carries for these problems: the most particular of them. */

@@ -40,8 +40,10 @@ export interface Claims {
    * @param known the claimant is known to have had it: a claim that was lost is made anew.
    */
   readonly pass: (what: 'domain' | 'host', name: string, claimant: Claimant, known: boolean) => Promise<boolean>;
-  /** Gives up a claim that `claimant` holds; anyone else's is left alone. */
-  readonly release: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
+  /** Gives up a claim that `claimant` holds; anyone else's is left alone. Whether it was held. */
+  readonly release: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<boolean>;
+  /** The retirement that holds it, by the object that was deleted; undefined where none does. */
+  readonly retiring: (what: 'domain' | 'host', name: string) => Promise<Claimant | undefined>;
 }
 
 const formatVersion = '1';
@@ -167,14 +169,20 @@ export function createClaims(kube: Kube, namespace: string, clock: Clock): Claim
   const release: Claims['release'] = async (what, name, claimant) => {
     seen.delete(keyOf(what, name, claimant));
     const found = await read(what, name);
-    if (found?.holder === undefined || !same(found.holder, claimant)) return;
+    if (found?.holder === undefined || !same(found.holder, claimant)) return false;
     const { resourceVersion } = found.claim.metadata;
     await kube.remove(
       { apiVersion: 'v1', kind: 'ConfigMap', ...refOf(what, name) },
       resourceVersion === undefined ? undefined : { resourceVersion },
     );
+    return true;
   };
-  return { hold, share, pass, release };
+
+  const retiring: Claims['retiring'] = async (what, name) => {
+    const holder = (await read(what, name))?.holder;
+    return holder?.kind === 'Retirement' ? holder : undefined;
+  };
+  return { hold, share, pass, release, retiring };
 }
 
 async function isThere(kube: Kube, { kind, namespace, name }: Claimant): Promise<boolean> {

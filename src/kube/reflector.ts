@@ -46,7 +46,7 @@ export interface Reflector<E> {
   readonly get: (key: string) => E | undefined;
   readonly entries: () => IterableIterator<[string, E]>;
   readonly size: () => number;
-  /** Resolves when the first list is in the cache; never rejects, and stays open while the list is refused. */
+  /** Resolves when the first list is in the cache, or there is no such kind; never rejects, and stays open while refused. */
   readonly synced: Promise<void>;
   /** Seconds since the API server last said anything about this kind: for liveness. */
   readonly lastContact: () => number;
@@ -174,6 +174,11 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     onError(told);
     trouble = explain(plural, state, told, denied);
     if (isGone(error)) state.version = undefined;
+    if (isUnknownKind(error)) {
+      // An answer all the same: nobody is to wait for a kind whose CRD may never come.
+      contact = timers.monotonic();
+      first.resolve();
+    }
     if (hasReason(error, 'Forbidden')) {
       state.relistAt = Math.min(state.relistAt, timers.monotonic() + deniedRelist);
     }
@@ -232,10 +237,13 @@ interface State {
   distrusted: boolean;
 }
 
-/** 410, or a version that the server doesn't know yet (504 `Timeout`: it has been set back). */
+/** 410, a version that the server doesn't know yet (504 `Timeout`: it has been set back), or a kind that has gone. */
 function isGone(error: unknown): boolean {
-  return error instanceof KubeError && (error.status === 410 || error.status === 504 || hasReason(error, 'BadAnswer'));
+  return error instanceof KubeError && ([404, 410, 504].includes(error.status) || hasReason(error, 'BadAnswer'));
 }
+
+/** There is no such resource: its CRD was removed, or has not been applied yet. */
+const isUnknownKind = (error: unknown): boolean => error instanceof KubeError && error.status === 404;
 
 function explain(plural: string, state: State, error: unknown, watchDenied: boolean): string {
   if (hasReason(error, 'Forbidden')) {
@@ -244,5 +252,6 @@ function explain(plural: string, state: State, error: unknown, watchDenied: bool
       : `${plural} may not be listed: ${error.message}`;
   }
   const why = error instanceof Error ? error.message : String(error);
+  if (isUnknownKind(error)) return `there are no ${plural}: apply the CRD of their kind (${why})`;
   return state.version === undefined ? `${plural} can't be listed: ${why}` : `${plural} can't be watched: ${why}`;
 }

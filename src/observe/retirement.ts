@@ -1,3 +1,4 @@
+import { zonesOf } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import type { Authorities, Resolver } from '../dns/answer.ts';
 import { policyAddressSets } from '../plan/domain.ts';
@@ -16,6 +17,7 @@ export interface Looked<O> {
   readonly failures: readonly MailsealError[];
 }
 
+/** `undefined`: it failed, and that is noted. */
 type Attempt = <T>(look: () => Promise<T>) => Promise<T | undefined>;
 
 /** A provider or issuer that has gone, or refuses us, is said and not waited for. */
@@ -33,12 +35,31 @@ function attempting(): { readonly attempt: Attempt; readonly failures: MailsealE
   return { attempt, failures };
 }
 
+/** What only a human can mend: until then nothing can be removed but by hand. */
+const isLost = (failures: readonly MailsealError[]): boolean => failures.some(({ kind }) => kind === 'Stalled');
+
 const observerOf = (world: World): RecordObserver => ({
-  providerOf: world.providerOf,
+  providerOf: grantedProviderOf(world),
   outside: world.outside,
   inside: world.inside,
   authorities: world.authorities,
 });
+
+/** What was granted when a record was published may have been taken back since. */
+function grantedProviderOf({ providerOf, cache }: World): RecordObserver['providerOf'] {
+  return async (name) => {
+    const provider = await providerOf(name);
+    const object = cache.providers().find(({ metadata }) => metadata.name === name);
+    return {
+      ...provider,
+      list: async (zone, names) => {
+        if (object !== undefined && zonesOf(object).includes(zone)) return provider.list(zone, names);
+        const message = `the DNSProvider ${name} does not grant the zone ${zone} any more`;
+        throw new MailsealError('ZoneNotGranted', message, { kind: 'Stalled' });
+      },
+    };
+  };
+}
 
 /** Whether no server and no cache that we can ask shows any of our values; what others put there does not count. */
 async function lookWhetherGone(
@@ -60,17 +81,25 @@ async function lookWhetherGone(
 
 const answered = (outcome: string): boolean => outcome === 'Found' || outcome === 'NoData' || outcome === 'NxDomain';
 
-/** What still stands of all that was applied. */
-async function observeGone(world: World, state: State, attempt: Attempt): Promise<ReadonlyMap<string, GoneView>> {
+/** What still stands of all that was applied; where nobody can ask the provider, what the world sees of it. */
+async function observeGone(
+  world: World,
+  observer: RecordObserver,
+  state: State,
+  failures: MailsealError[],
+): Promise<ReadonlyMap<string, GoneView>> {
   const zones = Map.groupBy(state.applied, ({ provider, zone }) => `${provider} ${zone}`);
   const views = await Promise.all(
     [...zones.values()].map(async (sets) => {
-      const live = await attempt(() => listLive(world, sets));
-      if (live === undefined) return [];
+      const { attempt, failures: own } = attempting();
+      const live = await attempt(() => listLive(observer, sets));
+      failures.push(...own);
+      if (live === undefined && !isLost(own)) return [];
       return Promise.all(
         sets.map(async (set): Promise<readonly [string, GoneView]> => {
           const gone = await lookWhetherGone(world, set);
-          return [recordKey(set), { live: live.get(recordKey(set)), gone }];
+          const view = { live: live?.get(recordKey(set)), gone };
+          return [recordKey(set), live === undefined ? { ...view, byHand: true } : view];
         }),
       );
     }),
@@ -78,23 +107,36 @@ async function observeGone(world: World, state: State, attempt: Attempt): Promis
   return new Map(views.flat());
 }
 
-const challengesOf = (
+interface Challenges {
+  readonly challenges: ObservedRemoval['challenges'];
+  /** The provider was asked: an order may go on from it. */
+  readonly asked: boolean;
+}
+
+/** What stands at challenge names; where nobody can ask the provider, whether the world sees nothing of it any more. */
+async function challengesOf(
   world: World,
+  observer: RecordObserver,
   state: State,
   namespace: string,
-  attempt: Attempt,
-): Promise<ObservedRemoval['challenges']> =>
-  attempt(() =>
-    observeChallenges(
-      {
-        ...observerOf(world),
-        providers: world.cache.providers(),
-        namespace,
-        providerRef: state.applied[0]?.provider,
-      },
-      state,
-    ),
+  failures: MailsealError[],
+): Promise<Challenges> {
+  const { attempt, failures: own } = attempting();
+  const at = { ...observer, providers: world.cache.providers(), namespace, providerRef: state.applied[0]?.provider };
+  const seen = await attempt(() => observeChallenges(at, state));
+  failures.push(...own);
+  if (seen !== undefined) return { challenges: seen, asked: true };
+  if (!isLost(own)) return { challenges: undefined, asked: false };
+  const open = (state.order?.authorizations ?? []).map(({ txtName, txtValue }) => ({ name: txtName, value: txtValue }));
+  const answers = await Promise.all(
+    [...state.spent, ...open].map(async ({ name, value }) => ({
+      value,
+      ...(await observer.outside.lookup(name, 'TXT')),
+    })),
   );
+  const none = answers.every(({ outcome, value, values }) => answered(outcome) && !values.includes(value));
+  return { challenges: none ? { challenges: [], spentLive: new Map() } : undefined, asked: false };
+}
 
 /** Everything that the end of an object's records is planned from. */
 export async function observeRemoval<S extends State>(
@@ -103,12 +145,22 @@ export async function observeRemoval<S extends State>(
   /** That of the object that was deleted. */
   namespace: string,
 ): Promise<Looked<ObservedRemoval<S>>> {
-  const { attempt, failures } = attempting();
-  const [gone, challenges] = await Promise.all([
-    observeGone(world, state, attempt),
-    challengesOf(world, state, namespace, attempt),
+  const { asked: _, ...looked } = await lookAtRemoval(world, state, namespace);
+  return looked;
+}
+
+async function lookAtRemoval<S extends State>(
+  world: World,
+  state: S,
+  namespace: string,
+): Promise<Looked<ObservedRemoval<S>> & { readonly asked: boolean }> {
+  const failures: MailsealError[] = [];
+  const observer = observerOf(world);
+  const [gone, { challenges, asked }] = await Promise.all([
+    observeGone(world, observer, state, failures),
+    challengesOf(world, observer, state, namespace, failures),
   ]);
-  return { observed: { state, gone, challenges }, failures };
+  return { observed: { state, gone, challenges }, failures, asked };
 }
 
 /** The sets that stand, each with what it is to hold: the address of the policy host may have changed. */
@@ -134,7 +186,7 @@ export async function observeDomainRetirement(
   const { attempt, failures } = attempting();
   const names = { domain: state.domain, policyHost: `mta-sts.${state.domain}` };
   const [removal, views, issuer, pods, outsideFetch, entry] = await Promise.all([
-    observeRemoval(world, state, namespace),
+    lookAtRemoval(world, state, namespace),
     attempt(() => observeRecords(observerOf(world), soughtRecords(state, world))),
     attempt(() => world.issuerOf(state.issuer)),
     observePods(world, names, state),
@@ -145,7 +197,8 @@ export async function observeDomainRetirement(
   const order =
     open === undefined || issuer === undefined ? undefined : await attempt(() => world.orders.view(issuer, open));
   const { challenges } = removal.observed;
-  const certificate = issuer === undefined || challenges === undefined ? undefined : { issuer, order, ...challenges };
+  const renewable = issuer !== undefined && challenges !== undefined && removal.asked;
+  const certificate = renewable ? { issuer, order, ...challenges } : undefined;
   return {
     observed: {
       ...removal.observed,

@@ -17,11 +17,13 @@ export interface GoneView {
   readonly live: RecordSet | undefined;
   /** Neither an authoritative server nor the outside view shows our values. */
   readonly gone: { readonly ok: true } | { readonly ok: false; readonly why: string };
+  /** The provider can't be asked before a human has mended something: only by hand can the set be removed. */
+  readonly byHand?: true;
 }
 
 export interface ObservedRemoval<S extends State = State> {
   readonly state: S;
-  /** By `recordKey`; without an entry where the provider could not be asked. */
+  /** By `recordKey`; without an entry where the provider could not be asked for now. */
   readonly gone: ReadonlyMap<string, GoneView>;
   /** Undefined where the provider could not be asked. */
   readonly challenges: Pick<CertificateInput, 'challenges' | 'spentLive'> | undefined;
@@ -33,6 +35,8 @@ export interface Removal {
   readonly waits: readonly Wait[];
   /** Nothing of ours stands any more. */
   readonly done: boolean;
+  /** `recordKey` of what a human has to remove now, where the provider can't be had back. */
+  readonly byHand: readonly string[];
 }
 
 const second = 1000;
@@ -70,10 +74,25 @@ function removals(sets: readonly AppliedSet[], gone: ObservedRemoval['gone']): r
 const waitFor = (entry: AppliedSet, view: GoneView | undefined): Wait => {
   const key = recordKey(entry);
   if (view === undefined) return { why: `${key} can't be removed now`, forMs: lookAgainMs };
-  const why =
-    view.gone.ok || view.live !== undefined ? 'is being removed' : `has not gone everywhere: ${view.gone.why}`;
+  const left = view.gone.ok ? '' : view.gone.why;
+  const why = view.byHand
+    ? `is to be removed by hand: ${left}`
+    : view.gone.ok || view.live !== undefined
+      ? 'is being removed'
+      : `has not gone everywhere: ${left}`;
   return { why: `${key} ${why}`, forMs: lookAgainMs };
 };
+
+/** What still stands, and can't be removed but by hand. */
+export const leftToHumans = (standing: readonly AppliedSet[], gone: ObservedRemoval['gone']): readonly string[] =>
+  standing.map(recordKey).filter((key) => gone.get(key)?.byHand === true && gone.get(key)?.gone.ok === false);
+
+/** Challenge records that may stand, and nobody can ask the provider for. */
+function spentNames({ spent, order }: State, challenges: ObservedRemoval['challenges']): readonly string[] {
+  if (challenges !== undefined) return [];
+  const open = (order?.authorizations ?? []).map(({ txtName }) => txtName);
+  return [...new Set([...spent.map(({ name }) => name), ...open])].map((name) => recordKey({ name, type: 'TXT' }));
+}
 
 /** What stays to be remembered once what goes first has gone. */
 function withdrawnOf(first: readonly AppliedSet[], before: Withdrawn | undefined, now: number): Withdrawn | undefined {
@@ -102,7 +121,8 @@ export function planRemoval({ state: stored, gone, challenges }: ObservedRemoval
       viewOf(entry)?.live !== undefined && firstStanding.includes(entry) ? { ...entry, standing: 'Ours' } : entry;
     const state = { ...rest, applied: rest.applied.map(known) };
     const changes = [...remember(state), ...cleanup, ...removals(firstStanding, gone)];
-    return { state, changes, waits: firstStanding.map((entry) => waitFor(entry, viewOf(entry))), done: false };
+    const waits = firstStanding.map((entry) => waitFor(entry, viewOf(entry)));
+    return { state, changes, waits, done: false, byHand: leftToHumans(firstStanding, gone) };
   }
   const withdrawn = withdrawnOf(first, before, now);
   const later = standing.filter((entry) => !goesFirst(entry));
@@ -111,11 +131,18 @@ export function planRemoval({ state: stored, gone, challenges }: ObservedRemoval
   if (now < free) {
     const state = { ...kept, applied: rest.applied.filter((entry) => !goesFirst(entry)) };
     const why = 'resolvers may still remember the records that have gone';
-    return { state, changes: [...remember(state), ...cleanup], waits: [{ why, forMs: free - now }], done: false };
+    return {
+      state,
+      changes: [...remember(state), ...cleanup],
+      waits: [{ why, forMs: free - now }],
+      done: false,
+      byHand: [],
+    };
   }
   const state = { ...kept, applied: later };
   const done = later.length === 0 && state.spent.length === 0 && state.order === undefined;
   const waits = later.map((entry) => waitFor(entry, viewOf(entry)));
   if (!done && later.length === 0) waits.push({ why: 'challenge records are being removed', forMs: lookAgainMs });
-  return { state, changes: [...remember(state), ...cleanup, ...removals(later, gone)], waits, done };
+  const changes = [...remember(state), ...cleanup, ...removals(later, gone)];
+  return { state, changes, waits, done, byHand: [...leftToHumans(later, gone), ...spentNames(state, challenges)] };
 }

@@ -8,9 +8,9 @@ import type { Change, Wait } from './change.ts';
 import { type ObservedDomain, policyAddressSets } from './domain.ts';
 import { shortened } from './history.ts';
 import { datePublications } from './publication.ts';
-import type { RecordProblem, RecordView, WantedSet } from './record-view.ts';
+import { type RecordProblem, recordKey, type RecordView, type WantedSet } from './record-view.ts';
 import { planRecords } from './records.ts';
-import { type ObservedRemoval, planRemoval } from './removal.ts';
+import { leftToHumans, type ObservedRemoval, planRemoval } from './removal.ts';
 import { holdOf, planServe, servingOf } from './serving.ts';
 import type { AppliedSet, DomainState, ExchangerState, State } from './state.ts';
 
@@ -27,6 +27,8 @@ export interface RetirementPlan {
   /** What stands in the way, for a human. */
   readonly refused: readonly RecordProblem[];
   readonly problem: CertificatePlan['problem'];
+  /** `recordKey` of what a human has to remove, if whoever can write the zone is not given back to us. */
+  readonly byHand: readonly string[];
 }
 
 export interface ObservedDomainRetirement
@@ -53,7 +55,7 @@ function withdrawal(state: DomainState, now: number): Publication {
 }
 
 function promiseEnd(state: DomainState): PromiseEnd {
-  const txt = state.applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(state.domain));
+  const txt = announcement(state);
   return promisedUntil(state.publications, { txtTtlSeconds: Math.max(300, txt?.ttl ?? 0, txt?.previousTtl ?? 0) });
 }
 
@@ -81,6 +83,21 @@ function keptRecords(
   return [...kept, ...here.filter((set) => !kept.includes(set))];
 }
 
+/** The TXT record that announces a policy, as it was applied. */
+const announcement = ({ applied, domain }: DomainState): AppliedSet | undefined =>
+  applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(domain));
+
+/** Where only a human could change the TXT record, and has removed it, nobody sees an id any more. */
+function dateRemoval(state: DomainState, { gone }: ObservedDomainRetirement, now: number): DomainState {
+  const txt = announcement(state);
+  const view = txt === undefined ? undefined : gone.get(recordKey(txt));
+  if (view?.byHand !== true || !view.gone.ok) return state;
+  const publications = state.publications.map(
+    (one): Publication => (one.shownSince === undefined ? one : { ...one, goneSince: one.goneSince ?? now }),
+  );
+  return { ...state, publications };
+}
+
 /** Serves `none`, announces it, and keeps it up with a valid certificate. */
 function planHolding(observed: ObservedDomainRetirement, now: number): RetirementPlan {
   const { testingSince: _, ...stored } = observed.state;
@@ -96,10 +113,8 @@ function planHolding(observed: ObservedDomainRetirement, now: number): Retiremen
     marked: () => false,
     now,
   });
-  const dated: DomainState = {
-    ...datePublications(minted, records, hold === undefined, now),
-    applied: records.applied,
-  };
+  const told = datePublications(minted, records, hold === undefined, now);
+  const dated = dateRemoval({ ...told, applied: records.applied }, observed, now);
   const names = [policyHostOf(stored)];
   const certificate: CertificatePlan =
     observed.certificate === undefined
@@ -118,13 +133,15 @@ function planHolding(observed: ObservedDomainRetirement, now: number): Retiremen
   }
   const phase = due === undefined || !serving.everywhere ? 'Withdrawing' : 'Holding';
   const { refused } = records;
-  return { phase, changes, waits: [...waits, ...lag], state, due, refused, problem: certificate.problem };
+  const txt = announcement(state);
+  const byHand = due === undefined && txt !== undefined ? leftToHumans([txt], observed.gone) : [];
+  return { phase, changes, waits: [...waits, ...lag], state, due, refused, problem: certificate.problem, byHand };
 }
 
 function ending(removal: ReturnType<typeof planRemoval>, last: readonly Change[], due?: number): RetirementPlan {
-  const { state, waits, done } = removal;
+  const { state, waits, done, byHand } = removal;
   const changes = done ? last : removal.changes;
-  return { phase: done ? 'Done' : 'Removing', changes, waits, state, due, refused: [], problem: undefined };
+  return { phase: done ? 'Done' : 'Removing', changes, waits, state, due, refused: [], problem: undefined, byHand };
 }
 
 const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it speaks of has gone', state });

@@ -4,12 +4,16 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Result, World } from '../world.ts';
 import type { Notify } from './caches.ts';
+import { cachedObject, fenced, isEnding } from './fence.ts';
 import { reconcileDomain } from './domain.ts';
 import { reconcileExchanger } from './exchanger.ts';
 import { reconcileIssuer, reconcileProvider } from './grants.ts';
 import { reconcileRetirement } from './retirement.ts';
 
-/** One queue for each kind: what waits for a slow kind waits alone. */
+/**
+ * One queue for each kind, and one for what is being deleted: what waits for a slow kind waits alone, and a deletion
+ * for no look at all, not even for one at its own object.
+ */
 export interface Controllers {
   readonly notify: Notify;
   /** Looks at everything that waits, until `signal` aborts; resolves when the last look has ended. */
@@ -18,8 +22,12 @@ export interface Controllers {
 }
 
 const workersFor = { domain: 16, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
+const endingWorkers = 8;
+/** Someone waits for it: it is never left alone for long. */
+const longestEndingRetryMs = 5000;
 
 type Kind = keyof typeof workersFor;
+type Queue = Kind | 'ending';
 
 /** `namespace/name` in two. */
 const split = (key: string): readonly [string, string] => {
@@ -28,12 +36,16 @@ const split = (key: string): readonly [string, string] => {
 };
 
 const reconcilers: Readonly<Record<Kind, (world: World, key: string) => Promise<Result>>> = {
-  domain: (world, key) => reconcileDomain(world, ...split(key)),
-  exchanger: (world, key) => reconcileExchanger(world, ...split(key)),
-  retirement: reconcileRetirement,
+  domain: (world, key) => reconcileDomain(fenced(world, 'domain', key), ...split(key)),
+  exchanger: (world, key) => reconcileExchanger(fenced(world, 'exchanger', key), ...split(key)),
+  retirement: (world, name) => reconcileRetirement(fenced(world, 'retirement', name), name),
   provider: reconcileProvider,
   issuer: reconcileIssuer,
 };
+
+/** Of `domain NAMESPACE/NAME`. */
+const end = (world: World, kind: 'domain' | 'exchanger', key: string): Promise<Result> =>
+  kind === 'domain' ? reconcileDomain(world, ...split(key)) : reconcileExchanger(world, ...split(key));
 
 export function createControllers(
   metrics: Metrics,
@@ -41,35 +53,53 @@ export function createControllers(
   all: () => Readonly<Record<Kind, readonly string[]>>,
 ): Controllers {
   let world: World | undefined;
-  const queues = new Map<Kind, WorkQueue>();
-  const queueOf = (kind: Kind): WorkQueue => {
-    const queue = queues.get(kind) ?? create(kind);
-    queues.set(kind, queue);
+  const queues = new Map<Queue, WorkQueue>();
+  const queueOf = (name: Queue): WorkQueue => {
+    const queue = queues.get(name) ?? create(name);
+    queues.set(name, queue);
     return queue;
   };
-  const create = (kind: Kind): WorkQueue =>
+  const look = async (kind: Kind, key: string): Promise<Result> => {
+    if (world === undefined) return {};
+    if (kind !== 'domain' && kind !== 'exchanger') return reconcilers[kind](world, key);
+    if (!isEnding(cachedObject(world.cache, kind, key))) return reconcilers[kind](world, key);
+    queueOf('ending').add(`${kind} ${key}`);
+    return {};
+  };
+  const finish = async (key: string): Promise<Result> => {
+    if (world === undefined) return {};
+    const at = key.indexOf(' ');
+    return end(world, key.slice(0, at) === 'domain' ? 'domain' : 'exchanger', key.slice(at + 1));
+  };
+  const create = (name: Queue): WorkQueue =>
     createWorkQueue({
-      workers: workersFor[kind],
+      workers: name === 'ending' ? endingWorkers : workersFor[name],
+      ...(name === 'ending' ? { maximumMilliseconds: longestEndingRetryMs } : {}),
       run: async (key) => {
-        if (world === undefined) return {};
-        const { requeueAfterMs } = await reconcilers[kind](world, key);
+        const { requeueAfterMs } = await (name === 'ending' ? finish(key) : look(name, key));
         return { requeueAfterMilliseconds: requeueAfterMs };
       },
       onError: (key, error) =>
         log.error('reconcile ended in an error that nobody expected', {
-          kind,
+          kind: name,
           object: key,
           problem: messageOf(error),
           stack: error instanceof Error ? error.stack : undefined,
         }),
       metrics: {
-        started: (seconds) => metrics.queueSeconds.observe({ name: kind }, seconds),
+        started: (seconds) => metrics.queueSeconds.observe({ name }, seconds),
         finished: (seconds, failed) => {
-          metrics.reconcileSeconds.observe({ controller: kind }, seconds);
-          metrics.reconciles.inc({ controller: kind, result: failed ? 'error' : 'success' });
+          metrics.reconcileSeconds.observe({ controller: name }, seconds);
+          metrics.reconciles.inc({ controller: name, result: failed ? 'error' : 'success' });
         },
       },
     });
+  /** A deletion goes past a look at the same object that is under way. */
+  const add = (kind: 'domain' | 'exchanger', key: string): void => {
+    const deleted = world !== undefined && isEnding(cachedObject(world.cache, kind, key));
+    if (deleted) queueOf('ending').add(`${kind} ${key}`);
+    else queueOf(kind).add(key);
+  };
 
   /** A grant changed: whoever waits for it is looked at again. */
   const everybody = (): void => {
@@ -78,8 +108,8 @@ export function createControllers(
     }
   };
   const notify: Notify = {
-    domain: (key) => queueOf('domain').add(key),
-    exchanger: (key) => queueOf('exchanger').add(key),
+    domain: (key) => add('domain', key),
+    exchanger: (key) => add('exchanger', key),
     retirement: (key) => queueOf('retirement').add(key),
     provider: (key) => {
       queueOf('provider').add(key);
@@ -95,6 +125,7 @@ export function createControllers(
     },
   };
   const kinds = Object.keys(workersFor) as readonly Kind[];
+  const names: readonly Queue[] = [...kinds, 'ending'];
   return {
     notify,
     run: async (with_, signal) => {
@@ -103,12 +134,13 @@ export function createControllers(
         for (const key of all()[kind]) queueOf(kind).add(key);
         queueOf(kind).start();
       }
+      queueOf('ending').start();
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       await promise;
-      await Promise.all(kinds.map((kind) => queueOf(kind).stop()));
+      await Promise.all(names.map((name) => queueOf(name).stop()));
     },
-    depths: () => Object.fromEntries(kinds.map((kind) => [kind, queueOf(kind).depth().ready])),
+    depths: () => Object.fromEntries(names.map((name) => [name, queueOf(name).depth().ready])),
   };
 }

@@ -4,13 +4,14 @@ import { defaults } from '../api/defaults.ts';
 import { apiVersion, type MailDomain, type MailExchanger, type Retirement, type RetirementSpec } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
 import { hashedName, type Loaded } from '../apply/store.ts';
+import { secretNameOf } from '../desired/exchanger.ts';
 import { MailsealError } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { markedHosts } from '../plan/ownership.ts';
 import type { State } from '../plan/state.ts';
 import type { World } from '../world.ts';
-import { finalizer } from './common.ts';
+import { finalizer, labelOf } from './common.ts';
 
 type Deleted = MailDomain | MailExchanger;
 type Names = readonly (readonly ['domain' | 'host', string])[];
@@ -28,25 +29,44 @@ const claimantOf = ({ kind, metadata }: Deleted): Claimant => ({
   name: metadata.name,
 });
 
+const heirOf = (object: Deleted): Claimant => ({ ...claimantOf(object), kind: 'Retirement' });
+
 /** One retirement for a domain, and for an exchanger's name. */
 const retirementName = ({ kind, identity }: Estate): string => hashedName(kind, identity);
 
 /** Hands over to a Retirement, or to the user, and lets go of the object. */
 export async function endObject(world: World, object: Deleted, estate: Estate): Promise<void> {
   const policy = object.spec.deletionPolicy ?? defaults.deletionPolicy;
-  const stored = await readable(world, estate);
-  const { namespace, name } = claimantOf(object);
-  const state = stored?.state.namespace === namespace && stored.state.name === name ? stored.state : undefined;
+  const { state, known } = await inheritance(world, object, estate);
   const whole = { ...estate, claims: claimsOf(estate, state) };
-  switch (policy) {
-    case 'Retire':
-      await retire(world, object, whole, state !== undefined);
-      break;
-    case 'Orphan':
-      await orphan(world, object, whole, state);
-      break;
-  }
+  if (policy === 'Orphan') await orphan(world, object, whole, orphanWords(whole, state));
+  else await retire(world, object, whole, known);
   await removeFinalizer(world.kube, object, finalizer);
+}
+
+interface Inheritance {
+  /** Of this very object. */
+  readonly state: State | undefined;
+  /** It had what it claims, or nobody can tell that it had not: a claim that was lost is made anew. */
+  readonly known: boolean;
+}
+
+/** A state that can't be read, or has gone, must not keep the object from ending. */
+async function inheritance(world: World, object: Deleted, { kind, identity }: Estate): Promise<Inheritance> {
+  const { namespace, name } = claimantOf(object);
+  try {
+    const stored: Loaded<State> | undefined =
+      kind === 'domain' ? await world.store.load('domain', identity) : await world.store.load('exchanger', identity);
+    if (stored === undefined) {
+      const served = kind === 'domain' && (await world.shards.read(`mta-sts.${identity}`)) !== undefined;
+      return { state: undefined, known: served };
+    }
+    const own = stored.state.namespace === namespace && stored.state.name === name;
+    return { state: own ? stored.state : undefined, known: own };
+  } catch (error) {
+    if (error instanceof MailsealError) return { state: undefined, known: true };
+    throw error;
+  }
 }
 
 /** Hosts that were taken out of the spec, and whose records have not gone yet, belong to it too. */
@@ -63,15 +83,22 @@ async function retire(world: World, object: Deleted, estate: Estate, known: bool
     if (await world.claims.pass(what, name, claimantOf(object), known)) passed.push([what, name]);
   }
   if (passed.length === 0) return;
-  await write(world, object, estate, passed);
+  if (!(await write(world, object, estate, passed))) {
+    const message = `the kind Retirement is not there, and so nothing withdraws what was published: everything stays as it stands. Apply the CRDs and make the object again under its name, and it goes on from there`;
+    for (const [what, name] of passed) await world.claims.release(what, name, heirOf(object));
+    await orphan(world, object, { ...estate, claims: [] }, message);
+    return;
+  }
+  const secret = object.kind === 'MailExchanger' ? ` ${secretNameOf(object)}` : '';
   const message =
     estate.kind === 'domain'
       ? `the policy of ${estate.identity} turns to mode none and is served until no sender can hold to an earlier one; then all records go. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it`
-      : `the TLSA records go first, then what marks them; the Secret that the hosts mount stays, and is not renewed any more. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it`;
+      : `the TLSA records go first, then what marks them; the Secret${secret} that the hosts mount stays as long as its namespace does, and is not renewed any more. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it, and the keys lie there until it ends`;
   void world.events.record(object, { type: 'Normal', reason: 'Retiring', action: 'Delete', message });
 }
 
-async function write(world: World, object: Deleted, estate: Estate, passed: Names): Promise<void> {
+/** False: there is no such kind (any more), and so nobody who could see to it. */
+async function write(world: World, object: Deleted, estate: Estate, passed: Names): Promise<boolean> {
   const { namespace = '', name, uid = '' } = object.metadata;
   const since = statusTimeOf(world.clock.now());
   const of = passed.map(([, claimed]) => claimed);
@@ -93,9 +120,12 @@ async function write(world: World, object: Deleted, estate: Estate, passed: Name
   try {
     await world.kube.create(retirement);
   } catch (error) {
+    // Its CRD has gone, or is going.
+    if (hasReason(error, 'NotFound', 'MethodNotAllowed')) return false;
     if (!hasReason(error, 'AlreadyExists')) throw error;
     await renew(world, retirement);
   }
+  return true;
 }
 
 /** One that is about to end because the object had come back must not: the new version keeps it from that. */
@@ -109,10 +139,10 @@ async function renew(world: World, retirement: Retirement): Promise<void> {
   await world.kube.replace({ ...retirement, metadata: { ...metadata, resourceVersion } });
 }
 
-async function orphan(world: World, object: Deleted, estate: Estate, state: State | undefined): Promise<void> {
-  const message = orphanWords(estate, state);
+async function orphan(world: World, object: Deleted, { claims }: Estate, message: string): Promise<void> {
+  world.log.warn('left as it stands', { object: labelOf(object), problem: message });
   void world.events.record(object, { type: 'Warning', reason: 'Orphaned', action: 'Delete', message });
-  for (const [what, name] of estate.claims) await world.claims.release(what, name, claimantOf(object));
+  for (const [what, name] of claims) await world.claims.release(what, name, claimantOf(object));
 }
 
 /** What the user takes over, and until when it holds. */
@@ -122,18 +152,6 @@ function orphanWords({ kind, identity }: Estate, state: State | undefined): stri
   return kind === 'domain'
     ? `everything stays for you to look after: renew the certificate of mta-sts.${identity}${until}, and keep the policy served, or withdraw it first by mode none`
     : `everything stays for you to look after: renew the certificate of the hosts${until}, with the same key or with TLSA records that match the new one`;
-}
-
-/** A state that can't be read must not keep the object from ending. */
-async function readable(world: World, { kind, identity }: Estate): Promise<Loaded<State> | undefined> {
-  try {
-    return kind === 'domain'
-      ? await world.store.load('domain', identity)
-      : await world.store.load('exchanger', identity);
-  } catch (error) {
-    if (error instanceof MailsealError) return undefined;
-    throw error;
-  }
 }
 
 /** The object has come back: it holds its claims again, and its retirement ends; what that kept on hold goes on. */

@@ -14,6 +14,7 @@ import { domainFindings, domainStatus } from '../status/domain.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { holdClaim } from './givenup.ts';
 import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { renewedEntry } from '../plan/serving.ts';
@@ -81,7 +82,7 @@ async function entitle(world: World, mailDomain: MailDomain, stored: Remembered)
   const grant = grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
   const rightful = async () => rightfulOfDomain(world, mailDomain, domain, stored?.state);
-  await world.claims.hold('domain', domain, claimantOf(mailDomain), rightful);
+  await holdClaim(world, 'domain', domain, claimantOf(mailDomain), rightful);
   await takeBack(world, estateOf(domain));
   const own = await ensureExchanger(world, mailDomain);
   const issuer = issuerOf(world, mailDomain, domain, stored);

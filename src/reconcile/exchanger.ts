@@ -13,6 +13,7 @@ import { markedHosts } from '../plan/ownership.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile } from './common.ts';
+import { holdClaim } from './givenup.ts';
 import { endObject, type Estate, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
@@ -86,7 +87,7 @@ async function claimNames(world: World, exchanger: MailExchanger, desired: Desir
   const claimant = claimantOf(exchanger);
   const hosts = desired.hosts.map(({ host }) => host);
   for (const host of hosts) {
-    await world.claims.hold('host', host, claimant, () => rightfulOfHost(world, exchanger, host));
+    await holdClaim(world, 'host', host, claimant, () => rightfulOfHost(world, exchanger, host));
   }
   const further = desired.certificateNames.filter((name) => !hosts.includes(name));
   for (const name of further) await world.claims.share('host', name, claimant);

@@ -1,7 +1,6 @@
 import type { Retirement, RetirementSpec } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import { applyChanges } from '../apply/apply.ts';
-import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
@@ -11,6 +10,7 @@ import type { Trouble } from '../status/findings.ts';
 import { retirementFindings, retirementStatus } from '../status/retirement.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile, troubleOf } from './common.ts';
+import { claimsOf, giveUp, heirOf } from './givenup.ts';
 
 /** What stands in the way is looked at again after this time: it waits for a human, mostly. */
 const troubledMs = 60_000;
@@ -21,7 +21,11 @@ const troubledMs = 60_000;
  */
 export async function reconcileRetirement(world: World, name: string): Promise<Result> {
   const retirement = world.cache.retirement(name);
-  if (retirement === undefined) return {};
+  if (retirement === undefined) {
+    const removed = world.cache.removedRetirement(name);
+    if (removed !== undefined) await giveUp(world, removed);
+    return {};
+  }
   return reconcile(world, retirement, { look: () => look(world, retirement) });
 }
 
@@ -34,7 +38,7 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
   }
   const stored = await load(world, spec);
   if (stored === undefined && !(await isServed(world, spec))) return finish(world, retirement);
-  if (!(await holdsClaims(world, spec))) return finish(world, retirement);
+  if (!(await holdsClaims(world, retirement))) return finish(world, retirement);
   if (stored === undefined) {
     const message = `the policy of ${spec.domain ?? ''} is served, but its durable state is lost: restore it from a backup`;
     throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
@@ -91,16 +95,10 @@ async function plans(
   }
 }
 
-function claimsOf({ domain, hosts = [] }: RetirementSpec): readonly (readonly ['domain' | 'host', string])[] {
-  return domain === undefined ? hosts.map((host) => ['host', host] as const) : [['domain', domain]];
-}
-
-const claimantOf = ({ namespace, name }: RetirementSpec): Claimant => ({ kind: 'Retirement', namespace, name });
-
 /** False: an object has taken a claim back, and goes on from the durable state. */
-async function holdsClaims(world: World, spec: RetirementSpec): Promise<boolean> {
+async function holdsClaims(world: World, retirement: Retirement): Promise<boolean> {
   try {
-    for (const [what, name] of claimsOf(spec)) await world.claims.hold(what, name, claimantOf(spec));
+    for (const [what, name] of claimsOf(retirement)) await world.claims.hold(what, name, heirOf(retirement));
     return true;
   } catch (error) {
     if (error instanceof MailsealError && error.reason === 'Conflict') return false;
@@ -110,8 +108,8 @@ async function holdsClaims(world: World, spec: RetirementSpec): Promise<boolean>
 
 /** Ends itself: what others wait for first. A version that is newer than the one seen speaks of another deletion. */
 async function finish(world: World, retirement: Retirement): Promise<Result> {
-  const { apiVersion, kind, metadata, spec } = retirement;
-  for (const [what, name] of claimsOf(spec)) await world.claims.release(what, name, claimantOf(spec));
+  const { apiVersion, kind, metadata } = retirement;
+  for (const [what, name] of claimsOf(retirement)) await world.claims.release(what, name, heirOf(retirement));
   const { name, resourceVersion = '' } = metadata;
   await world.kube.remove({ apiVersion, kind, namespace: world.namespace, name }, { resourceVersion });
   world.log.info('retired', { object: labelOf(retirement) });

@@ -25,6 +25,12 @@ function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): Wan
   }
 }
 
+/** What a human does where we can't write the zone any more. */
+const wayOut = ({ byHand }: RetirementPlan): string =>
+  byHand.length === 0
+    ? ''
+    : `. Mend that, or remove by hand ${byHand.join(', ')}: then the retirement goes on. To leave all as it stands, delete the Retirement`;
+
 /** The conditions of a retirement: Ready while the promise is kept and nothing has to be done. */
 export function retirementFindings(
   spec: RetirementSpec,
@@ -33,7 +39,7 @@ export function retirementFindings(
 ): readonly WantedCondition[] {
   const stop = trouble ?? refusedTrouble(plan.refused);
   const ready = judge(spec, plan);
-  if (stop !== undefined) return summarise([], stop, '');
+  if (stop !== undefined) return summarise([], { ...stop, message: stop.message + wayOut(plan) }, '');
   if (ready.status === 'True') return [ready];
   return [ready, { ...ready, type: 'Reconciling', status: 'True' }];
 }

@@ -158,6 +158,35 @@ describe('a reflector', () => {
     await reflector.stop();
   });
 
+  test('holds nobody up over a kind that is not there, says so, and follows it when it comes back', async () => {
+    const { kube, reflector, timers } = scene();
+    const absent = (): void => {
+      kube.setFault((call) => {
+        if (call.verb === 'list' || call.verb === 'watch') throw new KubeError(404, 'NotFound', 'no such resource');
+      });
+    };
+    absent();
+    reflector.start();
+    await reflector.synced;
+    await timers.advance(1_000_000);
+    expect(reflector.problem()).toContain('apply the CRD');
+    expect(reflector.lastContact()).toBeLessThan(60);
+    kube.setFault(() => undefined);
+    await put(kube, 'a', '1');
+    await timers.advance(60_000);
+    expect(Object.fromEntries(reflector.entries())).toEqual(truth(kube));
+
+    absent();
+    kube.cut();
+    await timers.advance(60_000);
+    await kube.remove(ref('a'));
+    await put(kube, 'b', '2');
+    kube.setFault(() => undefined);
+    await timers.advance(60_000);
+    expect([reflector.problem(), Object.fromEntries(reflector.entries())]).toEqual([undefined, truth(kube)]);
+    await reflector.stop();
+  });
+
   test('says so where LIST is refused, and stays unsynced', async () => {
     const { kube, reflector, timers } = scene();
     kube.setFault(() => {

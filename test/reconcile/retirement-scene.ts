@@ -8,6 +8,7 @@ import {
   type MailDomain,
   type Retirement,
 } from '../../src/api/types.ts';
+import type { EventNote } from '../../src/kube/events.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { createLog } from '../../src/log.ts';
 import { createPolicyWatch } from '../../src/observe/policypods.ts';
@@ -35,12 +36,20 @@ export interface RetirementScene extends Scene {
   readonly policy: () => Promise<string | null | undefined>;
   readonly setOf: (name: string, type: string) => readonly string[] | undefined;
   readonly remove: (kind: 'MailDomain' | 'MailExchanger', name: string) => Promise<void>;
+  /** Someone removes the one Retirement that there is. */
+  readonly removeRetirement: () => Promise<void>;
   readonly run: (done: () => boolean | Promise<boolean>, options?: RunOptions) => Promise<World>;
-  /** The namespaces that the zone is granted to. */
-  readonly allow: (...names: readonly string[]) => Promise<void>;
+  /** The administrator grants otherwise. */
+  readonly grant: (spec: Partial<DNSProvider['spec']>) => Promise<void>;
+  /** The user edits the domain. */
+  readonly edited: (spec: Partial<MailDomain['spec']>) => Promise<void>;
   readonly createDomain: (spec?: Partial<MailDomain['spec']>, at?: object) => Promise<void>;
+  /** What the programs told of. */
+  readonly events: readonly EventNote[];
   /** Whether the CA can be asked. */
   issuerIsGone: boolean;
+  /** Why the provider can't be asked; undefined while it can. */
+  providerIsLost: MailsealError | undefined;
 }
 
 interface RunOptions {
@@ -86,7 +95,11 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     undefined,
   );
 
+  /** Retirements that a program saw, until another one begins. */
+  const watched = new Map<string, Retirement>();
+  const events: EventNote[] = [];
   const begin = (): World => {
+    watched.clear();
     const world = scene.start();
     const policyWatch = createPolicyWatch({
       clock: world.clock,
@@ -100,8 +113,13 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     });
     return {
       ...world,
+      events: { record: async (_, note) => void events.push(note) },
       shards,
       policyWatch,
+      providerOf: async (name) => {
+        if (made.providerIsLost !== undefined) throw made.providerIsLost;
+        return world.providerOf(name);
+      },
       issuerOf: async (name) => {
         if (made.issuerIsGone) throw new MailsealError('IssuerNotFound', `${name} has gone`, { kind: 'Stalled' });
         return name === 'ca' ? { kind: 'acme', name, acme: silent } : world.issuerOf(name);
@@ -110,6 +128,8 @@ export async function createRetirementScene(): Promise<RetirementScene> {
         ...world.cache,
         domain: (_, name) => all<MailDomain>('MailDomain').find(({ metadata }) => metadata.name === name),
         domains: () => all('MailDomain'),
+        removedRetirement: (name) =>
+          all('Retirement').some(({ metadata }) => metadata.name === name) ? undefined : watched.get(name),
         policyPods: () => [{ name: 'policy-1', uid: '1', ip: '192.0.2.7' }],
         policyAddresses: () => ({ ipv4: ['192.0.2.7'], ipv6: [] }),
       },
@@ -120,13 +140,16 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     for (const { metadata } of all('MailDomain'))
       results.push(await reconcileDomain(world, metadata.namespace ?? '', metadata.name));
     if (scene.exchanger() !== undefined) results.push(await reconcileExchanger(world, 'mail', 'mx'));
-    for (const { metadata } of all('Retirement')) results.push(await reconcileRetirement(world, metadata.name));
+    for (const one of all<Retirement>('Retirement')) watched.set(one.metadata.name, one);
+    for (const name of watched.keys()) results.push(await reconcileRetirement(world, name));
     const pauses = results.flatMap(({ requeueAfterMs }) => requeueAfterMs ?? []);
     return { requeueAfterMs: Math.min(30 * 60_000, ...pauses) };
   };
   const made: RetirementScene = {
     ...scene,
+    events,
     issuerIsGone: false,
+    providerIsLost: undefined,
     begin,
     look,
     mailDomain: () => all<MailDomain>('MailDomain')[0],
@@ -140,11 +163,20 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     policy: async () => (await shards.read(`mta-sts.${domain}`))?.policy,
     setOf: (name, type) => scene.provider.sets(zone).find((set) => set.name === name && set.type === type)?.values,
     remove: (kind, name) => scene.kube.remove({ apiVersion, kind, namespace: 'mail', name }),
+    removeRetirement: async () => {
+      const { name } = made.retirement()?.metadata ?? { name: '' };
+      await scene.kube.remove({ apiVersion, kind: 'Retirement', namespace: 'mailseal', name });
+    },
     run: (done, options = {}) => runUntil(scene, done, { looks: 400, ...options, look, start: begin }),
-    allow: async (...names) => {
+    grant: async (spec) => {
       const [provider] = all<DNSProvider>('DNSProvider');
       if (provider === undefined) throw new Error('there is no provider');
-      await scene.kube.replace({ ...provider, spec: { ...provider.spec, allowedNamespaces: { names } } });
+      await scene.kube.replace({ ...provider, spec: { ...provider.spec, ...spec } });
+    },
+    edited: async (spec) => {
+      const object = made.mailDomain();
+      if (object === undefined) throw new Error('there is no domain');
+      await scene.kube.replace({ ...object, spec: { ...object.spec, ...spec } });
     },
     createDomain: async (spec = {}, metadata = {}) => {
       await scene.kube.create<MailDomain>({

@@ -56,6 +56,10 @@ function rootOf(kind: AnyKind): Json {
       spec: openApi(kind.spec),
       status: openApi(kind.status),
     },
+    'x-kubernetes-validations': kind.nameRules?.map(({ cel, message }) => ({
+      rule: cel,
+      message: `metadata.name ${message}`,
+    })),
   };
 }
 

@@ -19,7 +19,10 @@ export function kindPage(kind: AnyKind): string {
   const where = kind.scope === 'Namespaced' ? 'Namespaced' : 'Cluster-scoped';
   const spec = rowsOf(kind.spec, '');
   const status = rowsOf(kind.status, '');
-  const rules = (kind.spec.rules ?? []).map(({ message }) => `- The spec ${message}.`);
+  const rules = [
+    ...(kind.spec.rules ?? []).map(({ message }) => `- The spec ${message}.`),
+    ...(kind.nameRules ?? []).map(({ message }) => `- The name ${message}.`),
+  ];
   return [
     `${banner}# ${kind.kind}`,
     `${kind.description} ${kind.notes}`,
