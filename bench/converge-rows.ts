@@ -11,6 +11,11 @@ export interface Found {
   readonly peakMegabytes: number;
   readonly healthP99Ms: number;
   readonly writes: number;
+  /** Of the operator at domains, until all are Ready. */
+  readonly looks: number;
+  readonly reads: number;
+  /** That the primary name server was asked, by whomever. */
+  readonly questions: number;
   readonly acme: number;
   readonly dns: number;
   readonly idleWrites: number;
@@ -28,6 +33,9 @@ export function rowsOf(found: Found, idleSeconds: number): readonly Row[] {
     row(`${size}: resident at most`, found.peakMegabytes, 'MB', null),
     row(`${size}: /healthz answered meanwhile, p99`, found.healthP99Ms, 'ms', null),
     row(`${size}: Kubernetes writes a domain`, each(found.writes), 'writes', 12),
+    row(`${size}: looks a domain`, each(found.looks), 'looks', null),
+    row(`${size}: Kubernetes reads a domain`, each(found.reads), 'reads', null),
+    row(`${size}: questions at the primary name server a domain`, each(found.questions), 'questions', null),
     row(`${size}: ACME requests a domain`, each(found.acme), 'requests', 8, each(floor.acmeRequests)),
     row(`${size}: DNS updates a domain`, each(found.dns), 'messages', null, each(floor.dnsUpdates)),
     row(`${size}: idle for ${idleSeconds} s, writes but the Lease's`, found.idleWrites, 'writes', 0),

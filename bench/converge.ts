@@ -38,7 +38,8 @@ const [file = ''] = positionals;
 const { quick, profile } = flags;
 const asked = flags.size.map(Number);
 const sizes = asked.length > 0 ? asked : quick ? [50, 200] : [100, 1000, 5000];
-const idleSeconds = quick || profile !== undefined ? 60 : 300;
+const quietMs = profile === undefined ? 61_000 : 5_000;
+const idleSeconds = profile !== undefined ? 5 : quick ? 60 : 300;
 const mostZones = 20;
 const floorAtOnce = 64;
 const patienceMs = 45 * 60 * 1000;
@@ -141,22 +142,33 @@ function watchHealth({
   };
 }
 
-/** Writes of the operator so far, by its own count: cheap enough to be asked often. */
-async function writesSoFar({ operatorUrl }: BulkLab): Promise<number> {
+/** A counter of the operator's, summed over the labels that `fits` takes: cheap enough to be asked for often. */
+async function counter({ operatorUrl }: BulkLab, name: string, fits: (labels: string) => boolean): Promise<number> {
   const text = await (await fetch(`${operatorUrl}/metrics`)).text();
-  const lines = [...text.matchAll(/^rest_client_requests_total\{(.*)\} (\d+)$/gm)];
-  return lines
-    .filter(([, labels = '']) => !/method="(GET|get|list|watch)"/.test(labels) && !/leases/.test(labels))
+  return [...text.matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d+)$`, 'gm'))]
+    .filter(([, labels = '']) => fits(labels))
     .reduce((sum, [, , count]) => sum + Number(count), 0);
 }
 
-/** Resolves when nothing has been written for 20 s: statuses that were held back are out by then. */
+const isRead = (labels: string): boolean => /method="(GET|LIST|WATCH)"/i.test(labels);
+const requests = 'rest_client_requests_total';
+
+/** What the operator itself counts: looks at domains, and reads of the API. */
+async function ownCounts(lab: BulkLab): Promise<{ readonly looks: number; readonly reads: number }> {
+  const [looks, reads] = await Promise.all([
+    counter(lab, 'controller_runtime_reconcile_total', (labels) => labels.includes('controller="domain"')),
+    counter(lab, requests, isRead),
+  ]);
+  return { looks, reads };
+}
+
+/** Resolves when nothing has been written for so long that statuses which were held back are out. */
 async function settled(lab: BulkLab): Promise<void> {
   const last = { writes: -1, since: performance.now() };
   const quiet = async (): Promise<boolean> => {
-    const writes = await writesSoFar(lab);
+    const writes = await counter(lab, requests, (labels) => !isRead(labels) && !labels.includes('leases'));
     if (writes !== last.writes) Object.assign(last, { writes, since: performance.now() });
-    return performance.now() - last.since > 20_000;
+    return performance.now() - last.since > quietMs;
   };
   await waitFor('the operator has nothing more to do', quiet, { timeoutMs: 600_000, everyMs: 2000 });
 }
@@ -186,10 +198,12 @@ async function measure(size: number, program: string): Promise<Found> {
   const auditLog = lab.controlPlane.auditLogPath;
   const zoneNames = zones.map(({ name }) => name);
   const counted = startCounting({ ...lab, auditLog, user: operatorUser, zones: zoneNames });
-  const cpuBefore = cpuSeconds(lab.operator.pid);
+  const before = { cpu: cpuSeconds(lab.operator.pid), questions: lab.bind.queries().length, own: await ownCounts(lab) };
   const health = watchHealth(lab);
   const readyAt = await steps.run(`${size}: domains`, () => convergeAll(lab, domains));
-  const cpu = cpuSeconds(lab.operator.pid) - cpuBefore;
+  const cpu = cpuSeconds(lab.operator.pid) - before.cpu;
+  const own = await ownCounts(lab);
+  const questions = lab.bind.queries().length - before.questions;
   const { p99Ms, peakMegabytes } = health();
   await steps.run(`${size}: settling`, () => settled(lab));
   const { kubernetes, acme, dns } = counted();
@@ -204,6 +218,9 @@ async function measure(size: number, program: string): Promise<Found> {
     peakMegabytes,
     healthP99Ms: p99Ms,
     writes: kubernetes.writes,
+    looks: own.looks - before.own.looks,
+    reads: own.reads - before.own.reads,
+    questions,
     acme: acme.requests,
     dns: Object.values(dns).reduce((sum, count) => sum + count, 0),
     ...rest,

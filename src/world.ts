@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import type { AddressPolicy } from './observe/dns/address.ts';
 import type { PolicyWatch } from './observe/policypods.ts';
 import type { Prober } from './observe/prober.ts';
+import type { Recents } from './observe/recent.ts';
 import type { Orders } from './reconcile/orders.ts';
 import type { Pace } from './reconcile/pace.ts';
 import type { StatusWriter } from './reconcile/statuswriter.ts';
@@ -65,6 +66,7 @@ export interface World {
   /** Undefined where no inside view is set up. */
   readonly inside: Resolver | undefined;
   readonly authorities: Authorities;
+  readonly recents: Recents;
   readonly prober: Prober;
   readonly policyWatch: PolicyWatch;
   readonly statusWriter: StatusWriter;

@@ -100,7 +100,7 @@ export function createShards(options: ShardOptions): Shards {
   };
   const load = (index: number): Promise<Reading> => recent.get(index) ?? remember(index, fetch(index));
 
-  const write = async (index: number, batch: readonly Pending[]): Promise<void> => {
+  const write = async (index: number, batch: readonly Pending[]): Promise<string> => {
     const { resourceVersion, shard, lost } = await load(index);
     const merged = { ...shard.hosts, ...Object.fromEntries(batch.map(({ host, entry }) => [host, entry])) };
     const kept = Object.entries(merged).flatMap(([host, entry]) =>
@@ -123,8 +123,23 @@ export function createShards(options: ShardOptions): Shards {
     };
     const { metadata } = await (resourceVersion === undefined ? kube.create(object) : kube.replace(object));
     void remember(index, Promise.resolve({ resourceVersion: metadata.resourceVersion, shard: next, lost: false }));
-    await nudgePods(metadata.resourceVersion ?? '');
     if (lost) options.onRebuilt?.();
+    return metadata.resourceVersion ?? '';
+  };
+
+  let nudged = -gapMs;
+  let nudging: Promise<void> | undefined;
+  let newest = '';
+  /** Shards that are written within the gap share the next nudge, which comes when all of them are. */
+  const nudgeSoon = (revision: string): Promise<void> => {
+    newest = revision;
+    const rest = nudged + gapMs - performance.now();
+    nudging ??= (rest > 0 ? pause(rest) : Promise.resolve()).then(() => {
+      nudging = undefined;
+      nudged = performance.now();
+      return nudgePods(newest);
+    });
+    return nudging;
   };
 
   const nudgePods = async (revision: string): Promise<void> => {
@@ -140,7 +155,7 @@ export function createShards(options: ShardOptions): Shards {
     );
   };
 
-  const writeWithRetry = async (index: number, batch: readonly Pending[]): Promise<void> => {
+  const writeWithRetry = async (index: number, batch: readonly Pending[]): Promise<string> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await write(index, batch);
@@ -162,8 +177,8 @@ export function createShards(options: ShardOptions): Shards {
         const batch = waiting.get(index) ?? [];
         waiting.delete(index);
         try {
-          await writeWithRetry(index, batch);
-          for (const { settle } of batch) settle.resolve();
+          const told = nudgeSoon(await writeWithRetry(index, batch));
+          for (const { settle } of batch) settle.resolve(told);
         } catch (error) {
           for (const { settle } of batch) settle.reject(error);
         }

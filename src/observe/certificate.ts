@@ -2,9 +2,11 @@ import { resolveZone } from '../desired/references.ts';
 import type { Authorities } from '../dns/answer.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { DNSProvider } from '../api/types.ts';
-import type { CertificateInput, ChallengeView } from '../plan/certificate.ts';
+import type { CertificateInput, ChallengeView, OrderView } from '../plan/certificate.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { OpenOrder, State } from '../plan/state.ts';
+import type { World } from '../world.ts';
+import type { IssuerApi } from '../apply/issuers.ts';
 import { isSynthesised } from './dns/wildcard.ts';
 import { listLive, type RecordObserver } from './records.ts';
 
@@ -42,15 +44,21 @@ async function followAliases(world: CertificateObserver, txtName: string): Promi
 async function viewChallenge(
   world: CertificateObserver,
   { txtName, txtValue }: { readonly txtName: string; readonly txtValue: string },
+  order: OrderView | undefined,
 ): Promise<ChallengeView> {
   const target = await followAliases(world, txtName);
   const none = { txtName, txtValue, target, live: undefined, synthesised: false, shownEverywhere: false } as const;
-  if (!target.ok) return none;
+  if (!target.ok || !wantsProof(order)) return none;
   const live = (await listLive(world, [{ ...target, type: 'TXT' }])).get(recordKey({ name: target.name, type: 'TXT' }));
   if (live === undefined) return { ...none, synthesised: await hangsOnWildcard(world, target) };
   if (!live.values.includes(txtValue)) return { ...none, live };
   const answers = await world.authorities.lookupAll(target.zone, target.name, 'TXT');
   return { ...none, live, shownEverywhere: shows(answers, txtValue) };
+}
+
+/** The CA is still to be told that the challenges stand; afterwards it is the CA that looks. */
+function wantsProof(order: OrderView | undefined): boolean {
+  return order === undefined || order.status === 'created' || (order.status === 'pending' && !order.answered);
 }
 
 /** Whether the name right above comes from a wildcard, so that the first record here would take it away. */
@@ -74,11 +82,12 @@ function shows(answers: Awaited<ReturnType<Authorities['lookupAll']>>, value: st
 export async function observeChallenges(
   world: CertificateObserver,
   state: State | undefined,
+  order?: OrderView,
 ): Promise<Pick<CertificateInput, 'challenges' | 'spentLive'>> {
   const open: OpenOrder['authorizations'] = state?.order?.authorizations ?? [];
   const wanted = open.filter(({ status }) => status !== 'valid');
   const [challenges, live] = await Promise.all([
-    Promise.all(wanted.map((authorization) => viewChallenge(world, authorization))),
+    Promise.all(wanted.map((authorization) => viewChallenge(world, authorization, order))),
     listLive(
       world,
       (state?.spent ?? []).map((spent) => ({ ...spent, type: 'TXT' })),
@@ -87,4 +96,14 @@ export async function observeChallenges(
   const spentLive = new Map<string, RecordSet>();
   for (const set of live.values()) if (set.type === 'TXT') spentLive.set(set.name, set);
   return { challenges, spentLive };
+}
+
+/** How far the open order is, and what its proofs need to be seen for. */
+export async function observeIssuance(
+  world: CertificateObserver & Pick<World, 'orders'>,
+  issuer: IssuerApi,
+  state: State | undefined,
+): Promise<Pick<CertificateInput, 'order' | 'challenges' | 'spentLive'>> {
+  const order = state?.order === undefined ? undefined : await world.orders.view(issuer, state.order);
+  return { order, ...(await observeChallenges(world, state, order)) };
 }

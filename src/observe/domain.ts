@@ -14,7 +14,7 @@ import { recordKey } from '../plan/record-view.ts';
 import type { DomainState } from '../plan/state.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
-import { observeChallenges } from './certificate.ts';
+import { observeIssuance } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
 import { observeRecords, type Sought } from './records.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
@@ -91,6 +91,49 @@ export async function fetchFromOutside(
   return fetches.find((fetch) => fetch.outcome === 'Failed' || fetch.body !== publication.body) ?? fetches[0];
 }
 
+/**
+ * On its way: looks follow each other quickly, and the last of them, when all is stored as done, sees everything anew.
+ */
+function isMoving(state: DomainState | undefined): boolean {
+  if (state?.certificate === undefined || state.publications.at(-1)?.shownSince === undefined) return true;
+  return state.applied.some(({ since }) => since === undefined);
+}
+
+type Served = Pick<ObservedDomain, 'pods' | 'outsideFetch' | 'entry'>;
+
+/**
+ * What the pods were given, what they show, and what is seen of it from outside. Before anything was announced, each is
+ * looked for only where the one before is as it should be.
+ */
+async function observeServing(world: World, desired: DesiredDomain, state: DomainState | undefined): Promise<Served> {
+  const entry = await world.shards.read(desired.policyHost);
+  const announced = state?.publications.some(({ shownSince }) => shownSince !== undefined) === true;
+  if (entry === undefined && !announced) {
+    const pods = world.cache.policyPods().map(({ name }) => ({ pod: name, served: undefined }));
+    return { entry, pods, outsideFetch: undefined };
+  }
+  const pods = await observePods(world, desired, state);
+  const lagging = pods.some(({ served }) => served?.outcome !== 'Fetched');
+  if (lagging && !announced) return { entry, pods, outsideFetch: undefined };
+  return { entry, pods, outsideFetch: await fetchFromOutside(world, desired, state) };
+}
+
+type MxSeen = ObservedDomain['mx'];
+
+/** The MX set from outside and at the zone's own servers. */
+async function observeMx(world: World, desired: DesiredDomain, state: DomainState | undefined): Promise<MxSeen> {
+  const { domain, grant } = desired;
+  const known = isMoving(state) ? world.recents.mx.find(domain, grant.zone) : undefined;
+  if (known !== undefined) return known;
+  const [outside, servers] = await Promise.all([
+    world.outside.lookup(domain, 'MX'),
+    world.authorities.lookupAll(grant.zone, domain, 'MX'),
+  ]);
+  const seen = { outside, servers: mxAtServers(servers) };
+  if (outside.outcome === 'Found' && seen.servers !== undefined) world.recents.mx.keep(domain, grant.zone, seen);
+  return seen;
+}
+
 function soughtRecords(world: World, desired: DesiredDomain, state: DomainState | undefined): readonly Sought[] {
   const { domain, policyHost, grant } = desired;
   const { provider, zone } = grant;
@@ -109,8 +152,12 @@ function soughtRecords(world: World, desired: DesiredDomain, state: DomainState 
   ];
   const known = new Set(wanted.map(recordKey));
   const left = applied.filter((entry) => !known.has(recordKey(entry)));
+  const moving = isMoving(state);
   return [
-    ...wanted,
+    ...wanted.map((one): Sought => {
+      const entry = applied.find((stored) => recordKey(stored) === recordKey(one));
+      return moving ? { ...one, stored: { entry } } : one;
+    }),
     ...left.map(({ name, type, values, ...at }) => ({
       name,
       type,
@@ -141,16 +188,12 @@ export async function observeDomain(
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
-  const [freshKey, outside, servers, views, pods, outsideFetch, entry, order, challenges] = await Promise.all([
+  const [freshKey, mx, views, served, issuance] = await Promise.all([
     state === undefined ? drawKey() : undefined,
-    world.outside.lookup(desired.domain, 'MX'),
-    world.authorities.lookupAll(desired.grant.zone, desired.domain, 'MX'),
+    observeMx(world, desired, state),
     observeRecords(world, soughtRecords(world, desired, state)),
-    observePods(world, desired, state),
-    fetchFromOutside(world, desired, state),
-    world.shards.read(desired.policyHost),
-    state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
-    observeChallenges(at, state),
+    observeServing(world, desired, state),
+    observeIssuance(at, issuer, state),
   ]);
   return {
     installationId: world.installationId,
@@ -158,12 +201,10 @@ export async function observeDomain(
     state,
     freshKey,
     views,
-    mx: { outside, servers: mxAtServers(servers) },
+    mx,
     exchangers: request.exchangers,
-    pods,
+    ...served,
     addresses: world.cache.policyAddresses(),
-    outsideFetch,
-    entry,
-    certificate: { issuer, order, ...challenges },
+    certificate: { issuer, ...issuance },
   };
 }

@@ -12,7 +12,7 @@ import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
-import { observeChallenges } from './certificate.ts';
+import { observeIssuance } from './certificate.ts';
 import { observeRecords, type Sought } from './records.ts';
 
 /** A new key, with the digest that its TLSA record would carry. */
@@ -116,12 +116,11 @@ export async function observeExchanger(
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
-  const [mounted, views, hosts, order, challenges] = await Promise.all([
+  const [mounted, views, hosts, issuance] = await Promise.all([
     readMounted(world, desired),
     observeRecords(world, soughtRecords(desired, world, state)),
     Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
-    state?.order === undefined ? undefined : world.orders.view(issuer, state.order),
-    observeChallenges(at, state),
+    observeIssuance(at, issuer, state),
   ]);
   const freshKeys =
     state === undefined ? ([deliveredKey(mounted) ?? (await drawKey()), await drawKey()] as const) : undefined;
@@ -133,6 +132,6 @@ export async function observeExchanger(
     mounted,
     views,
     hosts,
-    certificate: { issuer, order, ...challenges },
+    certificate: { issuer, ...issuance },
   };
 }

@@ -1,9 +1,11 @@
 import type { Provider } from '../apply/providers/provider.ts';
-import type { Authorities, Resolver } from '../dns/answer.ts';
-import type { RecordSet } from '../dns/rrset.ts';
+import type { Answer, Authorities, Resolver } from '../dns/answer.ts';
+import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import { recordKey, type RecordView } from '../plan/record-view.ts';
+import type { AppliedSet } from '../plan/state.ts';
 import { shownEverywhere } from './dns/shown.ts';
 import { isSynthesised } from './dns/wildcard.ts';
+import type { Absence, Recents } from './recent.ts';
 
 /** A record set to look for, with the values that are wanted there. */
 export interface Sought extends Omit<RecordSet, 'ttl'> {
@@ -11,6 +13,8 @@ export interface Sought extends Omit<RecordSet, 'ttl'> {
   readonly zone: string;
   /** The name that must exist by itself before anything is written below it; undefined for the zone's own apex. */
   readonly host: string | undefined;
+  /** What is stored of it: as long as that stays, a view that agreed with it may be a moment old. Absent: never. */
+  readonly stored?: { readonly entry: AppliedSet | undefined };
 }
 
 export interface RecordObserver {
@@ -18,6 +22,7 @@ export interface RecordObserver {
   readonly outside: Resolver;
   readonly inside: Resolver | undefined;
   readonly authorities: Authorities;
+  readonly recents: Recents;
 }
 
 type Live = ReadonlyMap<string, RecordSet>;
@@ -26,17 +31,8 @@ const views = async (world: RecordObserver, sought: Sought, all: Live): Promise<
   const live = all.get(recordKey(sought));
   if (live === undefined) {
     const alias = all.get(recordKey({ name: sought.name, type: 'CNAME' }))?.values[0];
-    const synthesised =
-      sought.host === undefined ? false : await isSynthesised(world.authorities, sought.zone, sought.host);
-    return {
-      live,
-      alias,
-      servers: undefined,
-      outside: undefined,
-      inside: undefined,
-      synthesised,
-      negativeTtl: await negativeTtl(world, sought),
-    };
+    const absence = await absenceOf(world, sought);
+    return { live, alias, servers: undefined, outside: undefined, inside: undefined, ...absence };
   }
   const [servers, outside, inside] = await Promise.all([
     world.authorities.lookupAll(sought.zone, sought.name, sought.type),
@@ -51,6 +47,20 @@ const views = async (world: RecordObserver, sought: Sought, all: Live): Promise<
     synthesised: false,
     negativeTtl: 0,
   };
+};
+
+const absenceOf = async (world: RecordObserver, sought: Sought): Promise<Absence> => {
+  const { zone, host, stored } = sought;
+  const known = stored && world.recents.absences.find(placeOf(sought), zone);
+  if (known !== undefined) return known;
+  const [synthesised, ttl] = await Promise.all([
+    host === undefined ? false : isSynthesised(world.authorities, zone, host),
+    negativeTtl(world, sought),
+  ]);
+  const absence = { synthesised, negativeTtl: ttl };
+  if (stored !== undefined && synthesised === false && ttl > 0)
+    world.recents.absences.keep(placeOf(sought), zone, absence);
+  return absence;
 };
 
 /** Seconds for which the absence of a name may be cached: the SOA's minimum, or its TTL where that is less (RFC 2308 §5). */
@@ -77,12 +87,37 @@ export async function observeRecords(
   world: RecordObserver,
   sought: readonly Sought[],
 ): Promise<ReadonlyMap<string, RecordView>> {
-  const live = await listLive(world, sought);
+  const recent = sought.map((one) => [one, recentView(world, one)] as const);
+  const open = recent.flatMap(([one, view]) => (view === undefined ? [one] : []));
+  const live = await listLive(world, open);
   const once: RecordObserver = { ...world, authorities: askedOnce(world.authorities) };
   const seen = await Promise.all(
-    sought.map(async (entry) => [recordKey(entry), await views(once, entry, live)] as const),
+    recent.map(async ([one, known]) => {
+      const view = known ?? (await views(once, one, live));
+      if (known === undefined && one.stored !== undefined && agrees(view, one.stored.entry)) {
+        world.recents.views.keep(placeOf(one), JSON.stringify(one.stored), view);
+      }
+      return [recordKey(one), view] as const;
+    }),
   );
   return new Map(seen);
+}
+
+const placeOf = (sought: Sought): string => `${sought.provider} ${sought.zone} ${recordKey(sought)}`;
+
+const recentView = (world: RecordObserver, sought: Sought): RecordView | undefined =>
+  sought.stored && world.recents.views.find(placeOf(sought), JSON.stringify(sought.stored));
+
+/** All that could be asked shows what is stored, or nothing where nothing is: there is nothing to wait for. */
+function agrees(
+  { live, alias, servers, outside, inside, synthesised }: RecordView,
+  entry: AppliedSet | undefined,
+): boolean {
+  if (live === undefined) return entry === undefined && alias === undefined && synthesised === false;
+  const shows = (answer: Answer | undefined): boolean =>
+    answer?.outcome === 'Found' && equalSets({ ...live, values: answer.values }, live);
+  const stands = entry !== undefined && equalSets(live, entry, { ttl: true });
+  return stands && servers?.ok === true && shows(outside) && (inside === undefined || shows(inside));
 }
 
 /** One list call a zone; record sets by `recordKey`. */

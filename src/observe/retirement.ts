@@ -43,6 +43,7 @@ const observerOf = (world: World): RecordObserver => ({
   outside: world.outside,
   inside: world.inside,
   authorities: world.authorities,
+  recents: world.recents,
 });
 
 /** What was granted when a record was published may have been taken back since. */

@@ -18,7 +18,7 @@ export function servingOf(
   state: DomainState,
 ): Serving {
   const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
-    if (fetch === undefined) return 'has no address yet';
+    if (fetch === undefined) return 'was not asked yet: it has no address, or was given nothing';
     if (fetch.outcome === 'Failed') return fetch.detail;
     if (fetch.body !== publication.body) return 'shows another policy';
     return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
@@ -30,7 +30,7 @@ export function servingOf(
   if (observed.pods.length === 0) lagging.push('there is no policy pod');
   const outside = wrong(observed.outsideFetch);
   if (outside !== undefined)
-    lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not published yet' : outside}`);
+    lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not asked yet' : outside}`);
   return { everywhere: lagging.length === 0, lagging };
 }
 

@@ -3,7 +3,7 @@ import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { givenKey } from '../dane/keystate.ts';
 import { messageOf } from '../errors.ts';
-import { observeChallenges } from '../observe/certificate.ts';
+import { observeIssuance } from '../observe/certificate.ts';
 import { planCertificate } from '../plan/certificate.ts';
 import { type Change, inLane } from '../plan/change.ts';
 import { keyNamed } from '../plan/keys.ts';
@@ -37,14 +37,12 @@ export async function renewAsStored<S extends State>(
   try {
     const issuer = await world.issuerOf(state.issuer);
     const at = { ...world, providers: world.cache.providers(), ...renewal };
-    const order = state.order === undefined ? undefined : await world.orders.view(issuer, state.order);
     const certificate = planCertificate({
-      ...(await observeChallenges(at, state)),
+      ...(await observeIssuance(at, issuer, state)),
       state,
       key: keyOf(state),
       names: loaded.state.certificate.names,
       issuer,
-      order,
       now: world.clock.now(),
     });
     const changes = [...inLane('Own', await renewal.install(state)), ...inLane('Certificate', certificate.changes)];

@@ -17,6 +17,7 @@ import type { TestedResolver } from '../observe/dns/resolver.ts';
 import { fetchPolicy } from '../observe/policyhost.ts';
 import { createPolicyWatch } from '../observe/policypods.ts';
 import { createProber } from '../observe/prober.ts';
+import { createRecents } from '../observe/recent.ts';
 import { probeSmtp } from '../observe/smtp.ts';
 import type { Cache, World } from '../world.ts';
 import { createOrders } from './orders.ts';
@@ -91,6 +92,7 @@ export function createWorld(parts: WorldParts): World {
     outside,
     inside,
     authorities: createAuthorities({ resolver: outside, allow, clock }),
+    recents: createRecents(clock),
     prober: createProber({
       resolver: outside,
       allow,

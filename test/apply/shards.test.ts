@@ -82,12 +82,12 @@ test('entries that arrive while a write is under way share the next one', async 
 });
 
 test('entries that arrive soon after a write share the next one, and the first waits for none of them', async () => {
-  const one = shards({ gapMs: 60 });
+  const one = shards({ gapMs: 300 });
   const began = performance.now();
   await one.serve(hostOf(0), entry('first'));
-  expect(performance.now() - began).toBeLessThan(60);
+  expect(performance.now() - began).toBeLessThan(300);
   await one.serve(hostOf(1), entry('second'));
-  expect(performance.now() - began).toBeGreaterThanOrEqual(60);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(300);
   for (const n of [2, 3, 4]) {
     void one.serve(hostOf(n), entry(`${n}`));
     await Promise.resolve();

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { apiVersion, type DNSProvider } from '../../src/api/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { observeChallenges } from '../../src/observe/certificate.ts';
+import type { OrderView } from '../../src/plan/certificate.ts';
 import type { State } from '../../src/plan/state.ts';
 import { fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, type FakeWorld } from '../fakes/resolver.ts';
@@ -17,7 +18,12 @@ const providerOf = (name: string, ...zones: readonly string[]): DNSProvider => (
 });
 const open: State = exchangerState({ order: order() });
 
-function observe(sets: readonly RecordSet[], servers: Parameters<typeof fakeAuthorities>[0] = {}, state: State = open) {
+function observe(
+  sets: readonly RecordSet[],
+  servers: Parameters<typeof fakeAuthorities>[0] = {},
+  state: State = open,
+  seen?: OrderView,
+) {
   const zones = { 'example.com': sets, 'acme.example.net': sets };
   const provider = fakeProvider(zones);
   return observeChallenges(
@@ -29,6 +35,7 @@ function observe(sets: readonly RecordSet[], servers: Parameters<typeof fakeAuth
       providerRef: 'main',
     },
     state,
+    seen,
   );
 }
 const shows = (...values: readonly string[]): FakeWorld => ({ records: { [`${txtName} TXT`]: values } });
@@ -118,6 +125,18 @@ test('what has served is looked for where it stands', async () => {
   );
   expect([...spentLive]).toEqual([[txtName, txt(txtName, 'proof-0')]]);
   expect(challenges).toEqual([]);
+});
+
+test.each<readonly [string, OrderView, boolean]>([
+  ['has just been made', { status: 'created' }, true],
+  ['waits for the proof', { status: 'pending', answered: false }, true],
+  ['is being checked', { status: 'pending', answered: true }, false],
+  ['was accepted', { status: 'ready', answered: true }, false],
+])('the proof is looked for while an order %s', async (_, seen, looked) => {
+  const stands = [txt(txtName, 'proof-1')];
+  const servers = { 'ns1 192.0.2.1': shows('proof-1') };
+  const { challenges } = await observe(stands, servers, open, seen);
+  expect(challenges[0]).toMatchObject({ target: { ok: true }, shownEverywhere: looked });
 });
 
 test('without a state there is nothing to look for', async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { SetKey } from '../../src/apply/providers/provider.ts';
-import { observeRecords, type Sought } from '../../src/observe/records.ts';
+import { createRecents } from '../../src/observe/recent.ts';
+import { observeRecords, type RecordObserver, type Sought } from '../../src/observe/records.ts';
 import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
-import { txt } from '../plan/cases.ts';
+import { applied, txt } from '../plan/cases.ts';
 
 const name = '_mta-sts.example.com';
 const ours = txt(name, 'v=STSv1; id=1;');
@@ -33,6 +34,7 @@ async function view(given: {
     outside: fakeResolver(given.outside ?? world()),
     inside: given.inside && fakeResolver(given.inside, 'inside'),
     authorities: fakeAuthorities(given.servers),
+    recents: createRecents({ now: () => 0 }),
   };
   const one = { ...sought, ...given.sought };
   return (await observeRecords(observer, [one])).get(`${one.name} ${one.type}`);
@@ -107,8 +109,46 @@ test('one list a zone, whatever the number of sets', async () => {
     outside: fakeResolver(world()),
     inside: undefined,
     authorities: fakeAuthorities({}),
+    recents: createRecents({ now: () => 0 }),
   };
   const all = ['a', 'b', 'c'].map((label): Sought => ({ ...sought, name: `${label}.example.com` }));
   await observeRecords(observer, [...all, { ...sought, zone: 'example.net', name: 'x.example.net' }]);
   expect(lists).toBe(2);
+});
+
+describe('of an object on its way', () => {
+  const shown = { 'ns1 192.0.2.1': world(ours.values[0]) };
+  const stored = { entry: applied(ours) };
+  /** Looks twice, the second time `afterMs` later for `later`; how often the provider was asked. */
+  async function twice(first: Partial<Sought>, later: Partial<Sought>, afterMs: number, servers = shown) {
+    let time = 0;
+    let lists = 0;
+    const provider = fakeProvider({ 'example.com': [ours] });
+    const observer: RecordObserver = {
+      providerOf: async () => ({ ...provider, list: (...of) => ((lists += 1), provider.list(...of)) }),
+      outside: fakeResolver(world(ours.values[0])),
+      inside: undefined,
+      authorities: fakeAuthorities(servers),
+      recents: createRecents({ now: () => time }),
+    };
+    await observeRecords(observer, [{ ...sought, ...first }]);
+    time = afterMs;
+    const views = await observeRecords(observer, [{ ...sought, ...later }]);
+    expect(views.get(`${name} TXT`)).toMatchObject({ live: ours });
+    return lists;
+  }
+
+  test.each<readonly [string, Partial<Sought>, Partial<Sought>, number, number]>([
+    ['what stood everywhere as stored is not asked for again', { stored }, { stored }, 14_999, 1],
+    ['it is after a while', { stored }, { stored }, 15_000, 2],
+    ['it is when something else is stored', { stored }, { stored: { entry: applied(ours, { ttl: 7 }) } }, 1, 2],
+    ['it is for an object at rest', { stored }, {}, 1, 2],
+    ['what stands otherwise than stored is', { stored: { entry: undefined } }, { stored: { entry: undefined } }, 1, 2],
+  ])('%s', async (_, first, later, afterMs, lists) => {
+    expect(await twice(first, later, afterMs)).toBe(lists);
+  });
+
+  test('what a server does not show yet is asked for again', async () => {
+    expect(await twice({ stored }, { stored }, 1, { 'ns1 192.0.2.1': world('old') })).toBe(2);
+  });
 });

@@ -23,6 +23,7 @@ import { createLog } from '../../src/log.ts';
 import { createAddressPolicy } from '../../src/observe/dns/address.ts';
 import { createPolicyWatch } from '../../src/observe/policypods.ts';
 import { createProber } from '../../src/observe/prober.ts';
+import { createRecents } from '../../src/observe/recent.ts';
 import type { SmtpProbe } from '../../src/pki/observed.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
@@ -188,6 +189,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       outside,
       inside: undefined,
       authorities: fakeAuthorities({ 'ns1.example.com 192.0.2.53': dns }),
+      recents: createRecents(clock),
       prober: createProber({ resolver: outside, allow, clock, probe }),
       policyWatch: createPolicyWatch({ clock, fetch: () => Promise.reject(new Error('nothing is served here')) }),
       policyPort: 8443,

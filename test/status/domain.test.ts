@@ -151,7 +151,7 @@ const cases: readonly Case[] = [
     is: 'a pod lags',
     seen: { pods: [{ pod: 'p1', served: undefined }] },
     type: 'PolicyServed',
-    want: ['False', 'PolicyNotServed', 'pod p1: has no address yet'],
+    want: ['False', 'PolicyNotServed', 'pod p1: was not asked yet: it has no address, or was given nothing'],
   },
   {
     is: 'published',

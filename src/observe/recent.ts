@@ -1,0 +1,60 @@
+/**
+ * What was seen a moment ago to be as it should. An object on its way is looked at many times within seconds for the
+ * sake of the one thing that is not right yet; what was right a moment ago need not be asked for again.
+ */
+import type { Clock } from '../clock.ts';
+import type { ObservedDomain } from '../plan/domain.ts';
+import type { RecordView } from '../plan/record-view.ts';
+
+interface Recent<T> {
+  /** What was kept a moment ago for the same wish: whoever now wants something else of a thing sees it anew. */
+  readonly find: (thing: string, wish: string) => T | undefined;
+  readonly keep: (thing: string, wish: string, seen: T) => void;
+}
+
+/** Milliseconds: the way of many domains at a time takes longer than that of one. */
+const freshMs = 15_000;
+
+interface Kept<T> {
+  readonly until: number;
+  readonly wish: string;
+  readonly seen: T;
+}
+
+/** Why a set that does not stand may be written, and for how long its absence may be cached. */
+export type Absence = Pick<RecordView, 'synthesised' | 'negativeTtl'>;
+
+/** What is kept of domains on their way. */
+export interface Recents {
+  readonly views: Recent<RecordView>;
+  readonly absences: Recent<Absence>;
+  readonly mx: Recent<ObservedDomain['mx']>;
+}
+
+export const createRecents = (clock: Clock): Recents => ({
+  views: createRecent(clock),
+  absences: createRecent(clock),
+  mx: createRecent(clock),
+});
+
+function createRecent<T>(clock: Clock): Recent<T> {
+  /** In the order of their age. */
+  const known = new Map<string, Kept<T>>();
+  const forgetOld = (now: number): void => {
+    for (const [thing, { until }] of known) {
+      if (until > now) return;
+      known.delete(thing);
+    }
+  };
+  return {
+    find: (thing, wish) => {
+      forgetOld(clock.now());
+      const kept = known.get(thing);
+      return kept?.wish === wish ? kept.seen : undefined;
+    },
+    keep: (thing, wish, seen) => {
+      known.delete(thing);
+      known.set(thing, { until: clock.now() + freshMs, wish, seen });
+    },
+  };
+}
