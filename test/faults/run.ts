@@ -105,6 +105,8 @@ export interface Scene {
   readonly scenario: Scenario;
   readonly testimony: Testimony;
   readonly life: Life;
+  /** Milliseconds until it must be Ready; two minutes when absent. */
+  readonly patienceMs?: number | undefined;
 }
 
 const stageOf = ({ ground, lane, spec: { domain } }: Scene): Stage => ({ ground, lane, domain });
@@ -184,7 +186,7 @@ async function untilEnd(scene: Scene): Promise<string[]> {
         // A domain is Ready while the host's certificate with a further name is still on its way.
         return open === undefined && testimony.accepted('acme finalize-order') >= certificates;
       },
-      { timeoutMs: endMs, everyMs: 150 },
+      { timeoutMs: scene.patienceMs ?? endMs, everyMs: 150 },
     );
   } catch (error) {
     const said = (await conditionsOf(stage)).map(({ type, status, reason, message }) =>

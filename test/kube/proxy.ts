@@ -20,7 +20,13 @@ export type Fault =
   | { readonly do: 'lose' }
   /** Nothing is ever answered. */
   | { readonly do: 'hang' }
-  | { readonly do: 'delay'; readonly milliseconds: number };
+  | { readonly do: 'delay'; readonly milliseconds: number }
+  /** The server sees it when the promise has resolved. */
+  | { readonly do: 'after'; readonly first: () => Promise<unknown> }
+  /** The server is asked something else: path and query. */
+  | { readonly do: 'rewrite'; readonly path: string };
+
+type Rewrite = (line: string, later: (line: string) => void) => readonly string[];
 
 export interface Proxy {
   readonly url: string;
@@ -30,8 +36,8 @@ export interface Proxy {
   readonly connections: () => number;
   /** What to do to requests from now on. */
   readonly setFault: (decide: (request: Seen) => Fault | undefined) => void;
-  /** What becomes of each line of a watch from now on: none, itself, several. */
-  readonly setLines: (rewrite: (line: string) => readonly string[]) => void;
+  /** What becomes of each line of a watch from now on: none, itself, several; `later` adds one at any time. */
+  readonly setLines: (rewrite: Rewrite) => void;
   /** Open watches stay open but never say anything again; new ones work. */
   readonly freezeWatches: () => void;
   readonly cutWatches: () => void;
@@ -64,7 +70,7 @@ export async function startProxy(upstream: Upstream, front?: Front): Promise<Pro
   const watches = new Set<OpenWatch>();
   let connections = 0;
   let decide: (request: Seen) => Fault | undefined = () => undefined;
-  let rewrite: (line: string) => readonly string[] = (line) => [line];
+  let rewrite: Rewrite = (line) => [line];
 
   const forward = (request: IncomingMessage, body: Buffer, onAnswer: (answer: IncomingMessage) => void): void => {
     const own = upstream.keepHost === true ? {} : { host: new URL(upstream.server).host };
@@ -87,7 +93,7 @@ export async function startProxy(upstream: Upstream, front?: Front): Promise<Pro
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       response.flushHeaders();
       if (!watch || answer.statusCode !== 200) return void answer.pipe(response);
-      relayWatch(answer, response, watches, (line) => rewrite(line));
+      relayWatch(answer, response, watches, (line, later) => rewrite(line, later));
     });
 
   const serve = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
@@ -100,6 +106,14 @@ export async function startProxy(upstream: Upstream, front?: Front): Promise<Pro
         return relay(request, body, response, one.watch);
       case 'delay':
         return void setTimeout(() => relay(request, body, response, one.watch), fault.milliseconds);
+      case 'after':
+        return void fault.first().then(
+          () => relay(request, body, response, one.watch),
+          () => request.socket.destroy(),
+        );
+      case 'rewrite':
+        request.url = fault.path;
+        return relay(request, body, response, one.watch);
       case 'hang':
         return;
       case 'drop':
@@ -154,18 +168,21 @@ function relayWatch(
   answer: IncomingMessage,
   response: ServerResponse,
   watches: Set<OpenWatch>,
-  rewrite: (line: string) => readonly string[],
+  rewrite: Rewrite,
 ): void {
   const watch: OpenWatch = { frozen: false, end: () => void response.destroy() };
   watches.add(watch);
   response.once('close', () => watches.delete(watch));
+  const say = (line: string): void => {
+    if (!watch.frozen && !response.destroyed) response.write(`${line}\n`);
+  };
   let rest = '';
   answer.setEncoding('utf8');
   answer.on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     if (watch.frozen) return;
-    for (const line of lines) for (const out of rewrite(line)) response.write(`${out}\n`);
+    for (const line of lines) for (const out of rewrite(line, say)) say(out);
   });
   answer.once('end', () => {
     if (!watch.frozen) response.end();

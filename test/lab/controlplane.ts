@@ -33,6 +33,11 @@ export interface ControlPlane {
   readonly tokens: Tokens;
   /** One audit event as JSON a line; empty file name when there is none. */
   readonly auditLogPath: string;
+  /**
+   * Kills API server and etcd, as a power cut does, and starts both again where they were. `meanwhile` is given etcd's
+   * folder, which nobody uses then.
+   */
+  readonly crash: (meanwhile?: (etcdDir: string) => void | Promise<void>) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -40,23 +45,32 @@ export interface ControlPlane {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { dir, address = '127.0.0.1' } = options;
   mkdirSync(join(dir, 'certs'), { recursive: true });
-  const started: Running[] = [];
+  const started: Pick<Running, 'stop'>[] = [];
   const stop = async (): Promise<void> => {
     // The API server waits long for its watchers: they are gone, and nothing here is to be kept.
     for (const part of started.reverse()) await part.stop(2000);
   };
   try {
-    const etcd = await retried(() => startEtcd(dir));
-    started.push(etcd.part);
+    let etcd = await retried(() => startEtcd(dir));
+    started.push({ stop: (graceMs) => etcd.part.stop(graceMs) });
     const tokens = writeTokens(join(dir, 'tokens.csv'));
-    const api = await retried(() => startApiServer(options, address, etcd.url, tokens));
-    started.push(api.part);
+    let api = await retried(() => startApiServer(options, address, etcd.url, tokens));
+    started.push({ stop: (graceMs) => api.part.stop(graceMs) });
     const caFile = join(dir, 'certs', 'apiserver.crt');
     const kubeconfig = writeKubeconfig(dir, 'admin', api.server, caFile, tokens.admin);
     if (options.controllers === true) started.push(...startControllers(dir, api.server, caFile, tokens));
     const auditLogPath = options.auditLog === true ? join(dir, 'audit.jsonl') : '';
+    const crash: ControlPlane['crash'] = async (meanwhile) => {
+      for (const { part } of [api, etcd]) {
+        part.signal('SIGKILL');
+        await part.ended;
+      }
+      await meanwhile?.(join(dir, 'etcd'));
+      etcd = await startEtcd(dir, etcd.ports);
+      api = await startApiServer(options, address, etcd.url, tokens, api.port);
+    };
     const { server } = api;
-    return { dir, address, server, kubeconfig, caFile, adminToken: tokens.admin, tokens, auditLogPath, stop };
+    return { dir, address, server, kubeconfig, caFile, adminToken: tokens.admin, tokens, auditLogPath, crash, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -73,8 +87,15 @@ async function retried<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-async function startEtcd(dir: string): Promise<{ part: Running; url: string }> {
-  const [client, peer] = await freePorts('127.0.0.1', 2);
+interface Etcd {
+  readonly part: Running;
+  readonly url: string;
+  readonly ports: readonly number[];
+}
+
+async function startEtcd(dir: string, earlier?: readonly number[]): Promise<Etcd> {
+  const ports = earlier ?? (await freePorts('127.0.0.1', 2));
+  const [client, peer] = ports;
   const [url, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
   const part = startProcess({
     name: 'etcd',
@@ -93,7 +114,7 @@ async function startEtcd(dir: string): Promise<{ part: Running; url: string }> {
   });
   try {
     await waitFor('etcd is healthy', async () => (await fetch(`${url}/health`)).ok, { part, everyMs: 50 });
-    return { part, url };
+    return { part, url, ports };
   } catch (error) {
     await part.stop(0);
     throw error;
@@ -105,9 +126,10 @@ async function startApiServer(
   address: string,
   etcdUrl: string,
   tokens: Tokens,
-): Promise<{ part: Running; server: string }> {
+  earlier?: number,
+): Promise<{ part: Running; server: string; port: number }> {
   const { dir } = options;
-  const [port = 0] = await freePorts(address, 1);
+  const port = earlier ?? (await freePorts(address, 1))[0] ?? 0;
   const signingKey = join(dir, 'certs', 'service-accounts.key');
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   writeFileSync(signingKey, pair.privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
@@ -139,7 +161,7 @@ async function startApiServer(
   const ca = join(dir, 'certs', 'apiserver.crt');
   try {
     await waitFor('the API server is ready', () => isReady(server, ca, tokens.admin), { part, timeoutMs: 60_000 });
-    return { part, server };
+    return { part, server, port };
   } catch (error) {
     await part.stop(0);
     throw error;

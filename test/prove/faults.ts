@@ -38,7 +38,7 @@ async function playHere(): Promise<void> {
     allowPositionals: true,
   });
   const { quick, only } = values;
-  const lanes = quick || only !== undefined ? 1 : 2;
+  const lanes = quick ? 1 : 2;
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const played = await playTable({ dir: labDir(), quick, only, lanes, say });
   writeFileSync(positionals[0] ?? '', JSON.stringify(played));

@@ -1,6 +1,6 @@
 /** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
 import type { Proxy } from '../../kube/proxy.ts';
-import type { Lane, Ground } from '../lane.ts';
+import type { Ground, Lane, OperatorOptions } from '../lane.ts';
 import type { Scenario } from '../scenarios.ts';
 import type { Life } from '../run.ts';
 import type { Testimony } from '../witness.ts';
@@ -28,11 +28,13 @@ export interface Stage {
   readonly testimony: Testimony;
   /** The operator without election; whoever starts others ends them. */
   readonly life: Life;
+  /** What the operators of `life` that are started from now on have of their own. */
+  readonly dress: (options: OperatorOptions) => void;
   /**
    * Applies what the scenario says (nothing, when it was applied before), starts the operator if none runs, and
    * resolves with what is not as in an undisturbed run once it is Ready and nothing more is written.
    */
-  readonly converge: (scenario: Scenario) => Promise<readonly string[]>;
+  readonly converge: (scenario: Scenario, patienceMs?: number) => Promise<readonly string[]>;
 }
 
 /** Takes all faults out of a proxy. */
@@ -40,3 +42,9 @@ export function calm(proxy: Proxy): void {
   proxy.setFault(() => undefined);
   proxy.setLines((line) => [line]);
 }
+
+/** What most faults must come to. */
+export const asUndisturbed = 'Ready; zone, keys and orders as in an undisturbed run';
+
+/** A fault that did not happen proves nothing. */
+export const happened = (times: number): readonly string[] => (times > 0 ? [] : ['the fault did not happen']);

@@ -1,12 +1,12 @@
 /** Plays rows of the table on lanes that share one ground, and says what came of each. */
 import { messageOf } from '../../../src/errors.ts';
 import { domainOf, startGround } from '../ground.ts';
-import { type Ground, type Lane, startLane } from '../lane.ts';
+import { type Ground, type Lane, type OperatorOptions, startLane } from '../lane.ts';
 import { clean, grant } from '../objects.ts';
 import { createLife, play, run } from '../run.ts';
 import type { Scenario } from '../scenarios.ts';
 import { createTestimony } from '../witness.ts';
-import { calm, type Fault } from './fault.ts';
+import { calm, type Fault, type Stage } from './fault.ts';
 import { faults } from './faults.ts';
 
 export interface TableSpec {
@@ -94,13 +94,17 @@ async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Pr
   await clean(lane);
   await grant(ground, lane, domain);
   const testimony = createTestimony(lane.policyServers);
-  const life = createLife(lane);
-  const converge = async (scenario: Scenario): Promise<readonly string[]> => {
+  let options: OperatorOptions = {};
+  const dress = (next: OperatorOptions): void => {
+    options = next;
+  };
+  const life = createLife({ ...lane, startOperator: () => lane.startOperator(options) });
+  const converge: Stage['converge'] = async (scenario, patienceMs) => {
     const spec = { domain, kills: {}, upTo: scenario, reference: zones };
-    return (await play({ ground, lane, spec, scenario, testimony, life })).problems;
+    return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs })).problems;
   };
   try {
-    problems.push(...(await fault.play({ ground, lane, domain, testimony, life, converge })));
+    problems.push(...(await fault.play({ ground, lane, domain, testimony, life, dress, converge })));
   } catch (error) {
     problems.push(messageOf(error));
   } finally {
