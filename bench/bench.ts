@@ -16,6 +16,10 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
     script: 'converge.ts',
     says: 'many domains at once, beside the same orders and updates driven raw; then idle',
   },
+  failover: {
+    script: 'failover.ts',
+    says: 'from the end of a leader to the first write of the next',
+  },
   'first-light': {
     script: 'first-light.ts',
     says: 'from apply to Ready, what it costs, and what an idle operator takes',

@@ -37,7 +37,7 @@ function serve(client: Socket, upstream: string, gate: Gate): void {
   const take = async (message: Buffer): Promise<void> => {
     const write = updateIn(message);
     if (write === undefined) return void server.write(framed(message));
-    const passage = gate.arrive(write);
+    const passage = gate.arrive({ ...write, port: client.remotePort });
     if (!passage.forward) return void client.destroy();
     const witness = gate.witness();
     await witness.before(write);

@@ -11,6 +11,8 @@ export interface Write {
   /** What is written, the same in every run: `create secrets/mailseal-domain-*`. */
   readonly what: string;
   readonly body: Buffer;
+  /** From which it came, where the door knows. */
+  readonly port?: number | undefined;
 }
 
 /** A write by its name and how many of that name came before it: what two runs of a scenario have in common. */
@@ -44,6 +46,8 @@ export interface Witness {
 export interface Gate {
   readonly arrive: (write: Write) => Passage;
   readonly witness: () => Witness;
+  /** Tells of every write that arrives from now on. */
+  readonly listen: (tell: (write: Write) => void) => void;
   /** Starts a new count; `kill` is called once, at the spot. Resolves `killed` then. */
   readonly arm: (options: {
     readonly spot: Kill | undefined;
@@ -68,6 +72,7 @@ export function createGate(): Gate {
   let spot: Kill | undefined;
   let kill: () => void = () => undefined;
   let witness = silent;
+  let tell: (write: Write) => void = () => undefined;
   let shut = false;
   let struck = false;
 
@@ -93,7 +98,9 @@ export function createGate(): Gate {
   };
 
   return {
-    arrive: ({ what }) => {
+    arrive: (write) => {
+      const { what } = write;
+      tell(write);
       if (shut) {
         // What the operator made of the lost answer is never seen: its next write dies with it.
         if (spot?.moment === 'after-lost') strike();
@@ -106,6 +113,9 @@ export function createGate(): Gate {
       return here && spot !== undefined ? arriveAtSpot(spot.moment) : pass;
     },
     witness: () => witness,
+    listen: (next) => {
+      tell = next;
+    },
     arm: (options) => {
       ({ spot, kill, witness } = options);
       [seen, counts, shut, struck] = [[], new Map(), false, false];

@@ -10,6 +10,8 @@ export interface Seen {
   /** Path and query. */
   readonly path: string;
   readonly watch: boolean;
+  /** From which it was asked. */
+  readonly port: number;
 }
 
 export type Fault =
@@ -35,7 +37,7 @@ export interface Proxy {
   /** Connections made to it so far. */
   readonly connections: () => number;
   /** What to do to requests from now on. */
-  readonly setFault: (decide: (request: Seen) => Fault | undefined) => void;
+  readonly setFault: (decide: (request: Seen, body: Buffer) => Fault | undefined) => void;
   /** What becomes of each line of a watch from now on: none, itself, several; `later` adds one at any time. */
   readonly setLines: (rewrite: Rewrite) => void;
   /** Open watches stay open but never say anything again; new ones work. */
@@ -69,7 +71,7 @@ export async function startProxy(upstream: Upstream, front?: Front): Promise<Pro
   const seen: Seen[] = [];
   const watches = new Set<OpenWatch>();
   let connections = 0;
-  let decide: (request: Seen) => Fault | undefined = () => undefined;
+  let decide: (request: Seen, body: Buffer) => Fault | undefined = () => undefined;
   let rewrite: Rewrite = (line) => [line];
 
   const forward = (request: IncomingMessage, body: Buffer, onAnswer: (answer: IncomingMessage) => void): void => {
@@ -98,9 +100,10 @@ export async function startProxy(upstream: Upstream, front?: Front): Promise<Pro
 
   const serve = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     const path = request.url ?? '/';
-    const one: Seen = { method: request.method ?? 'GET', path, watch: /[?&]watch=true/.test(path) };
+    const port = request.socket.remotePort ?? 0;
+    const one: Seen = { method: request.method ?? 'GET', path, watch: /[?&]watch=true/.test(path), port };
     seen.push(one);
-    const fault = decide(one);
+    const fault = decide(one, body);
     switch (fault?.do) {
       case undefined:
         return relay(request, body, response, one.watch);

@@ -1,5 +1,6 @@
 /** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
 import type { Proxy } from '../../kube/proxy.ts';
+import type { Running } from '../../lab/process.ts';
 import type { Ground, Lane, OperatorOptions } from '../lane.ts';
 import type { Scenario } from '../scenarios.ts';
 import type { Life } from '../run.ts';
@@ -28,6 +29,8 @@ export interface Stage {
   readonly testimony: Testimony;
   /** The operator without election; whoever starts others ends them. */
   readonly life: Life;
+  /** The operator of `life` that was started last. */
+  readonly operator: () => Running | undefined;
   /** What the operators of `life` that are started from now on have of their own. */
   readonly dress: (options: OperatorOptions) => void;
   /**

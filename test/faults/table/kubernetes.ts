@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ConfigMapObject, Ref } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import type { Fault as Trouble, Seen } from '../../kube/proxy.ts';
-import { asUndisturbed, type Fault, happened, type Stage } from './fault.ts';
+import { asUndisturbed, calm, type Fault, happened, type Stage } from './fault.ts';
 
 const writes = ({ method, path }: Seen): boolean => method !== 'GET' && !path.includes('selfsubjectaccessreviews');
 
@@ -124,14 +124,14 @@ async function staleFor(stage: Stage, seconds: number): Promise<readonly string[
   const until = performance.now() + seconds * 1000;
   lane.api.setFault((request) => {
     if (performance.now() > until) return undefined;
-    if (request.watch) return { do: 'hang' };
     if (!isList(request)) return undefined;
     lists += 1;
     return { do: 'rewrite', path: `${request.path}&resourceVersion=${version}&resourceVersionMatch=Exact` };
   });
+  lane.api.setLines(() => []);
   await life.again();
   await waitFor('the old world has been shown', () => performance.now() > until, { timeoutMs: seconds * 1000 + 5000 });
-  lane.api.setFault(() => undefined);
+  calm(lane.api);
   lane.api.cutWatches();
   problems.push(...(await converge('spec-change')));
   return [...problems, ...happened(lists)];

@@ -1,5 +1,6 @@
 /** Plays rows of the table on lanes that share one ground, and says what came of each. */
 import { messageOf } from '../../../src/errors.ts';
+import type { Running } from '../../lab/process.ts';
 import { domainOf, startGround } from '../ground.ts';
 import { type Ground, type Lane, type OperatorOptions, startLane } from '../lane.ts';
 import { clean, grant } from '../objects.ts';
@@ -98,18 +99,23 @@ async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Pr
   const dress = (next: OperatorOptions): void => {
     options = next;
   };
-  const life = createLife({ ...lane, startOperator: () => lane.startOperator(options) });
+  let operator: Running | undefined;
+  const startOperator = (): Running => (operator = lane.startOperator(options));
+  const life = createLife({ ...lane, startOperator });
   const converge: Stage['converge'] = async (scenario, patienceMs) => {
     const spec = { domain, kills: {}, upTo: scenario, reference: zones };
     return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs })).problems;
   };
   try {
-    problems.push(...(await fault.play({ ground, lane, domain, testimony, life, dress, converge })));
+    problems.push(
+      ...(await fault.play({ ground, lane, domain, testimony, life, operator: () => operator, dress, converge })),
+    );
   } catch (error) {
     problems.push(messageOf(error));
   } finally {
     calm(lane.api);
     calm(lane.ca);
+    lane.gate.listen(() => undefined);
     await life.stop();
   }
   const seconds = (performance.now() - began) / 1000;
