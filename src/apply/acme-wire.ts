@@ -8,6 +8,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
+import { KubeError } from '../kube/error.ts';
+import type { MayWrite } from '../kube/guard.ts';
 import { problemError, readProblem, retryAfterSeconds } from './acme-problem.ts';
 
 export interface WireAnswer {
@@ -36,6 +38,8 @@ export interface WireOptions {
   readonly accountKeyPem: string;
   readonly accountUrl?: string | undefined;
   readonly onRequest?: ((method: 'GET' | 'HEAD' | 'POST', resource: AcmeResource) => void) | undefined;
+  /** Asked right before each request that is more than a question. */
+  readonly mayWrite?: MayWrite | undefined;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
@@ -144,6 +148,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     const ask = method === 'POST' ? asking.getStore() : undefined;
     const resource = ask?.resource ?? (method === 'HEAD' ? 'newNonce' : 'directory');
     const asked = ask?.asked ?? (method === 'HEAD' ? 'a nonce' : 'its directory');
+    if (ask?.payload !== undefined) options.mayWrite?.();
     options.onRequest?.(method, resource);
     const answer = await send(url, method, data).catch((error: unknown) => {
       const message = `The CA ${ca} can't be reached for ${asked}: ${messageOf(error)}.`;
@@ -170,7 +175,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       const payload = ask.payload ?? null;
       return await asking.run(ask, () => client.api.apiRequest(url, payload, [200, 201], how));
     } catch (error) {
-      if (error instanceof MailsealError) throw error;
+      if (error instanceof MailsealError || error instanceof KubeError) throw error;
       // What acme-client throws itself: nonces refused time and again, or a directory without the resource.
       const message = `The CA ${ca} does not answer as ACME wants it, asked for ${ask.asked}: ${messageOf(error)}`;
       throw new MailsealError('ACMEUnavailable', message, { cause: error });

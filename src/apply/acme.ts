@@ -31,6 +31,7 @@ export interface AcmeOptions {
   /** The CA's profile for all orders (`shortlived`), where it has profiles. */
   readonly profile?: string | undefined;
   /** Called for every request before it is sent. */
+  readonly mayWrite?: WireOptions['mayWrite'];
   readonly onRequest?: WireOptions['onRequest'];
   /** Milliseconds for one request. Default 30,000. */
   readonly timeoutMs?: number;

@@ -4,6 +4,7 @@ import type { CertificateIssuer } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
 import { MailsealError } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
+import type { MayWrite } from '../kube/guard.ts';
 import type { Kube, SecretObject } from '../kube/types.ts';
 import type { Acme } from './acme.ts';
 import { problemTypeOf } from './acme-problem.ts';
@@ -27,6 +28,8 @@ export interface IssuersOptions {
   readonly namespace: string;
   readonly find: (name: string) => CertificateIssuer | undefined;
   readonly clock: Clock;
+  /** Asked before each request that is more than a question. */
+  readonly mayWrite?: MayWrite;
   /** Counts requests by method and resource. */
   readonly onRequest: (method: string, resource: string) => void;
 }
@@ -139,6 +142,7 @@ export function createIssuers(options: IssuersOptions): Issuers {
       profile: spec.profile,
       onRequest: options.onRequest,
       clock: options.clock,
+      mayWrite: options.mayWrite,
     });
     const url = account.url ?? (await acme.register({ email: spec.email }));
     if (account.url === undefined) await kube.replace(secretFor(name, spec.server, { ...account, url }));

@@ -8,7 +8,7 @@ import { messageOf } from '../errors.ts';
 import { createKube } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
-import { guardWrites } from '../kube/guard.ts';
+import { guardWrites, writesWhile } from '../kube/guard.ts';
 import { createElection } from '../kube/lease.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -69,7 +69,8 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   const lead = async (signal: AbortSignal): Promise<void> => {
     await caches.synced;
     metrics.leader.set({ name: 'mailseal' }, 1);
-    const guarded = config.leaderElection ? guardWrites(kube, election.isLeader) : kube;
+    const isLeader = config.leaderElection ? election.isLeader : (): boolean => true;
+    const guarded = guardWrites(kube, isLeader);
     const id = await installationId(guarded, config.namespace, config.installationId);
     const events = createEventRecorder({
       kube: guarded,
@@ -83,6 +84,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       log,
       metrics,
       kube: guarded,
+      mayWrite: writesWhile(isLeader),
       cache: caches.cache,
       outside,
       inside,

@@ -8,6 +8,7 @@ import { createZoneWriter } from '../apply/zonewriter.ts';
 import type { Clock } from '../clock.ts';
 import type { OperatorConfig } from '../config.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import type { MayWrite } from '../kube/guard.ts';
 import type { Kube } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -31,6 +32,8 @@ export interface WorldParts {
   readonly metrics: Metrics;
   /** Guarded: writes only while this operator leads. */
   readonly kube: Kube;
+  /** Asked before each write to a DNS provider or a CA. */
+  readonly mayWrite: MayWrite;
   readonly cache: Cache;
   readonly outside: TestedResolver;
   readonly inside: TestedResolver | undefined;
@@ -46,7 +49,7 @@ const batchWindowMs = 700;
 const policyTimeoutMs = 10_000;
 
 export function createWorld(parts: WorldParts): World {
-  const { config, clock, log, metrics, kube, cache, outside, inside } = parts;
+  const { config, clock, log, metrics, kube, mayWrite, cache, outside, inside } = parts;
   const { namespace } = config;
   const allow = createAddressPolicy(config.allowAddresses);
   const providerOf = createProviders({
@@ -54,6 +57,7 @@ export function createWorld(parts: WorldParts): World {
     namespace,
     find: (name) => cache.providers().find(({ metadata }) => metadata.name === name),
     clock,
+    mayWrite,
     onCall: (provider, call, sets) => {
       metrics.dnsCalls.inc({ provider, call });
       if (call === 'apply') metrics.recordSets.inc({ provider }, sets);
@@ -64,6 +68,7 @@ export function createWorld(parts: WorldParts): World {
     namespace,
     find: (name) => cache.issuers().find(({ metadata }) => metadata.name === name),
     clock,
+    mayWrite,
     onRequest: (method, resource) => metrics.acmeRequests.inc({ method, resource }),
   });
   return {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { problemTypeOf, readProblem, retryAfterSeconds } from '../../src/apply/acme-problem.ts';
 import { type Acme, createAcme, newAccountKey } from '../../src/apply/acme.ts';
 import type { MailsealError } from '../../src/errors.ts';
+import { KubeError } from '../../src/kube/error.ts';
 import type { StoredOrder } from '../../src/plan/state.ts';
 import { type AcmeStandIn, problem, startAcmeStandIn } from './acme-stand-in.ts';
 
@@ -271,4 +272,25 @@ describe('reading', () => {
       expect(readProblem(value, 400)).toMatchObject({ type: '', status: 400 });
     },
   );
+});
+
+test('whoever may not write asks the CA for nothing, and still reads', async () => {
+  let leads = true;
+  const mayWrite = (): void => {
+    if (!leads) throw new KubeError(0, 'NotLeader', 'another leads');
+  };
+  const fenced = open({ accountUrl, mayWrite });
+  const order = await fenced.newOrder(['mx.example.com']);
+  leads = false;
+  const before = server.requests.length;
+  for (const write of [
+    () => fenced.newOrder(['mx.example.com']),
+    () => fenced.answer(order),
+    () => fenced.finalize(order, newAccountKey(), ['mx.example.com']),
+  ]) {
+    await expect(write()).rejects.toMatchObject({ reason: 'NotLeader' });
+  }
+  expect(server.requests.slice(before).filter((request) => request.startsWith('POST'))).toEqual([]);
+  expect(await fenced.poll(order)).toMatchObject({ status: 'pending' });
+  await fenced.close();
 });

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Provider } from '../../src/apply/providers/provider.ts';
 import { createProvider } from '../../src/apply/providers/index.ts';
 import { type TsigKey, signMessage } from '../../src/apply/providers/tsig.ts';
+import { KubeError } from '../../src/kube/error.ts';
 import { spans } from '../../src/observe/dns/wire.ts';
 import { type Script, type TestServer, startServer } from '../observe/dns/servers.ts';
 
@@ -15,12 +16,12 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function against(script: Script): Promise<Provider> {
+async function against(script: Script, mayWrite?: () => void): Promise<Provider> {
   server = await startServer({ tcp: script });
   return createProvider(
     { zones: [zone], rfc2136: { server: `127.0.0.1:${server.port}`, tsigKeyName: key.name } },
     { 'tsig-secret': key.secret.toString('base64') },
-    { clock: { now: () => now * 1000 }, timeoutMs: 300 },
+    { clock: { now: () => now * 1000 }, timeoutMs: 300, mayWrite },
   );
 }
 
@@ -62,6 +63,19 @@ test.each([
   const error = await provider.apply(zone, [txt(1)]).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ reason, kind });
   expect(String(error)).toMatch(rcodeName === 'NOTIMP' ? /NOTIMP/ : /example\.com/);
+});
+
+test('whoever may not write sends nothing', async () => {
+  const sent: Buffer[] = [];
+  const script: Script = (query) => {
+    sent.push(query);
+    return [signMessage(bare(query, 0), key, now, macOf(query)).bytes];
+  };
+  const provider = await against(script, () => {
+    throw new KubeError(0, 'NotLeader', 'another leads');
+  });
+  await expect(provider.apply(zone, [txt(1)])).rejects.toMatchObject({ reason: 'NotLeader' });
+  expect(sent).toEqual([]);
 });
 
 test.each<readonly [string, Script]>([

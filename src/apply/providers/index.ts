@@ -1,10 +1,9 @@
 import type { DNSProviderSpec } from '../../api/types.ts';
-import type { Clock } from '../../clock.ts';
 import { toALabel } from '../../dns/names.ts';
 import { MailsealError } from '../../errors.ts';
 import { parseAddress } from '../../observe/dns/endpoint.ts';
 import type { Provider } from './provider.ts';
-import { createRfc2136 } from './rfc2136.ts';
+import { createRfc2136, type Rfc2136Options } from './rfc2136.ts';
 
 /** The key in the credentials Secret that holds the TSIG secret, base64 as `tsig-keygen` writes it. */
 export const tsigSecretKey = 'tsig-secret';
@@ -16,7 +15,7 @@ export const tsigSecretKey = 'tsig-secret';
 export function createProvider(
   spec: DNSProviderSpec,
   credentials: Readonly<Record<string, string>>,
-  options: { readonly clock: Clock; readonly timeoutMs?: number },
+  options: Pick<Rfc2136Options, 'clock' | 'timeoutMs' | 'mayWrite'>,
 ): Provider {
   if (spec.rfc2136 !== undefined) return createFromRfc2136(spec.rfc2136, credentials, options);
   throw stalled('InvalidSpec', 'the DNSProvider names no API: set spec.rfc2136');
@@ -47,7 +46,7 @@ function tsigSecret(credentials: Readonly<Record<string, string>>): Buffer {
 function createFromRfc2136(
   { server, tsigKeyName, tsigAlgorithm }: NonNullable<DNSProviderSpec['rfc2136']>,
   credentials: Readonly<Record<string, string>>,
-  options: { readonly clock: Clock; readonly timeoutMs?: number },
+  options: Pick<Rfc2136Options, 'clock' | 'timeoutMs' | 'mayWrite'>,
 ): Provider {
   const place = parseAddress(server, 53);
   if (place === undefined)

@@ -1,6 +1,7 @@
 import type { DNSProvider } from '../../api/types.ts';
 import type { Clock } from '../../clock.ts';
 import { MailsealError } from '../../errors.ts';
+import type { MayWrite } from '../../kube/guard.ts';
 import type { Kube, SecretObject } from '../../kube/types.ts';
 import { createProvider } from './index.ts';
 import { rememberLists } from './lists.ts';
@@ -12,6 +13,8 @@ export interface ProvidersOptions {
   readonly namespace: string;
   readonly find: (name: string) => DNSProvider | undefined;
   readonly clock: Clock;
+  /** Asked before each message that changes something. */
+  readonly mayWrite?: MayWrite;
   /** Counts calls and the record sets that they change. */
   readonly onCall: (provider: string, call: 'list' | 'apply', sets: number) => void;
 }
@@ -30,7 +33,7 @@ interface Known {
  * The function returned rejects with MailsealError `ProviderNotFound`, `CredentialsMissing` or `CredentialsInvalid`.
  */
 export function createProviders(options: ProvidersOptions): (name: string) => Promise<Provider> {
-  const { kube, namespace, clock } = options;
+  const { kube, namespace, clock, mayWrite } = options;
   const known = new Map<string, Known>();
 
   const readCredentials = async (object: DNSProvider): Promise<Readonly<Record<string, string>>> => {
@@ -73,7 +76,7 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     const before = known.get(name);
     if (before?.spec === spec && clock.now() - before.at < rememberMs) return before.provider;
     const opening = readCredentials(object).then((credentials) =>
-      rememberLists(watched(name, createProvider(object.spec, credentials, { clock })), clock),
+      rememberLists(watched(name, createProvider(object.spec, credentials, { clock, mayWrite })), clock),
     );
     known.set(name, { spec, at: clock.now(), provider: opening });
     opening.catch(() => {

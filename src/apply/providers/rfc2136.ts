@@ -1,5 +1,6 @@
 /** Any name server that takes dynamic updates (RFC 2136) signed with TSIG (RFC 8945): BIND, Knot, PowerDNS, … */
 import type { Clock } from '../../clock.ts';
+import type { MayWrite } from '../../kube/guard.ts';
 import { isWithin, parentsUpTo } from '../../dns/names.ts';
 import { type RecordSet, type RecordType, equalSets } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
@@ -11,7 +12,7 @@ import { refusalOf } from './refusal.ts';
 import { type SignedConnection, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
-import { type UpdateRows, encodeUpdate, existsRows, packed, rowsOf } from './update.ts';
+import { encodeUpdate, existsRows, packed, rowsOf } from './update.ts';
 
 export interface Rfc2136Options {
   /** The server that takes updates. */
@@ -22,6 +23,8 @@ export interface Rfc2136Options {
   readonly clock: Clock;
   /** Milliseconds for each answer of the server. Default 10000. */
   readonly timeoutMs?: number;
+  /** Asked right before each message that changes something. */
+  readonly mayWrite?: MayWrite | undefined;
 }
 
 /** Questions of one list that stand in the server's queue at a time. */
@@ -88,9 +91,6 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     return message;
   };
 
-  const update = async (connection: SignedConnection, zone: string, parts: readonly UpdateRows[]): Promise<string> =>
-    (await connection.exchange((id) => encodeUpdate(id, zone, parts))).rcode;
-
   /** Leaves out what only a wildcard answers with: it does not stand at the name. */
   const standsThere = async (
     connection: SignedConnection,
@@ -105,7 +105,8 @@ export function createRfc2136(options: Rfc2136Options): Provider {
       const above = setAt(await ask(connection, zone, wildcard, set.type), wildcard, set.type);
       if (above === undefined || !equalSets({ ...above, name: set.name }, set)) continue;
       // The two can't be told apart by asking; a condition without a change can.
-      return (await update(connection, zone, [existsRows(set.name, set.type)])) === 'NOERROR';
+      const condition = existsRows(set.name, set.type);
+      return (await connection.exchange((id) => encodeUpdate(id, zone, [condition]))).rcode === 'NOERROR';
     }
     return true;
   };
@@ -141,18 +142,13 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     const parts = changes.map((change) => [change, rowsOf(change, changes, standing.of)] as const);
     await connected(async (connection) => {
       for (const message of packed(parts)) {
-        const rcode = await update(
-          connection,
-          zone,
-          message.map(([, rows]) => rows),
-        );
-        if (rcode !== 'NOERROR')
-          throw refusalOf(
-            rcode,
-            zone,
-            server,
-            message.map(([change]) => change),
-          );
+        const rows = message.map(([, own]) => own);
+        const { rcode } = await connection.exchange((id) => {
+          options.mayWrite?.();
+          return encodeUpdate(id, zone, rows);
+        });
+        const about = message.map(([change]) => change);
+        if (rcode !== 'NOERROR') throw refusalOf(rcode, zone, server, about);
       }
     });
   };

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { MailsealError, messageOf } from '../../errors.ts';
+import { KubeError } from '../../kube/error.ts';
 import { type Endpoint, endpointText } from '../../observe/dns/endpoint.ts';
 import { openStream } from '../../observe/dns/stream.ts';
 import { type Message, decodeMessage } from '../../observe/dns/wire.ts';
@@ -7,7 +8,7 @@ import { type TsigKey, type Verified, signMessage, verifyMessage } from './tsig.
 
 /** A connection on which each message goes out signed and each answer is believed only when it is signed, too. */
 export interface SignedConnection {
-  /** Throws MailsealError `ProviderUnavailable` (no answer: it may have acted or not) or `ProviderUnauthorized`. */
+  /** Throws what `build` throws, or MailsealError `ProviderUnavailable` (no answer: it may have acted or not) or `ProviderUnauthorized`. */
   readonly exchange: (build: (id: number) => Buffer) => Promise<Message>;
   /** True when it takes no more messages. */
   readonly done: () => boolean;
@@ -70,7 +71,7 @@ export function connectSigned(endpoint: Endpoint, key: TsigKey, clock: Clock, ti
       try {
         return judge(await stream.exchange(sign, timeoutMs), mac);
       } catch (error) {
-        if (error instanceof MailsealError) throw error;
+        if (error instanceof MailsealError || error instanceof KubeError) throw error;
         throw unavailable(`${messageOf(error)}; a change may or may not have been made`, error);
       }
     },

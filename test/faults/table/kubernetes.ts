@@ -1,8 +1,11 @@
 /** What goes wrong between the operator and the Kubernetes API: requests and watches. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConfigMapObject, Ref } from '../../../src/kube/types.ts';
+import { apiVersion, type MailDomain } from '../../../src/api/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import type { Fault as Trouble, Seen } from '../../kube/proxy.ts';
+import { tenant } from '../lane.ts';
+import { objectName } from '../objects.ts';
 import { asUndisturbed, calm, type Fault, happened, type Stage } from './fault.ts';
 
 const writes = ({ method, path }: Seen): boolean => method !== 'GET' && !path.includes('selfsubjectaccessreviews');
@@ -172,27 +175,16 @@ async function powerCut({ lane, testimony, converge }: Stage): Promise<readonly 
 /** The spec goes to and fro every 200 ms for ten seconds. */
 async function flipFlop({ lane, converge }: Stage): Promise<readonly string[]> {
   const problems = [...(await converge('new-domain'))];
-  const ref = { apiVersion: 'mailseal.dev/v1alpha1', kind: 'MailDomain', namespace: 'mail', name: 'one' };
+  const at = { apiVersion, kind: 'MailDomain' } as const;
   for (let turn = 0; turn < 50; turn += 1) {
-    const now = await lane.kube.get<Editable>(ref);
+    const now = await lane.kube.get<MailDomain>({ ...at, namespace: tenant, name: objectName });
     if (now === undefined) return [...problems, 'the MailDomain has gone'];
     const mtaSts = { ...now.spec.mtaSts, maxAgeSeconds: turn % 2 === 0 ? 604_800 : 86_400 };
-    await lane.kube.apply(
-      { ...ref, metadata: { namespace: ref.namespace, name: ref.name }, spec: { ...now.spec, mtaSts } },
-      {
-        fieldManager: 'faults',
-      },
-    );
+    const metadata = { namespace: tenant, name: objectName };
+    await lane.kube.apply({ ...at, metadata, spec: { ...now.spec, mtaSts } }, { fieldManager: 'faults' });
     await pause(200);
   }
   return [...problems, ...(await converge('spec-change'))];
-}
-
-interface Editable {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly resourceVersion?: string };
-  readonly spec: { readonly mtaSts?: object };
 }
 
 export const kubernetesFaults: readonly Fault[] = [

@@ -1,5 +1,6 @@
 /** What users do to the objects that the operator keeps: each is deleted or spoilt while all is well. */
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Reason } from '../../../src/api/reasons.ts';
 import { apiVersion, type MailDomain, type MailExchanger } from '../../../src/api/types.ts';
 import type { ConfigMapObject, SecretObject } from '../../../src/kube/types.ts';
@@ -49,6 +50,12 @@ async function ask({ lane }: Stage): Promise<void> {
     const ref = { apiVersion, kind, namespace: tenant, name: objectName };
     await lane.kube.annotate(ref, { 'mailseal.dev/requested-at': stamp });
   }
+}
+
+/** What is known of a shard may be five seconds old. */
+async function askLater(stage: Stage): Promise<void> {
+  await pause(6000);
+  await ask(stage);
 }
 
 async function restart({ life }: Stage): Promise<void> {
@@ -167,7 +174,7 @@ const rebuilt = (['tls', 'shard'] as const).flatMap((of) =>
       name: `secret-${of}-${kind}`,
       fault: `${of === 'tls' ? 'the Secret that the MX host mounts' : 'a shard of policies'} is ${kind}`,
       holds: again,
-      play: mended({ target: targets[of], how, look: ask, same: true }),
+      play: mended({ target: targets[of], how, look: askLater, same: true }),
     }),
   ),
 );
