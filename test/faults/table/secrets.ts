@@ -215,7 +215,7 @@ export const secretFaults: readonly Fault[] = [
       const after = await required(stage, targets.account);
       await stage.lane.kube.replace({ ...after, data: before.data ?? {} });
       await ask(stage);
-      return [...problems, ...(await stuck)];
+      return [...problems, ...(await stuck)].filter((problem) => !problem.includes('StateUnreadable'));
     },
   },
   {
