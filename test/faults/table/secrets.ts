@@ -86,12 +86,14 @@ interface Damage {
   readonly look: (stage: Stage) => Promise<void>;
   /** It must be there again, with what it held. */
   readonly same?: boolean;
+  /** For the change of spec. */
+  readonly patienceMs?: number;
   /** What is a problem elsewhere and no more than a consequence here. */
   readonly tolerated?: RegExp;
 }
 
 /** In steady state something is damaged; then all must be well again, and a change of spec must go through. */
-function mended({ target, how, look, same = false, tolerated }: Damage): Fault['play'] {
+function mended({ target, how, look, same = false, patienceMs, tolerated }: Damage): Fault['play'] {
   return async (stage) => {
     const problems = [...(await stage.converge('new-domain'))];
     const before = await required(stage, target);
@@ -108,7 +110,7 @@ function mended({ target, how, look, same = false, tolerated }: Damage): Fault['
         return now !== undefined && now.metadata.resourceVersion !== before.metadata.resourceVersion;
       });
     }
-    problems.push(...(await stage.converge('spec-change')));
+    problems.push(...(await stage.converge('spec-change', patienceMs)));
     return problems.filter((problem) => tolerated?.test(problem) !== true);
   };
 }
@@ -227,7 +229,7 @@ export const secretFaults: readonly Fault[] = [
   {
     name: 'installation-deleted',
     fault: 'the installation id is deleted, and the operator restarted',
-    holds: 'Ready again, with the zone of an undisturbed run: what was published stays ours',
-    play: mended({ target: targets.installation, how: remove, look: restart }),
+    holds: 'what was published stays ours; Ready again when no cache holds the old mark, after 300 s',
+    play: mended({ target: targets.installation, how: remove, look: restart, patienceMs: 420_000 }),
   },
 ];
