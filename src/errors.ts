@@ -28,7 +28,22 @@ export class MailsealError extends Error {
   }
 }
 
-/** The message of anything that can be thrown, without a stack. */
+/**
+ * The message of anything that can be thrown, without a stack, and without what a parser could not read: that may be a
+ * credential, and parsers quote it.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof SyntaxError) {
+    return error.message.replace(/,? ?(\.\.\.)?".*"(\.\.\.)? is not valid JSON/su, ' in what is not JSON');
+  }
+  if (error.name === 'YAMLException' && 'reason' in error) return `it is not YAML: ${String(error.reason)}`;
+  return error.message;
+}
+
+/** Where an unexpected error comes from, for the log: its kind and the places, without its message. */
+export function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.stack === undefined) return undefined;
+  const places = error.stack.split('\n').filter((line) => /^ +at /u.test(line));
+  return [error.name, ...places].join('\n');
 }

@@ -1,3 +1,4 @@
+import { withoutSecrets } from './api/text.ts';
 import { systemClock, type Clock } from './clock.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -26,8 +27,8 @@ const escape = (text: string): string =>
 function redact(name: string, value: unknown): unknown {
   if (secretField.test(name)) return '[redacted]';
   if (typeof value !== 'string') return value;
-  if (value.includes('PRIVATE KEY-----')) return '[redacted]';
-  return value.length > maximumText ? `${value.slice(0, maximumText).toWellFormed()}…` : value;
+  const text = withoutSecrets(value.slice(0, 2 * maximumText));
+  return text.length > maximumText ? `${text.slice(0, maximumText).toWellFormed()}…` : text;
 }
 
 export function createLog(write: (line: string) => void, level: Level = 'info', clock: Clock = systemClock): Log {

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { plainText } from '../api/text.ts';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
 import type { Kube, KubeObject } from './types.ts';
@@ -97,7 +98,7 @@ function eventOf(
     type: note.type,
     reason: note.reason,
     action: note.action,
-    note: cut(note.message),
+    note: cut(plainText(note.message, longestNote)),
     reportingController: controller,
     reportingInstance: instance.slice(0, 128),
     regarding: {

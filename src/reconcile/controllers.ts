@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, stackOf } from '../errors.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/workqueue.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -84,7 +84,7 @@ export function createControllers(
           kind: name,
           object: key,
           problem: messageOf(error),
-          stack: error instanceof Error ? error.stack : undefined,
+          stack: stackOf(error),
         }),
       metrics: {
         started: (seconds) => metrics.queueSeconds.observe({ name }, seconds),
