@@ -15,8 +15,12 @@ export interface RolloverState {
   readonly spare?: string;
   /** A TLSA set of ours stands, or may still be cached. */
   readonly published: boolean;
-  /** Foreign values that stood before ours and are kept until every host presents our key. */
+  /** Values of keys that are not ours to give, kept until every host presents our key: see `RolloverFacts.relied`. */
   readonly adopted?: readonly string[];
+  /** Values whose removal was decided: what still shows them is on its way out, and is not relied on again. */
+  readonly dropped?: readonly string[];
+  /** Since when nothing of a withdrawn set was seen any more. */
+  readonly goneSince?: number;
   /** Since when every host presents the key it was given, while a removal waits for that. */
   readonly presentedSince?: number;
 }
@@ -43,8 +47,6 @@ export interface RolloverFacts {
   readonly chainMoving: boolean;
   /** Since when all servers, and the outside view securely, have shown the key's record without a gap. */
   readonly standing: Readonly<Record<string, number>>;
-  /** Since when no server shows a TLSA set of ours, after a withdrawal. */
-  readonly goneSince?: number;
   /** From `gate`. */
   readonly gateMs: number;
   /** The keys that a valid certificate is at hand for. */
@@ -56,6 +58,8 @@ export interface RolloverFacts {
   readonly presented: readonly { readonly address: string; readonly key: string | undefined }[];
   readonly attested: readonly { readonly endpoint: string; readonly key: string | undefined }[];
   readonly live: readonly LiveSet[];
+  /** The TLSA values of our own sets as they stand at the provider: someone may rely on them, whatever the state knows. */
+  readonly relied: readonly string[];
   /** The administrator lets us take over a live set that does not match. */
   readonly adopt: boolean;
 }
@@ -94,6 +98,11 @@ export function givenKey(state: RolloverState): string {
 /** Every address was seen to present the key and every endpoint attests it; nothing seen is no proof. */
 export function everywhere(key: string, facts: RolloverFacts): boolean {
   return facts.presented.length > 0 && lagging(key, facts).length === 0;
+}
+
+/** No address is without proof that the records which are to stand will match what it presents. */
+export function covered(values: readonly string[], presented: RolloverFacts['presented']): boolean {
+  return presented.length > 0 && presented.every(({ key }) => key !== undefined && values.includes(tlsaOfKey(key)));
 }
 
 /** Where another key, or none known, was seen. */
@@ -161,8 +170,10 @@ export function deliveryWait(state: RolloverState, facts: RolloverFacts, key: st
       };
     }
   }
-  if (state.adopted === undefined || hasStood(state, facts, key, facts.gateMs)) return undefined;
-  return standingWait(facts, key, facts.gateMs, 'The key may be delivered');
+  // Beside values that are not ours to give, caches may hold a set without the key; else it stood before it was given.
+  const neededMs = state.adopted === undefined ? 0 : facts.gateMs;
+  if (hasStood(state, facts, key, neededMs)) return undefined;
+  return standingWait(facts, key, neededMs, 'The key may be delivered');
 }
 
 function holds(set: LiveSet, key: string): boolean {

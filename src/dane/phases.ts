@@ -1,5 +1,6 @@
 import { deliveryWait, everywhere, hasStood, lagging, standingWait, swapWait } from './keystate.ts';
 import type { RolloverFacts, RolloverState, RolloverWait } from './keystate.ts';
+import { tlsaOfKey } from './tlsa.ts';
 
 const weekMs = 7 * 86_400_000;
 
@@ -118,8 +119,9 @@ function fromRetiring(state: RolloverState, facts: RolloverFacts): Advance {
     }
   }
   const { spare: _spare, presentedSince: _since, ...rest } = state;
+  const dropped = [...(state.dropped ?? []), tlsaOfKey(state.current)];
   return {
-    state: { ...rest, phase: 'Steady', current: state.next, next: spare },
+    state: { ...rest, phase: 'Steady', current: state.next, next: spare, dropped },
     waits: [],
     rotatedOut: state.current,
   };

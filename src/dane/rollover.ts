@@ -1,6 +1,16 @@
 import { advance } from './phases.ts';
-import { deliveryWait, everywhere, givenKey, hasStood, lagging, standingWait, swapWait, zoneWait } from './keystate.ts';
-import type { RolloverFacts, RolloverState, RolloverStep, RolloverWait } from './keystate.ts';
+import {
+  covered,
+  deliveryWait,
+  everywhere,
+  givenKey,
+  hasStood,
+  lagging,
+  standingWait,
+  swapWait,
+  zoneWait,
+} from './keystate.ts';
+import type { LiveSet, RolloverFacts, RolloverState, RolloverStep, RolloverWait } from './keystate.ts';
 import { tlsaOfKey } from './tlsa.ts';
 
 /**
@@ -30,8 +40,10 @@ export function gate(input: {
 export function step(before: RolloverState, facts: RolloverFacts): RolloverStep {
   const advanced = advance(withSightings(before, facts), facts);
   const publication = publish(advanced.state, facts);
-  const delivery = deliver(publication.state, facts);
   const state = publication.state;
+  // What is published in this very step is in no cache yet.
+  const { published } = state.adopted === undefined ? advanced.state : state;
+  const delivery = deliver({ ...state, published }, facts);
   const allPresent = everywhere(givenKey(state), facts);
   return {
     state,
@@ -58,20 +70,65 @@ function keysInUse(state: RolloverState): readonly string[] {
   }
 }
 
+/**
+ * The keys as the Secret of the hosts tells of them, where a restore put the state behind it: hosts that were given the
+ * next key are on their way to it, and a key that the state never knew, and that our TLSA records pin, is the current one.
+ */
+function withGiven(state: RolloverState, { delivered, wanted, relied }: RolloverFacts): RolloverState {
+  // In these phases nothing but the current key is ever given.
+  const early = state.phase === 'Armed' || (state.phase === 'Steady' && wanted !== 'Back');
+  if (early && delivered === state.next) return { ...state, phase: 'Swapping' };
+  if (delivered === undefined || ours(state).includes(tlsaOfKey(delivered))) return state;
+  if (!relied.includes(tlsaOfKey(delivered))) return state;
+  const { spare: _spare, presentedSince: _since, ...rest } = state;
+  return { ...rest, phase: 'Steady', current: delivered, next: state.spare ?? state.next };
+}
+
+/**
+ * Values that are relied on and that the state does not know were published by a later one: they are kept for now, and
+ * with them the keys that agents attest. A key that a probe alone saw is never published.
+ */
+function withRelied(state: RolloverState, facts: RolloverFacts): RolloverState {
+  const { dropped, ...rest } = state;
+  const leaving = dropped?.filter((value) => facts.relied.includes(value)) ?? [];
+  const published = state.published || facts.relied.length > 0;
+  const going: RolloverState = { ...rest, published, ...(leaving.length === 0 ? {} : { dropped: leaving }) };
+  const found = without(facts.relied, [...withAdopted(state), ...leaving]);
+  if (facts.dane === 'Off' || found.length === 0) return going;
+  const attested = facts.attested.flatMap(({ key }) => (key === undefined ? [] : [tlsaOfKey(key)]));
+  const adopted = new Set([...(state.adopted ?? []), ...found, ...without(attested, ours(state))]);
+  // What was seen of the hosts before is no proof for what is found now.
+  const { presentedSince: _since, ...anew } = going;
+  return { ...anew, adopted: [...adopted].sort() };
+}
+
 /** Notes the spare key and the clock of a removal, and forgets a withdrawn set once no cache holds it. */
-function withSightings(state: RolloverState, facts: RolloverFacts): RolloverState {
-  const { presentedSince, ...rest } = state;
+function withSightings(before: RolloverState, facts: RolloverFacts): RolloverState {
+  const state = withRelied(withGiven(before, facts), facts);
+  const { presentedSince, goneSince: _gone, adopted, ...rest } = state;
   const counting = state.phase === 'Retiring' || state.adopted !== undefined;
   const otherKey = lagging(givenKey(state), facts).some((one) => one.known);
   const since = presentedSince ?? (everywhere(givenKey(state), facts) ? facts.now : undefined);
   const spare = state.phase === 'Retiring' ? (state.spare ?? facts.spare) : undefined;
-  const gone = facts.dane === 'Off' && facts.goneSince !== undefined && facts.now >= facts.goneSince + facts.gateMs;
+  const goneSince = goneSinceOf(state, facts);
+  const gone = goneSince !== undefined && facts.now >= goneSince + facts.gateMs;
   return {
     ...rest,
     published: state.published && !gone,
+    ...(goneSince === undefined || gone ? {} : { goneSince }),
+    ...(adopted === undefined || gone ? {} : { adopted }),
     ...(spare === undefined ? {} : { spare }),
     ...(counting && !otherKey && since !== undefined ? { presentedSince: since } : {}),
   };
+}
+
+/** Since when nothing of a set that was withdrawn is to be seen. */
+function goneSinceOf(state: RolloverState, { dane, relied, live, now }: RolloverFacts): number | undefined {
+  const known = withAdopted(state);
+  const shows = ({ outcome, values }: LiveSet): boolean =>
+    outcome === 'Unknown' || values.some((value) => known.includes(value));
+  if (dane !== 'Off' || !state.published || relied.length > 0 || live.some(shows)) return undefined;
+  return state.goneSince ?? now;
 }
 
 interface Publication {
@@ -86,7 +143,7 @@ function publish(state: RolloverState, facts: RolloverFacts): Publication {
   const wait = facts.zone === 'Secure' ? undefined : zoneWait(state, facts);
   if (facts.zone !== 'Secure') return { state, values: 'Keep', waits: wait === undefined ? [] : [wait] };
   if (!state.published) return firstPublication(state, facts);
-  return dropAdopted(state, facts);
+  return facts.relied.length === 0 ? publishAgain(state, facts) : dropAdopted(state, facts);
 }
 
 function ours(state: RolloverState): readonly string[] {
@@ -98,13 +155,15 @@ function withAdopted(state: RolloverState): readonly string[] {
   return [...new Set([...ours(state), ...(state.adopted ?? [])])].sort();
 }
 
+const without = (values: readonly string[], others: readonly string[]): readonly string[] =>
+  values.filter((value) => !others.includes(value));
+
 function withdraw(state: RolloverState, facts: RolloverFacts): Publication {
   if (!state.published) return { state, values: 'Keep', waits: [] };
   const forbidden = facts.held ? undefined : zoneWait(state, facts);
   if (facts.held || forbidden !== undefined)
     return { state, values: 'Keep', waits: forbidden === undefined ? [] : [forbidden] };
-  const { adopted: _adopted, ...rest } = state;
-  return { state: rest, values: [], waits: [] };
+  return { state, values: [], waits: [] };
 }
 
 function firstPublication(state: RolloverState, facts: RolloverFacts): Publication {
@@ -121,6 +180,13 @@ function firstPublication(state: RolloverState, facts: RolloverFacts): Publicati
   return { state, values: 'Keep', waits: [{ reason: 'AwaitingDelivery', message }] };
 }
 
+/** What stood and does not any more was taken away by hand, or withdrawn later than the state knows. */
+function publishAgain(state: RolloverState, facts: RolloverFacts): Publication {
+  if (covered(withAdopted(state), facts.presented)) return { state, values: withAdopted(state), waits: [] };
+  const message = 'TLSA records are published again once every address of the hosts presents a key of theirs.';
+  return { state, values: 'Keep', waits: [{ reason: 'AwaitingDelivery', message }] };
+}
+
 /** The values that stood before us go when our key has been everywhere for the gate. */
 function dropAdopted(state: RolloverState, facts: RolloverFacts): Publication {
   const since = state.presentedSince;
@@ -128,9 +194,10 @@ function dropAdopted(state: RolloverState, facts: RolloverFacts): Publication {
   const ripe =
     since !== undefined && facts.now >= since + facts.gateMs && hasStood(state, facts, givenKey(state), facts.gateMs);
   if (state.adopted === undefined || !may || !ripe) return { state, values: withAdopted(state), waits: [] };
-  const { adopted: _adopted, presentedSince: _since, ...rest } = state;
+  const { adopted, presentedSince: _since, ...rest } = state;
+  const free: RolloverState = { ...rest, dropped: without(adopted, ours(state)) };
   return {
-    state: state.phase === 'Retiring' ? { ...rest, presentedSince: since } : rest,
+    state: state.phase === 'Retiring' ? { ...free, presentedSince: since } : free,
     values: ours(state),
     waits: [],
   };

@@ -31,6 +31,7 @@ export const facts: RolloverFacts = {
   presented: [{ address: '192.0.2.1', key: c }],
   attested: [],
   live: [{ name: '_25._tcp.mx.example', outcome: 'Secure', values: tlsa(c, n) }],
+  relied: tlsa(c, n),
   adopt: false,
 };
 export const everywhere = (key: string | undefined): Partial<RolloverFacts> => ({

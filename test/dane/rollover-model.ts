@@ -2,7 +2,8 @@
  * A model of the world around a rollover, for tests and for the long campaign.
  *
  * Two name servers that lag, two MX addresses that lag, a prober that does not always see, an operator that may die
- * before either write, zones and wishes that change at any time. After each tick I1 of the invariants must hold: every
+ * before either write, zones and wishes that change at any time, a state that is lost, or put back to any older one, and
+ * a Secret that is deleted. After each tick I1 of the invariants must hold: every
  * key that a host serves is in every record set that some cache may still hold.
  */
 import assert from 'node:assert/strict';
@@ -32,6 +33,9 @@ export interface World {
   keysMade: number;
   spare: string | undefined;
   rotations: number;
+  restores: number;
+  /** All states that were ever stored, and the spare key stored with each. */
+  readonly backups: Pick<World, 'state' | 'spare'>[];
 }
 
 const key = (index: number): string => index.toString(16).padStart(64, '0');
@@ -49,6 +53,8 @@ export function newWorld(): World {
     keysMade: 2,
     spare: undefined,
     rotations: 0,
+    restores: 0,
+    backups: [],
   };
 }
 
@@ -67,6 +73,9 @@ export interface Tick extends Pick<RolloverFacts, 'wanted' | 'held' | 'dane' | '
   readonly seen: readonly [boolean, boolean];
   readonly writesDns: boolean;
   readonly writesSecret: boolean;
+  /** What happens to the durable state first; `older`: a number that chooses among all earlier ones. */
+  readonly loss: 'Nothing' | 'Older' | 'Lost' | 'SecretLost' | 'AllLost';
+  readonly older: number;
 }
 
 const tick: fc.Arbitrary<Tick> = fc.record({
@@ -82,6 +91,11 @@ const tick: fc.Arbitrary<Tick> = fc.record({
   seen: fc.tuple(mostly(true, false), mostly(true, false)),
   writesDns: mostly(true, false),
   writesSecret: mostly(true, false),
+  loss: fc.oneof(
+    { weight: 60, arbitrary: fc.constant<Tick['loss']>('Nothing') },
+    { weight: 1, arbitrary: fc.constantFrom<Tick['loss']>('Older', 'Lost', 'SecretLost', 'AllLost') },
+  ),
+  older: fc.nat(1000),
 });
 
 /** The same weather for a while. */
@@ -101,8 +115,31 @@ function standing(world: World, one: string): number | undefined {
   return since.every((from) => from !== undefined) ? Math.max(...since) : undefined;
 }
 
+function makeKey(world: World): string {
+  world.keysMade += 1;
+  return key(world.keysMade);
+}
+
+/** What the plan makes of no state at all: the key that the Secret holds goes on, the next one is new. */
+function beginAnew(world: World): void {
+  const current = world.secret ?? makeKey(world);
+  world.state = { phase: 'Steady', current, next: makeKey(world), published: false };
+  world.spare = undefined;
+}
+
+function lose(world: World, { loss, older }: Tick): void {
+  // What was withdrawn and is still cached nobody can know of who lost the memory of it.
+  if (loss === 'Nothing' || (world.target.length === 0 && cachedSets(world).length > 0)) return;
+  world.restores += 1;
+  if (loss === 'SecretLost' || loss === 'AllLost') world.secret = undefined;
+  if (loss === 'Lost' || loss === 'AllLost') beginAnew(world);
+  const backup = world.backups[older % Math.max(1, world.backups.length)];
+  if (loss === 'Older' && backup !== undefined) Object.assign(world, backup);
+}
+
 export function letTimePass(world: World, one: Tick): void {
   world.now += one.after;
+  lose(world, one);
   for (const [index, server] of world.servers.entries()) {
     if (one.serversUpdate[index] !== true || current(server).keys.join() === world.target.join()) continue;
     current(server).until = world.now;
@@ -114,10 +151,8 @@ export function letTimePass(world: World, one: Tick): void {
 }
 
 export function factsOf(world: World, one: Tick): RolloverFacts {
-  const keys = Array.from({ length: world.keysMade + 1 }, (_, index) => key(index + 1));
+  const keys = Array.from({ length: world.keysMade }, (_, index) => key(index + 1));
   const stands = keys.map((each) => [each, standing(world, each)] as const).filter(([, since]) => since !== undefined);
-  const empty = world.servers.every((server) => current(server).keys.length === 0);
-  const goneSince = Math.max(...world.servers.map((server) => current(server).from));
   return {
     now: world.now,
     wanted: one.wanted,
@@ -126,7 +161,6 @@ export function factsOf(world: World, one: Tick): RolloverFacts {
     zone: one.zone,
     chainMoving: one.chainMoving,
     standing: Object.fromEntries(stands) as Record<string, number>,
-    ...(empty && goneSince > 0 && world.target.length === 0 ? { goneSince } : {}),
     gateMs,
     certificates: one.certified ? keys : [],
     delivered: world.secret,
@@ -141,6 +175,7 @@ export function factsOf(world: World, one: Tick): RolloverFacts {
       outcome: current(server).keys.length === 0 ? 'Absent' : 'Secure',
       values: current(server).keys.map(tlsaOfKey),
     })),
+    relied: world.target.map(tlsaOfKey),
     adopt: false,
   };
 }
@@ -148,22 +183,24 @@ export function factsOf(world: World, one: Tick): RolloverFacts {
 export function reconcile(world: World, one: Tick): void {
   const result = step(world.state, factsOf(world, one));
   world.state = result.state;
-  if (result.makeSpare && world.spare === undefined) {
-    world.keysMade += 1;
-    world.spare = key(world.keysMade);
-  }
+  if (result.makeSpare && world.spare === undefined) world.spare = makeKey(world);
   if (result.rotatedOut !== undefined) {
     world.spare = undefined;
     world.rotations += 1;
   }
+  world.backups.push({ state: world.state, spare: world.spare });
   if (one.writesDns && result.publish !== 'Keep')
     world.target = result.publish.map((value) => value.slice('3 1 1 '.length));
   if (one.writesSecret) world.secret = result.deliver;
 }
 
+function cachedSets(world: World): readonly Shown[] {
+  return world.servers.flat().filter((shown) => shown.keys.length > 0 && shown.until + ttlMs > world.now);
+}
+
 /** @throws AssertionError where a host serves a key that some cache may not know. */
 export function checkI1(world: World): void {
-  const cached = world.servers.flat().filter((shown) => shown.keys.length > 0 && shown.until + ttlMs > world.now);
+  const cached = cachedSets(world);
   for (const host of world.hosts) {
     if (host === undefined) continue;
     for (const { keys } of cached)
@@ -178,8 +215,8 @@ export function checkI1(world: World): void {
 export function runWorlds(
   runs: number,
   seed?: number,
-): { readonly worlds: number; readonly ticks: number; readonly rotations: number } {
-  const sum = { worlds: 0, ticks: 0, rotations: 0 };
+): { readonly worlds: number; readonly ticks: number; readonly rotations: number; readonly restores: number } {
+  const sum = { worlds: 0, ticks: 0, rotations: 0, restores: 0 };
   const property = fc.property(fc.array(spell, { minLength: 20, maxLength: 40, size: 'max' }), (spells) => {
     const world = newWorld();
     sum.worlds += 1;
@@ -192,6 +229,7 @@ export function runWorlds(
       sum.ticks += 1;
       sum.rotations += world.rotations - before;
     }
+    sum.restores += world.restores;
   });
   fc.assert(property, { numRuns: runs, ...(seed === undefined ? {} : { seed }) });
   return sum;

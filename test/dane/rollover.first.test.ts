@@ -10,6 +10,7 @@ describe('a first delivery and publication', () => {
     delivered: undefined,
     standing: {},
     live: [{ name: '_25._tcp.mx.example', outcome: 'Absent', values: [] }],
+    relied: [],
   };
   const live = (outcome: LiveSet['outcome'], ...values: readonly string[]): Partial<RolloverFacts> => ({
     ...none,
@@ -114,6 +115,7 @@ describe('a first delivery and publication', () => {
       ...foreign,
       adopt: true,
       live: [{ name: '_25._tcp.mx.example', outcome: 'Secure' as const, values: union }],
+      relied: union,
     };
     const early = step(first.state, { ...stands, standing: { [c]: now - hour, [n]: now - hour } });
     expect(early).toMatchObject({
@@ -131,6 +133,6 @@ describe('a first delivery and publication', () => {
 
     const done = step(presented.state, { ...stands, standing, delivered: c, ...everywhere(c), now: now + 2 * hour });
     expect(done.publish).toEqual(tlsa(c, n));
-    expect(done.state).toEqual({ ...state, published: true });
+    expect(done.state).toEqual({ ...state, published: true, dropped: tlsa(other) });
   });
 });

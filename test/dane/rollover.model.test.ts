@@ -24,6 +24,8 @@ test('in a calm world a rotation ends, and the next one too', () => {
     seen: [true, true],
     writesDns: true,
     writesSecret: true,
+    loss: 'Nothing',
+    older: 0,
   };
   for (let count = 0; count < 40; count += 1) {
     letTimePass(world, calm);

@@ -77,7 +77,7 @@ describe('Steady', () => {
       'arms without TLSA in a zone that never was secure',
       {
         state: { published: false },
-        facts: { ...due, zone: 'Insecure', standing: {}, live: [] },
+        facts: { ...due, zone: 'Insecure', standing: {}, live: [], relied: [] },
         want: { phase: 'Armed', publish: 'Keep', deliver: c },
       },
     ],
@@ -113,14 +113,16 @@ describe('withdrawal', () => {
     [
       'no new key while caches may hold them',
       {
-        facts: { ...off, goneSince: now - hour, standing: {}, wanted: 'RotateNow' },
+        state: { goneSince: now - hour },
+        facts: { ...off, standing: {}, wanted: 'RotateNow', live: [], relied: [] },
         want: { phase: 'Steady', publish: [], reasons: ['NotAtAllServers'] },
       },
     ],
     [
       'then keys are free',
       {
-        facts: { ...off, goneSince: now - 2 * hour, standing: {}, wanted: 'RotateNow', live: [] },
+        state: { goneSince: now - 2 * hour },
+        facts: { ...off, standing: {}, wanted: 'RotateNow', live: [], relied: [] },
         want: { phase: 'Armed', publish: 'Keep' },
       },
     ],
