@@ -5,8 +5,9 @@ import type { Answer } from '../dns/answer.ts';
 import { createKey } from '../apply/acme-keys.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
-import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
+import { spkiSha256OfKey } from '../pki/certificate.ts';
 import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
+import { givenBy } from '../plan/keys.ts';
 import { markName, markValue } from '../plan/ownership.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
@@ -56,13 +57,6 @@ export async function readMounted(
     if (hasReason(error, 'Forbidden')) return { is: 'Forbidden', message: secretForbidden(namespace) };
     throw error;
   }
-}
-
-/** The key that the hosts were given: after the loss of the state it goes on, for live TLSA records may pin it. */
-function deliveredKey(mounted: MountedSecret): StoredKey | undefined {
-  if (mounted.is !== 'Ours') return undefined;
-  const pem = Buffer.from(mounted.object.data?.['tls.key'] ?? '', 'base64').toString('utf8');
-  return isEcdsaP256(pem) ? { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) } : undefined;
 }
 
 async function observeHost(
@@ -123,7 +117,7 @@ export async function observeExchanger(
     observeIssuance(at, issuer, state),
   ]);
   const freshKeys =
-    state === undefined ? ([deliveredKey(mounted) ?? (await drawKey()), await drawKey()] as const) : undefined;
+    state === undefined ? ([givenBy(mounted, []) ?? (await drawKey()), await drawKey()] as const) : undefined;
   return {
     installationId: world.installationId,
     settling: request.settling,

@@ -10,7 +10,7 @@ import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
 import { shortened } from './history.ts';
-import { isMarked, markName, markValue } from './ownership.ts';
+import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
 import { holdOf, planServe, type Serving, servingOf } from './serving.ts';
@@ -186,6 +186,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     applied: minted.applied,
     views: observed.views,
     marked: () => isMarked(observed, minted.applied, desired.domain),
+    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
     now,
   });
   const certificate = planCertificate({

@@ -1,5 +1,5 @@
 import type { Attestation } from '../api/attestation.ts';
-import { givenKey, type RolloverStep } from '../dane/keystate.ts';
+import { covered, givenKey, type RolloverFacts, type RolloverStep } from '../dane/keystate.ts';
 import { step } from '../dane/rollover.ts';
 import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
@@ -11,9 +11,9 @@ import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
-import { isPublished, keyNamed, rolloverFacts } from './keys.ts';
-import { isMarked, markName, markValue, owned } from './ownership.ts';
-import { laggingAddresses, presents } from './presented.ts';
+import { givenBy, keyNamed, keysOf, ownTlsa, rolloverFacts } from './keys.ts';
+import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
+import { laggingAddresses, presentedAt, unpinnedAddresses } from './presented.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
 import type { ExchangerState, StoredKey } from './state.ts';
@@ -65,6 +65,8 @@ export interface ExchangerPlan {
   readonly expired: boolean;
   /** Addresses that are not known to present the key that the hosts were given, in words. */
   readonly lagging: readonly string[];
+  /** Addresses that a probe saw with a key that no TLSA record of theirs names: DANE senders defer mail to them. */
+  readonly unpinned: readonly string[];
 }
 
 const markTtlSeconds = 300;
@@ -90,40 +92,43 @@ interface Standing {
 }
 
 /**
- * Our set of a host while it is to be kept: restored where it was confirmed, left alone where something else of ours
- * stands there, as after the loss of the state. It goes only where it is withdrawn.
+ * Our set of a host while it is to be kept: restored where it was confirmed, with all that stands there by our hand, be
+ * it unknown to the state as after a restore. It goes only where it is withdrawn.
  */
 function standingTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): Standing | undefined {
   const name = tlsaName(host, 25);
   const entry = state.applied.find((one) => one.name === name && one.type === 'TLSA');
   const live = observed.views.get(`${name} TLSA`)?.live;
-  if (entry === undefined) return undefined;
-  const { values, since } = entry;
-  if (since !== undefined || (live !== undefined && equalSets(live, entry))) return { values };
-  const ours = live !== undefined && owned(live, entry, false);
-  return ours ? { values, hold: unproven } : undefined;
+  const ours = ownTlsa(observed, state, host)?.values;
+  if (entry === undefined) return ours && { values: ours, hold: unproven };
+  const values = [...new Set([...entry.values, ...(ours ?? [])])].sort();
+  if (entry.since !== undefined || (live !== undefined && equalSets(live, entry))) return { values };
+  return ours && { values, hold: unproven };
 }
 
 const unproven = 'waits until every host presents the key';
 
 /**
  * The TLSA set of one host: what the rollover publishes, or, while it keeps what stands, that, or the mere intent. A host
- * that has none yet, as one that was just added, gets its first only when it presents the key itself.
+ * that has none, as one that was just added, gets one only when it presents a key of the set itself.
  */
 function wantedTlsa(
   { host, grant }: DesiredExchanger['hosts'][number],
-  context: { readonly desired: DesiredExchanger; readonly rollover: RolloverStep; readonly proven: boolean },
+  context: {
+    readonly desired: DesiredExchanger;
+    readonly rollover: RolloverStep;
+    readonly presented: RolloverFacts['presented'];
+  },
   stands: Standing | undefined,
+  bare: boolean,
 ): readonly WantedSet[] {
-  const { desired, rollover, proven } = context;
-  const name = tlsaName(host, 25);
-  const set = (values: readonly string[], hold?: string): readonly WantedSet[] => [
-    { ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold },
-  ];
-  if (rollover.publish !== 'Keep') {
-    if (rollover.publish.length === 0) return [];
-    return set(rollover.publish, stands === undefined && !proven ? unproven : undefined);
-  }
+  const { desired, rollover, presented } = context;
+  const set = (values: readonly string[], hold?: string): readonly WantedSet[] => {
+    const risky = bare && !covered(values, presented);
+    const name = tlsaName(host, 25);
+    return [{ ...grant, name, type: 'TLSA', ttl: desired.dane.ttlSeconds, values, hold: risky ? unproven : hold }];
+  };
+  if (rollover.publish !== 'Keep') return rollover.publish.length === 0 ? [] : set(rollover.publish);
   if (stands !== undefined) return set(stands.values, stands.hold);
   if (desired.dane.mode === 'Off') return [];
   const { current, next } = rollover.state;
@@ -144,8 +149,12 @@ function wantedRecords(
     const values = [markValue(observed.installationId)];
     const mark: WantedSet = { ...grant, name: markName(host), type: 'TXT', ttl: markTtlSeconds, values };
     if (seen?.security.verdict !== 'Secure' && stands === undefined) return [mark];
-    const proven = seen !== undefined && presents(seen, givenKey(rollover.state), now);
-    return [mark, ...wantedTlsa(entry, { desired, rollover, proven }, stands)];
+    const presented = seen === undefined ? [] : presentedAt(seen, now);
+    const live = observed.views.get(`${tlsaName(host, 25)} TLSA`)?.live;
+    const tlsa = wantedTlsa(entry, { desired, rollover, presented }, stands, live === undefined);
+    // The mark says that the set beside it is ours: it comes with the first one, and beside no stranger's.
+    const theirs = live !== undefined && stands === undefined ? 'waits until the TLSA set is ours' : undefined;
+    return [{ ...mark, hold: tlsa[0]?.hold ?? theirs }, ...tlsa];
   });
 }
 
@@ -158,25 +167,28 @@ export function planExchanger(
   observed: ObservedExchanger,
   now: number,
 ): ExchangerPlan | undefined {
-  const stored = observed.state ?? (observed.freshKeys && newState(desired, observed.freshKeys));
-  if (stored === undefined) return undefined;
-  const known = { ...stored.rollover, published: isPublished(observed, stored) };
-  const rollover = step(known, rolloverFacts(desired, observed, stored, now));
+  const known = observed.state ?? (observed.freshKeys && newState(desired, observed.freshKeys));
+  if (known === undefined) return undefined;
+  const stored = withoutStaleIntents(desired, observed, known);
+  const rollover = step(stored.rollover, rolloverFacts(desired, observed, stored, now));
   const given = givenKey(rollover.state);
   const records = planRecords({
     wanted: wantedRecords(desired, observed, stored, rollover, now),
     applied: stored.applied,
     views: observed.views,
-    marked: (name) => {
+    marked: ({ name }) => {
       const host = hostOf(desired, name);
       return host !== undefined && isMarked(observed, stored.applied, host);
     },
+    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
     now,
   });
+  const mounted = givenBy(observed.mounted, stored.keys);
+  const keys = keysOf(rollover.state, mounted === undefined ? stored.keys : [...stored.keys, mounted]);
   const certificate = planCertificate({
     ...observed.certificate,
-    state: { ...stored, issuer: desired.issuer, rollover: rollover.state, applied: records.applied },
-    key: keyNamed(stored, given),
+    state: { ...withoutLost(stored, keys), issuer: desired.issuer, rollover: rollover.state, applied: records.applied },
+    key: keyNamed({ keys }, given),
     names: desired.certificateNames,
     now,
   });
@@ -192,7 +204,36 @@ export function planExchanger(
   }));
   const expired = state.certificate !== undefined && state.certificate.notAfter <= now;
   const lagging = laggingAddresses(observed.hosts, { spkiSha256: given, certificate: state.certificate }, now);
-  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, expired, lagging };
+  const unpinned = observed.hosts.flatMap((host) =>
+    unpinnedAddresses(host, ownTlsa(observed, stored, host.host)?.values),
+  );
+  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, expired, lagging, unpinned };
+}
+
+/**
+ * Mark and TLSA set go out together: where the mark stands that was a mere intent, a set that stands otherwise than it
+ * was intended was published by a later state than this one.
+ */
+function withoutStaleIntents(
+  desired: DesiredExchanger,
+  observed: ObservedExchanger,
+  state: ExchangerState,
+): ExchangerState {
+  const applied = state.applied.filter((entry) => {
+    const host = entry.type === 'TLSA' && entry.standing === 'Intended' ? hostOf(desired, entry.name) : undefined;
+    const live = observed.views.get(`${entry.name} ${entry.type}`)?.live;
+    return (
+      host === undefined || live === undefined || equalSets(live, entry) || !isMarked(observed, state.applied, host)
+    );
+  });
+  return applied.length === state.applied.length ? state : { ...state, applied };
+}
+
+/** What was made for a key that is none of ours any more is of no use. */
+function withoutLost(stored: ExchangerState, keys: readonly StoredKey[]): ExchangerState {
+  const { certificate, ...rest } = stored;
+  const usable = keys.some(({ spkiSha256 }) => spkiSha256 === certificate?.spkiSha256);
+  return { ...rest, keys, ...(usable && certificate !== undefined ? { certificate } : {}) };
 }
 
 function hostOf(desired: DesiredExchanger, name: string): string | undefined {

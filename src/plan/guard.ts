@@ -66,10 +66,14 @@ export function refusal(
   wanted: WantedSet,
   view: RecordView,
   entry: AppliedSet | undefined,
-  marked: boolean,
+  whose: { readonly marked: boolean; readonly stranger: string | undefined },
 ): RecordProblem | undefined {
   const { live } = view;
   const record = recordKey(wanted);
+  if (whose.stranger !== undefined) {
+    const message = `the records beside ${record} are marked as those of another installation of Mailseal, ${whose.stranger}. Nothing was written; if that one has gone and they are yours, hand its id over (docs/restore.md), else take the name out of one of the two`;
+    return { record, reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord', message };
+  }
   if (live === undefined && view.alias !== undefined) {
     const message = `${wanted.name} is a CNAME to ${view.alias}, which is not ours and leaves no room for ${wanted.type}. Nothing was written; remove the CNAME, and Mailseal publishes its own record there`;
     return { record, reason: 'ForeignRecord', message };
@@ -78,7 +82,7 @@ export function refusal(
     const below = refusalBelow(wanted.name, view.synthesised);
     return below && { record, ...below };
   }
-  if (equalSets(live, wanted) || owned(live, entry, marked)) return undefined;
+  if (equalSets(live, wanted) || owned(live, entry, whose.marked)) return undefined;
   const seen = live.values.join(' | ');
   return {
     record,

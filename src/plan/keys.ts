@@ -1,10 +1,14 @@
 /** What was seen of an exchanger's hosts, put as the key rollover asks for it. */
 import { gate } from '../dane/rollover.ts';
-import type { LiveSet, RolloverFacts } from '../dane/keystate.ts';
-import { tlsaName } from '../dane/tlsa.ts';
+import type { LiveSet, RolloverFacts, RolloverState } from '../dane/keystate.ts';
+import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { Answer } from '../dns/answer.ts';
+import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
 import type { MountedSecret, ObservedExchanger, ObservedHost, Security } from './exchanger.ts';
+import { isMarked, owned, strangerAt } from './ownership.ts';
+import { recordKey } from './record-view.ts';
 import { freshAttestation, presentedAt } from './presented.ts';
 import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
 
@@ -45,32 +49,50 @@ function liveSets({ host, liveTlsa, aliasTlsa, security }: ObservedHost): readon
   return aliasTlsa === undefined ? [own] : [own, liveSet(aliasTlsa.name, aliasTlsa, security.verdict)];
 }
 
+/** The set of a host as it stands at the provider, where it is ours to change. */
+export function ownTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): RecordSet | undefined {
+  const name = tlsaName(host, 25);
+  const live = observed.views.get(`${name} TLSA`)?.live;
+  if (live === undefined || strangerAt(observed.views, observed.installationId, name) !== undefined) return undefined;
+  const entry = tlsaSets(state).find((set) => set.name === name);
+  return owned(live, entry, isMarked(observed, state.applied, host)) ? live : undefined;
+}
+
 /** Since when every host's set has shown a key: the last of them counts, and one that lacks it undoes it. */
-function standingOf(desired: DesiredExchanger, state: ExchangerState): Readonly<Record<string, number>> {
-  const sets = tlsaSets(state).filter(({ name }) => desired.hosts.some(({ host }) => name === tlsaName(host, 25)));
+function standingOf(
+  { hosts }: DesiredExchanger,
+  { views }: ObservedExchanger,
+  state: ExchangerState,
+): Readonly<Record<string, number>> {
+  const sets = tlsaSets(state).filter(({ name }) => hosts.some(({ host }) => name === tlsaName(host, 25)));
   const standing: Record<string, number> = {};
   for (const { spkiSha256 } of state.keys) {
-    const since = sets.map((set) => (set.values.includes(`3 1 1 ${spkiSha256}`) ? set.since : undefined));
+    const since = sets.map((set) => {
+      // What stands otherwise than it is remembered stands only since it was seen so.
+      const live = views.get(recordKey(set))?.live;
+      const as = live !== undefined && equalSets(live, set) && set.values.includes(tlsaOfKey(spkiSha256));
+      return as ? set.since : undefined;
+    });
     const known = since.filter((time) => time !== undefined);
     if (known.length > 0 && known.length === since.length) standing[spkiSha256] = Math.max(...known);
   }
   return standing;
 }
 
-/** A set of ours that stands, or was stored as standing: what is seen outranks what was stored. */
-export function isPublished(observed: ObservedExchanger, state: ExchangerState): boolean {
-  const seen = tlsaSets(state).some((set) => {
-    const live = observed.views.get(`${set.name} TLSA`)?.live;
-    return live !== undefined && set.standing !== 'Found' && live.values.some((value) => set.values.includes(value));
-  });
-  return state.rollover.published || seen;
-}
-
-const deliveredKey = (mounted: MountedSecret, state: ExchangerState): string | undefined => {
+/** The key that the hosts were given, known to the state or not; undefined where the Secret holds none. */
+export function givenBy(mounted: MountedSecret, known: readonly StoredKey[]): StoredKey | undefined {
   if (mounted.is !== 'Ours') return undefined;
   const pem = Buffer.from(mounted.object.data?.['tls.key'] ?? '', 'base64').toString('utf8');
-  return state.keys.find((key) => key.pem === pem)?.spkiSha256;
-};
+  const stored = known.find((key) => key.pem === pem);
+  if (stored !== undefined || !isEcdsaP256(pem)) return stored;
+  return { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) };
+}
+
+/** All keys that the rollover names, also one that only the Secret of the hosts still held. */
+export function keysOf(rollover: RolloverState, known: readonly StoredKey[]): readonly StoredKey[] {
+  const named = new Set([rollover.current, rollover.next, rollover.spare]);
+  return known.filter((key, at) => named.has(key.spkiSha256) && known.indexOf(key) === at);
+}
 
 export function rolloverFacts(
   desired: DesiredExchanger,
@@ -88,10 +110,10 @@ export function rolloverFacts(
     dane: desired.dane.mode,
     zone: zoneOf(observed.hosts),
     chainMoving: false,
-    standing: standingOf(desired, state),
+    standing: standingOf(desired, observed, state),
     gateMs: gate({ ttls: { old, new: desired.dane.ttlSeconds }, settleSeconds }),
     certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],
-    delivered: deliveredKey(observed.mounted, state),
+    delivered: givenBy(observed.mounted, state.keys)?.spkiSha256,
     spare: undefined,
     presented: observed.hosts.flatMap((host) => presentedAt(host, now)),
     attested: observed.hosts.flatMap((host) => {
@@ -101,6 +123,7 @@ export function rolloverFacts(
         : [{ endpoint: `agent of ${host.host}`, key: attestation.presents?.spkiSha256 }];
     }),
     live: observed.hosts.flatMap(liveSets),
+    relied: [...new Set(desired.hosts.flatMap(({ host }) => ownTlsa(observed, state, host)?.values ?? []))].sort(),
     adopt: false,
   };
 }

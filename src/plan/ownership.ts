@@ -17,9 +17,30 @@ export const markedHost = (name: string): string | undefined =>
 export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] =>
   applied.flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
 
+/** The name that a set hangs on: the host or domain whose mark speaks for it. */
+const markedPlaces = ['_25._tcp.', '_mta-sts.', 'mta-sts.', '_smtp._tls.', '_mailseal.'] as const;
+const placeOf = (name: string): string => {
+  const prefix = markedPlaces.find((one) => name.startsWith(one));
+  return prefix === undefined ? name : name.slice(prefix.length);
+};
+
+/** The installation that a mark in the DNS names for the place of this set, where it is not ours. */
+export function strangerAt(
+  lives: ReadonlyMap<string, { readonly live: RecordSet | undefined }>,
+  installationId: string,
+  name: string,
+): string | undefined {
+  const owners = lives
+    .get(`${markName(placeOf(name))} TXT`)
+    ?.live?.values.flatMap(
+      (value) => /^heritage=mailseal,owner=(?<id>[A-Za-z0-9-]{8,64})$/u.exec(value)?.groups?.['id'] ?? [],
+    );
+  return owners === undefined || owners.includes(installationId) ? undefined : owners[0];
+}
+
 /**
- * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost,
- * as after a restore. Else a stranger's set that stood before us would become ours with the mark that we wrote.
+ * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost, or
+ * older than the mark, as after a restore. Else a stranger's set that stood before us would become ours with it.
  */
 export function isMarked(
   observed: { readonly views: ReadonlyMap<string, RecordView>; readonly installationId: string },
@@ -27,10 +48,12 @@ export function isMarked(
   of: string,
 ): boolean {
   const name = markName(of);
-  const remembered = applied.some((entry) => entry.name === name && entry.type === 'TXT');
+  const remembered = applied.some((entry) => entry.name === name && entry.type === 'TXT' && isSeen(entry));
   const live = observed.views.get(`${name} TXT`)?.live;
   return !remembered && live?.values.includes(markValue(observed.installationId)) === true;
 }
+
+const isSeen = ({ standing }: AppliedSet): boolean => standing !== 'Intended';
 
 /**
  * Whether a live record set may be changed by us: our durable record says so, or the mark does where there is no

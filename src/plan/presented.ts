@@ -1,5 +1,6 @@
 /** What the addresses of MX hosts present, by probes and, where no probe reaches, by what agents attest. */
 import type { RolloverFacts } from '../dane/keystate.ts';
+import { tlsaOfKey } from '../dane/tlsa.ts';
 import type { SmtpOutcome } from '../pki/observed.ts';
 import type { ObservedHost } from './exchanger.ts';
 import type { StoredCertificate } from './state.ts';
@@ -35,6 +36,18 @@ export function presentedAt(host: ObservedHost, now: number): RolloverFacts['pre
 /** Whether every address of the host is known to present the key. */
 export function presents(host: ObservedHost, spkiSha256: string, now: number): boolean {
   return presentedAt(host, now).every(({ key }) => key === spkiSha256);
+}
+
+/** Addresses that a probe saw with a key that the secure set which stands for their host does not name. */
+export function unpinnedAddresses(
+  { host, probes, security }: ObservedHost,
+  pinned?: readonly string[],
+): readonly string[] {
+  if (pinned === undefined || security.verdict !== 'Secure') return [];
+  return probes.flatMap(({ address, result }) => {
+    const key = result.outcome === 'Tls' ? result.chain[0]?.spkiSha256 : undefined;
+    return key === undefined || pinned.includes(tlsaOfKey(key)) ? [] : [`${host} [${address}]`];
+  });
 }
 
 /**

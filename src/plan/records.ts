@@ -102,8 +102,10 @@ export function planRecords(request: {
   readonly wanted: readonly WantedSet[];
   readonly applied: readonly AppliedSet[];
   readonly views: ReadonlyMap<string, RecordView>;
-  /** The zone carries our mark for these names. */
-  readonly marked: (name: string) => boolean;
+  /** Our mark in the zone speaks for a set of which nothing is remembered. */
+  readonly marked: (live: RecordSet) => boolean;
+  /** The other installation whose mark stands where this name belongs to. */
+  readonly stranger: (name: string) => string | undefined;
   readonly now: number;
 }): RecordsPlan {
   const before = new Map(request.applied.map((entry) => [recordKey(entry), entry]));
@@ -123,9 +125,9 @@ export function planRecords(request: {
       continue;
     }
     const { provider, zone, name, type, ttl, values } = wanted;
-    const marked = request.marked(name);
+    const marked = view.live !== undefined && request.marked(view.live);
     const after: RecordSet = { name, type, ttl, values };
-    const problem = refusal(wanted, view, entry, marked);
+    const problem = refusal(wanted, view, entry, { marked, stranger: request.stranger(name) });
     if (problem !== undefined) {
       refused.push(problem);
       if (entry !== undefined) applied.push(entry);
@@ -148,8 +150,9 @@ export function planRecords(request: {
     const view = request.views.get(recordKey(entry));
     if (view === undefined) applied.push(entry);
     const live = view?.live;
-    if (live === undefined || !owned(live, entry, request.marked(entry.name))) continue;
+    if (live === undefined || !owned(live, entry, request.marked(live))) continue;
     applied.push(entry);
+    if (request.stranger(entry.name) !== undefined) continue;
     const { provider, zone, name, type } = entry;
     changes.push({ provider, zone, change: { name, type, before: live, after: undefined } });
   }

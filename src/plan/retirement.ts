@@ -111,6 +111,7 @@ function planHolding(observed: ObservedDomainRetirement, now: number): Retiremen
     applied: minted.applied,
     views: observed.views,
     marked: () => false,
+    stranger: () => undefined,
     now,
   });
   const told = datePublications(minted, records, hold === undefined, now);

@@ -39,16 +39,21 @@ function certificateReady(plan: ExchangerPlan): Judgement {
 }
 
 function deployed(plan: ExchangerPlan, observed: ObservedExchanger): Judgement {
-  const { delivery, lagging } = plan;
+  const { delivery, lagging, unpinned } = plan;
+  const agents = observed.hosts.flatMap(({ host, attestation }) =>
+    attestation?.error === undefined ? [] : [`the agent of ${host} says: ${attestation.error}`],
+  );
+  if (unpinned.length > 0) {
+    const where = unpinned.join(', ');
+    const message = `${where} still shows another key, which no TLSA record names, and DANE senders defer mail to it. A key that only a probe saw is not published: reload the mail server there with the certificate of the Secret`;
+    return { status: 'False', reason: 'KeyMismatch', message: [message, ...agents].join('; ') };
+  }
   if (delivery.status === 'Blocked') return { status: 'False', reason: delivery.reason, message: delivery.message };
   if (delivery.status === 'NoCertificate')
     return { status: 'False', reason: 'AwaitingDelivery', message: delivery.message };
   if (lagging.length === 0) {
     return { status: 'True', reason: 'Deployed', message: 'every address of every host presents the current key' };
   }
-  const agents = observed.hosts.flatMap(({ host, attestation }) =>
-    attestation?.error === undefined ? [] : [`the agent of ${host} says: ${attestation.error}`],
-  );
   return { status: 'False', reason: 'AwaitingDelivery', message: [...lagging, ...agents].join('; ') };
 }
 

@@ -46,7 +46,8 @@ function planOf(places: readonly Place[], given?: readonly AppliedSet[]): Return
     ),
     applied: given ?? places.flatMap((one) => one.applied ?? []),
     views: new Map(places.flatMap((one) => (one.looked ? [[`${one.name} TXT`, view(one)] as const] : []))),
-    marked: (name) => places.some((one) => one.name === name && one.marked),
+    marked: ({ name }) => places.some((one) => one.name === name && one.marked),
+    stranger: () => undefined,
     now,
   });
 }

@@ -23,6 +23,7 @@ function plan(one: {
     applied: one.applied === undefined ? [] : [one.applied],
     views: new Map(one.view === undefined ? [] : [[key, one.view]]),
     marked: () => one.marked ?? false,
+    stranger: () => undefined,
     now,
   });
 }

@@ -116,34 +116,6 @@ describe('an exchanger that signs its own certificates', () => {
       data: spoilt.data,
     });
   });
-
-  const loseState = async (): Promise<void> => {
-    const state = scene.kube.dump().find(({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'exchanger');
-    const name = state?.metadata.name ?? '';
-    await scene.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name });
-  };
-
-  test('where the state is lost, the key that the hosts have goes on, and is pinned all the time', async () => {
-    await runUntil(scene, isReady(scene));
-    await loseState();
-    const key = scene.mounted()?.key ?? '';
-    const onLook = (): void => expect(tlsaOf(scene)).toContain(`3 1 1 ${spkiSha256OfKey(scene.mounted()?.key ?? '')}`);
-    const until = scene.now() + day;
-    await runUntil(scene, () => scene.now() >= until, { looks: 3000, onLook });
-    expect(scene.mounted()?.key).toBe(key);
-    expectDone(scene);
-  });
-
-  test('where state and Secret are lost, no key is delivered that the live set does not pin, and that stays', async () => {
-    await runUntil(scene, isReady(scene));
-    const tlsa = tlsaOf(scene);
-    await loseState();
-    await scene.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mail', name: 'mx-tls' });
-    const until = scene.now() + day;
-    await runUntil(scene, () => scene.now() >= until, { looks: 5000 });
-    expect([tlsaOf(scene), scene.mounted()]).toEqual([tlsa, undefined]);
-    expect(conditionOf(scene.exchanger()?.status?.conditions, 'Deployed')).toMatchObject({ reason: 'TLSAMismatch' });
-  });
 });
 
 test('killed after every single write, it goes on and ends in the same place', async () => {

@@ -96,6 +96,12 @@ const cases: readonly Case[] = [
     is: 'one shows another key',
     seen: { hosts: [host({ probes: [tlsProbe(), tlsProbe('192.0.2.2', digest('f'))] })] },
     type: 'Deployed',
+    want: ['False', 'KeyMismatch', 'mx1.example.com [192.0.2.2] still shows another key, which no TLSA record names'],
+  },
+  {
+    is: 'one shows another key, and no TLSA set stands yet',
+    seen: unpublished({ hosts: [host({ probes: [tlsProbe(), tlsProbe('192.0.2.2', digest('f'))] })] }),
+    type: 'Deployed',
     want: ['False', 'AwaitingDelivery', 'mx1.example.com [192.0.2.2] still shows another key'],
   },
   {
@@ -109,7 +115,7 @@ const cases: readonly Case[] = [
       ],
     },
     type: 'Deployed',
-    want: ['False', 'AwaitingDelivery', 'the agent of mx1.example.com says: postfix check failed'],
+    want: ['False', 'KeyMismatch', 'the agent of mx1.example.com says: postfix check failed'],
   },
   {
     is: 'someone else’s Secret is in the way',
