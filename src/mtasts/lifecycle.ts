@@ -45,6 +45,16 @@ export function mintId(now: number, body: string, usedIds: Iterable<string>): st
   }
 }
 
+/** When an id of the shape that `mintId` gives was minted, in milliseconds since 1970; undefined for any other id. */
+export function mintedTime(id: string): number | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)[0-9a-f]{8}$/u.exec(id);
+  if (parts === null) return undefined;
+  const [year = 0, month = 0, ...rest] = parts.slice(1).map(Number);
+  const [date = 0, hours = 0, minutes = 0, seconds = 0] = rest;
+  const time = Date.UTC(year, month - 1, date, hours, minutes, seconds);
+  return Number.isNaN(time) ? undefined : time;
+}
+
 /** The announced ids that servers may still show. */
 function live(history: readonly Publication[]): readonly Publication[] {
   return history.filter((one) => one.shownSince !== undefined && one.goneSince === undefined);

@@ -120,11 +120,11 @@ describe('the state is lost', () => {
       scene.provider.setByHand(zone, { name, type: name === markName ? 'TXT' : 'TLSA', ttl: 300, values: [] });
     const theirs = `3 1 1 ${'f'.repeat(64)}`;
     scene.provider.setByHand(zone, { name: tlsaName, type: 'TLSA', ttl: 300, values: [theirs] });
-    await pass(6 * hour);
+    await pass(hour);
     expect([tlsa(), valuesAt(markName), scene.mounted()]).toEqual([[theirs], [], undefined]);
     expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')).toMatchObject({ reason: 'TLSAForeign' });
     await loseState();
-    await pass(6 * hour);
+    await pass(hour);
     expect([tlsa(), valuesAt(markName), scene.mounted()]).toEqual([[theirs], [], undefined]);
   });
 
@@ -220,7 +220,7 @@ test('a set that another installation marks is left alone, whatever is remembere
   scene.provider.setByHand(zone, { name: markName, type: 'TXT', ttl: 300, values: [other] });
   scene.provider.setByHand(zone, theirs);
   const before = scene.provider.sets(zone);
-  await pass(6 * hour);
+  await pass(hour);
   expect(scene.provider.sets(zone)).toEqual(before);
   expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')?.message).toContain('cluster-number-2');
 });
