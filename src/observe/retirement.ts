@@ -161,7 +161,11 @@ async function lookAtRemoval<S extends State>(
     observeGone(world, observer, state, failures),
     challengesOf(world, observer, state, namespace, failures),
   ]);
-  return { observed: { state, gone, challenges }, failures, asked };
+  return {
+    observed: { state, installationId: world.installationId, gone, challenges },
+    failures,
+    asked,
+  };
 }
 
 /** The sets that stand, each with what it is to hold: the address of the policy host may have changed. */

@@ -1,6 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer } from '../dns/answer.ts';
+import { equalSets } from '../dns/rrset.ts';
 import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
@@ -9,10 +10,11 @@ import type { HostEntry } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
+import { isOfOurShape, type Rival, withFound } from './found.ts';
 import { shortened } from './history.ts';
 import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
-import { type RecordView, type WantedSet } from './record-view.ts';
+import { recordKey, type RecordView, type WantedSet } from './record-view.ts';
 import { holdOf, planServe, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
 import type { AppliedSet, DomainState, StoredKey } from './state.ts';
@@ -119,6 +121,9 @@ export function policyAddressSets(
   });
 }
 
+const rivalWords = ({ id }: Rival): string =>
+  `another program announces policies of this domain with the mark of this installation, the last as ${id}: two installations have the same id. Stop one of them`;
+
 /** What is not right yet, in words; empty when every host was seen to be right and the MX set names no other. */
 function doubtsOf(
   observed: ObservedDomain,
@@ -166,8 +171,9 @@ function wantedRecords(
  * @returns undefined where there is neither stored state nor a key to begin with.
  */
 export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now: number): DomainPlan | undefined {
-  const stored = observed.state ?? (observed.freshKey && newState(desired, observed.freshKey));
-  if (stored === undefined) return undefined;
+  const known = observed.state ?? (observed.freshKey && newState(desired, observed.freshKey));
+  if (known === undefined) return undefined;
+  const { state: stored, rival } = withFound(known, observed, now);
   const followed = followHosts(desired, observed.mx.servers, stored, now);
   const { outcome, values } = observed.mx.outside;
   const live = outcome === 'Found' ? mxHosts(values).filter((host) => !desired.hosts.includes(host)) : [];
@@ -180,15 +186,22 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     ? followed
     : { ...followed, publications: [...shortened(followed.publications, now), publication] };
   const serving = servingOf(observed, publication, minted);
-  const hold = holdOf(publication, serving, doubts);
-  const records = planRecords({
-    wanted: wantedRecords(desired, observed, publication, minted.applied, hold),
+  const hold = rival === undefined ? holdOf(publication, serving, doubts) : rivalWords(rival);
+  const wanted = wantedRecords(desired, observed, publication, minted.applied, hold);
+  const planned = planRecords({
+    wanted,
     applied: minted.applied,
     views: observed.views,
-    marked: () => isMarked(observed, minted.applied, desired.domain),
+    marked: (live) =>
+      isMarked(observed, minted.applied, desired.domain) &&
+      (wanted.some((set) => recordKey(set) === recordKey(live) && equalSets(set, live)) ||
+        isOfOurShape(live, desired.domain, observed.views)),
     stranger: (name) => strangerAt(observed.views, observed.installationId, name),
     now,
   });
+  const record = recordKey({ name: stsRecordName(desired.domain), type: 'TXT' });
+  const contested = rival === undefined ? [] : [{ record, reason: 'Conflict', message: rivalWords(rival) } as const];
+  const records: RecordsPlan = { ...planned, refused: [...planned.refused, ...contested] };
   const certificate = planCertificate({
     ...observed.certificate,
     state: {

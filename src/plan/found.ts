@@ -64,11 +64,11 @@ function bodiesOf({ pods, outsideFetch, entry }: Seen): readonly string[] {
  * body that is served now says nothing of those that were served under it before.
  */
 function adopted(state: DomainState, id: string, seen: Seen, now: number): Publication {
-  const mintedAt = Math.min(mintedTime(id) ?? now, now);
+  const shownSince = Math.min(mintedTime(id) ?? now, now);
   const before = state.publications.findLast(({ shownSince }) => shownSince !== undefined);
   const served = promiseOf(typeof seen.entry?.policy === 'string' ? seen.entry.policy : '');
   const mode = served.mxs.length === 0 ? (before?.mode ?? 'testing') : served.mode;
-  return { ...served, mode, id, mintedAt, shownSince: mintedAt, adopted: true };
+  return { ...served, mode, id, mintedAt: now, shownSince, adopted: true };
 }
 
 /** A body that was seen is taken for fetched, under the id that stands. */
@@ -101,8 +101,10 @@ export function withFound(state: DomainState, seen: Seen, now: number): Found {
   const bodies = bodiesOf(seen).filter((body) => id === undefined || body !== known.at(-1)?.body);
   const publications = [...known, ...slipped(known, bodies, now)];
   if (publications.length === state.publications.length) return { state, rival: undefined };
-  // Hosts that an unknown policy named stay in the policy until they have left the MX set.
-  const named = publications.slice(state.publications.length).flatMap(({ mxs }) => mxs);
+  // Hosts that an unknown policy of ours named stay in the policy until they have left the MX set.
+  const own = new Set(bodiesOf({ ...seen, outsideFetch: undefined }));
+  const unknown = [...own].filter((body) => state.publications.every((one) => one.body !== body));
+  const named = unknown.flatMap((body) => promiseOf(body).mxs);
   const listedHosts = [...new Set([...state.listedHosts, ...named])];
   return { state: { ...state, publications, listedHosts }, rival: undefined };
 }

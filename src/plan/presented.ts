@@ -33,11 +33,6 @@ export function presentedAt(host: ObservedHost, now: number): RolloverFacts['pre
   });
 }
 
-/** Whether every address of the host is known to present the key. */
-export function presents(host: ObservedHost, spkiSha256: string, now: number): boolean {
-  return presentedAt(host, now).every(({ key }) => key === spkiSha256);
-}
-
 /** Addresses that a probe saw with a key that the secure set which stands for their host does not name. */
 export function unpinnedAddresses(
   { host, probes, security }: ObservedHost,

@@ -6,7 +6,7 @@ import { canonical } from '../api/canonical.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import { abandon, type CertificateInput } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
-import { owned } from './ownership.ts';
+import { owned, strangerAt } from './ownership.ts';
 import { slop } from './publication.ts';
 import { recordKey } from './record-view.ts';
 import type { AppliedSet, State, Withdrawn } from './state.ts';
@@ -23,6 +23,7 @@ export interface GoneView {
 
 export interface ObservedRemoval<S extends State = State> {
   readonly state: S;
+  readonly installationId: string;
   /** By `recordKey`; without an entry where the provider could not be asked for now. */
   readonly gone: ReadonlyMap<string, GoneView>;
   /** Undefined where the provider could not be asked. */
@@ -101,8 +102,21 @@ function withdrawnOf(first: readonly AppliedSet[], before: Withdrawn | undefined
   return { goneSince: now, ttl: Math.max(...shown.map((set) => Math.max(set.ttl, set.previousTtl))) };
 }
 
+/** What stands beside the mark of another installation was taken over by it: of ours nothing stands there any more. */
+function withoutStrangers({ gone, installationId }: ObservedRemoval): ObservedRemoval['gone'] {
+  const theirs: GoneView = { live: undefined, gone: { ok: true } };
+  return new Map(
+    [...gone].map(([key, view]) => {
+      const [name = ''] = key.split(' ');
+      return [key, strangerAt(gone, installationId, name) === undefined ? view : theirs] as const;
+    }),
+  );
+}
+
 /** The removal of all that was applied for the state's object; the state says how far it has come. */
-export function planRemoval({ state: stored, gone, challenges }: ObservedRemoval, now: number): Removal {
+export function planRemoval(observed: ObservedRemoval, now: number): Removal {
+  const { state: stored, challenges } = observed;
+  const gone = withoutStrangers(observed);
   const cleared = challenges === undefined ? { state: stored, changes: [] } : abandon({ ...challenges, state: stored });
   const cleanup = cleared.changes.map((change) =>
     change.do === 'Records' ? { ...change, urgency: 'now' as const } : change,

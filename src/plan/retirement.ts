@@ -6,7 +6,9 @@ import { assemble } from './assemble.ts';
 import { type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
 import { type ObservedDomain, policyAddressSets } from './domain.ts';
+import { withFound } from './found.ts';
 import { shortened } from './history.ts';
+import { strangerAt } from './ownership.ts';
 import { datePublications } from './publication.ts';
 import { type RecordProblem, recordKey, type RecordView, type WantedSet } from './record-view.ts';
 import { planRecords } from './records.ts';
@@ -48,7 +50,7 @@ const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-s
 /** RFC 8461 §8.3: a policy is withdrawn by a new one that asks for nothing. */
 function withdrawal(state: DomainState, now: number): Publication {
   const last = state.publications.at(-1);
-  if (last?.mode === 'none') return last;
+  if (last?.mode === 'none' && last.adopted !== true) return last;
   const body = formatPolicy({ mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [] });
   const used = state.publications.map(({ id }) => id);
   return { id: mintId(now, body, used), body, mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [], mintedAt: now };
@@ -99,8 +101,8 @@ function dateRemoval(state: DomainState, { gone }: ObservedDomainRetirement, now
 }
 
 /** Serves `none`, announces it, and keeps it up with a valid certificate. */
-function planHolding(observed: ObservedDomainRetirement, now: number): RetirementPlan {
-  const { testingSince: _, ...stored } = observed.state;
+function planHolding(observed: ObservedDomainRetirement, found: DomainState, now: number): RetirementPlan {
+  const { testingSince: _, ...stored } = found;
   const publication = withdrawal(stored, now);
   const known = stored.publications.includes(publication);
   const minted = known ? stored : { ...stored, publications: [...shortened(stored.publications, now), publication] };
@@ -111,7 +113,7 @@ function planHolding(observed: ObservedDomainRetirement, now: number): Retiremen
     applied: minted.applied,
     views: observed.views,
     marked: () => false,
-    stranger: () => undefined,
+    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
     now,
   });
   const told = datePublications(minted, records, hold === undefined, now);
@@ -152,10 +154,10 @@ const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it
  * never announced a policy has promised nothing.
  */
 export function planDomainRetirement(observed: ObservedDomainRetirement, now: number): RetirementPlan {
-  const { state } = observed;
+  const { state } = withFound(observed.state, observed, now);
   const announced = state.publications.some(({ shownSince }) => shownSince !== undefined);
   const end = promiseEnd(state);
-  if (announced && !('until' in end && now >= end.until)) return planHolding(observed, now);
+  if (announced && !('until' in end && now >= end.until)) return planHolding(observed, state, now);
   const host = policyHostOf(state);
   const unserve: Change = { do: 'Unserve', why: 'nobody can be led here any more', host };
   return ending(

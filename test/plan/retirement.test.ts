@@ -11,7 +11,20 @@ import {
 import type { AppliedSet, DomainState, ExchangerState, State } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
 import { formatPolicy } from '../../src/mtasts/policy.ts';
-import { applied, certificate, day, exchangerState, hour, key, minute, now, order, publication, txt } from './cases.ts';
+import {
+  applied,
+  certificate,
+  day,
+  exchangerState,
+  hour,
+  installationId,
+  key,
+  minute,
+  now,
+  order,
+  publication,
+  txt,
+} from './cases.ts';
 import { address, fetched, live, mark, sets, settled, viewsOf, world } from './domain-world.ts';
 
 const steps = ({ changes }: RetirementPlan): readonly string[] => changes.map((change) => change.do);
@@ -37,7 +50,7 @@ const noChallenges = { challenges: [], spentLive: new Map() };
 
 function observed(change: Partial<ObservedDomainRetirement> = {}): ObservedDomainRetirement {
   const { settling, pods, addresses, outsideFetch, entry, views, certificate: lane } = world();
-  const rest = { settling, pods, addresses, outsideFetch, entry, views, certificate: lane };
+  const rest = { installationId, settling, pods, addresses, outsideFetch, entry, views, certificate: lane };
   return { ...rest, state: settled, gone: standing(...sets), challenges: noChallenges, ...change };
 }
 const plan = (change: Partial<ObservedDomainRetirement> = {}, at: number = now): RetirementPlan =>
@@ -227,7 +240,7 @@ describe('an exchanger', () => {
   const hostMark = txt('_mailseal.mx1.example.com', 'heritage=mailseal,owner=cluster-1-test');
   const state: ExchangerState = exchangerState({ applied: [applied(hostMark), applied(tlsa)] });
   const of = (at: ExchangerState, seen: ReadonlyMap<string, GoneView>, time: number = now): RetirementPlan =>
-    planExchangerRetirement({ state: at, gone: seen, challenges: noChallenges }, time);
+    planExchangerRetirement({ state: at, installationId, gone: seen, challenges: noChallenges }, time);
   const exchanger = (made: RetirementPlan): ExchangerState => {
     if (made.state.kind !== 'exchanger') throw new Error('it is of no exchanger');
     return made.state;
@@ -235,6 +248,10 @@ describe('an exchanger', () => {
 
   test('withdraws its TLSA records before their marks', () => {
     expect(written(of(state, standing(tlsa, hostMark)))).toEqual(['- _25._tcp.mx1.example.com TLSA']);
+  });
+  test('leaves what another installation has taken over since', () => {
+    const theirs = { ...hostMark, values: ['heritage=mailseal,owner=cluster-number-2'] };
+    expect(written(of(state, standing(tlsa, theirs)))).toEqual([]);
   });
   test('waits for a server that still shows them', () => {
     const view: GoneView = { live: undefined, gone: { ok: false, why: 'ns2 still shows it' } };
