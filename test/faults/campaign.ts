@@ -4,28 +4,22 @@
  * undisturbed run; what goes on at the same time may change places from one campaign to the next, and so each has a
  * steady name too: `new-domain:update dns#2:before`.
  */
-import { messageOf } from '../../src/errors.ts';
-import { type Kill, type Moment, moments, type Spot } from './gate.ts';
+import { type Moment, moments, type Spot } from './gate.ts';
 import { domainOf, startGround } from './ground.ts';
-import { type Ground, type Lane, startLane } from './lane.ts';
+import { type Ground, type Lane, mxAddress, startLane } from './lane.ts';
 import { type Outcome, run } from './run.ts';
 import { plays, type Scenario, scenarios } from './scenarios.ts';
+import { broken, type Failure, judged, type NamedKill, type Outcomes, type Result, verdicts } from './verdicts.ts';
 
 export interface CampaignSpec {
   /** State directory, inside the namespaces of a lab. */
   readonly dir: string;
-  /** Kills of each scenario; all when absent. They are spread evenly over writes and moments. */
+  /** Kills of each scenario; all when absent. They are spread evenly over writes and moments, and need two lanes. */
   readonly sample?: number | undefined;
-  /** The one kill that is wanted, by either of its names. */
+  /** The one kill that is wanted, by either of its names; it needs two lanes. */
   readonly only?: string | undefined;
   readonly lanes: number;
   readonly say: (line: string) => void;
-}
-
-export interface Failure {
-  readonly name: string;
-  readonly steady: string;
-  readonly problems: readonly string[];
 }
 
 export interface CampaignResult {
@@ -33,36 +27,34 @@ export interface CampaignResult {
   readonly failures: readonly Failure[];
 }
 
-interface NamedKill extends Kill {
-  readonly name: string;
-  readonly steady: string;
-  readonly scenario: Scenario;
-}
+/** How often a kill is tried whose spot is not met: what goes on at the same time is not the same in every run. */
+const tries = 3;
+/** Runs that all lanes have room for: more than one scenario has writes and moments, failures included. */
+const mostRuns = 400;
 
-type Outcomes = Readonly<Partial<Record<Scenario, Outcome>>>;
-type Reference = readonly (readonly [Scenario, Outcome])[];
-
-/** Runs that one lane has room for: more than there are writes and moments. */
-const runsOfLane = 400;
+const lastScenario: Scenario = scenarios.at(-1) ?? 'new-domain';
 
 export async function runCampaign(spec: CampaignSpec): Promise<CampaignResult> {
   const began = performance.now();
-  const ground = await startGround(spec.dir, { lanes: spec.lanes, runs: runsOfLane });
+  const { dir, lanes: count, only, sample } = spec;
+  const few = only === undefined ? sample : 1;
+  const runs = few === undefined ? Math.ceil(mostRuns / count) : few + 1;
+  const ground = await startGround(dir, { lanes: count, runs });
   const lanes: Lane[] = [];
   try {
-    lanes.push(await startLane(ground, 0));
-    const reference = await undisturbed(ground, lanes[0], spec);
-    const wanted = chosen(killsOf(reference), spec);
-    for (let lane = 1; lane < spec.lanes; lane += 1) lanes.push(await startLane(ground, lane));
-    const results = await killEach(ground, lanes, { spec, reference, wanted });
+    const starts = Array.from({ length: count }, (_, lane) =>
+      startLane(ground, lane).then((one) => (lanes[lane] = one)),
+    );
+    await Promise.all(starts);
+    const { writes, results } =
+      few === undefined ? await killEverywhere(ground, lanes, spec) : await killSome(ground, lanes, few, spec);
     const failures = results.flatMap(({ failure }) => failure ?? []);
-    const seconds = Math.round((performance.now() - began) / 1000);
     const figures = {
-      ...Object.fromEntries(reference.map(([name, { writes }]) => [`writes of ${name}`, writes.length])),
+      ...writes,
       kills: results.filter(({ struck }) => struck).length,
       failures: failures.length,
       'spots not met': results.filter(({ struck }) => !struck).length,
-      seconds,
+      seconds: Math.round((performance.now() - began) / 1000),
     };
     return { figures, failures };
   } finally {
@@ -71,19 +63,30 @@ export async function runCampaign(spec: CampaignSpec): Promise<CampaignResult> {
   }
 }
 
-/** The scenario that a kill belongs to, by either of its names. */
-const scenarioOf = (name: string): Scenario | undefined =>
-  scenarios.find((scenario) => name.startsWith(`${scenario}:`));
+interface Toll {
+  /** How many there are, by scenario. */
+  readonly writes: Readonly<Record<string, number>>;
+  readonly results: readonly Result[];
+}
 
-async function undisturbed(ground: Ground, lane: Lane | undefined, { say, only }: CampaignSpec): Promise<Reference> {
-  if (lane === undefined) throw new Error('a campaign needs a lane');
-  const upTo = scenarioOf(only ?? '') ?? scenarios[scenarios.length - 1] ?? 'new-domain';
-  const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo });
-  const played = scenarios.flatMap((scenario) => {
+function laneAt(lanes: readonly Lane[], index: number): Lane {
+  const lane = lanes[index];
+  if (lane === undefined) throw new Error(`there is no lane ${index}`);
+  return lane;
+}
+
+async function undisturbed(
+  ground: Ground,
+  lane: Lane,
+  { say, only }: CampaignSpec,
+  ended: (scenario: Scenario, outcome: Outcome) => void = () => undefined,
+): Promise<Outcomes> {
+  const upTo = scenarioOf(only ?? '') ?? lastScenario;
+  const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo, mxAddress: mxAddress(0), ended });
+  for (const scenario of scenarios) {
     const outcome = outcomes[scenario];
-    return outcome === undefined ? [] : [[scenario, outcome] as const];
-  });
-  for (const [scenario, { problems, writes, seconds }] of played) {
+    if (outcome === undefined) continue;
+    const { problems, writes, seconds } = outcome;
     const orders = writes.filter(({ what }) => what === 'acme order-plz').length;
     const { certificates } = plays[scenario];
     const wrong = [
@@ -94,64 +97,88 @@ async function undisturbed(ground: Ground, lane: Lane | undefined, { say, only }
     say(`${scenario}, undisturbed: ${writes.length} writes in ${seconds.toFixed(1)} s`);
     writes.forEach(({ what, turn }, index) => say(`  ${index + 1} ${what} (${turn})`));
   }
-  return played;
+  return outcomes;
 }
 
-function killsOf(reference: Reference): readonly NamedKill[] {
-  return reference.flatMap(([scenario, { writes }]) =>
-    writes.flatMap((spot: Spot, index) =>
-      moments.map((moment: Moment) => ({
-        ...spot,
-        moment,
-        scenario,
-        name: `${scenario}:${index + 1}:${moment}`,
-        steady: `${scenario}:${spot.what}#${spot.turn}:${moment}`,
-      })),
-    ),
+const writesOf = (outcomes: Outcomes): Toll['writes'] =>
+  Object.fromEntries(Object.entries(outcomes).map(([name, { writes }]) => [`writes of ${name}`, writes.length]));
+
+/** The scenario that a kill belongs to, by either of its names. */
+const scenarioOf = (name: string): Scenario | undefined =>
+  scenarios.find((scenario) => name.startsWith(`${scenario}:`));
+
+function killsOf(scenario: Scenario, { writes }: Outcome): readonly NamedKill[] {
+  return writes.flatMap((spot: Spot, index) =>
+    moments.map((moment: Moment) => ({
+      ...spot,
+      moment,
+      scenario,
+      name: `${scenario}:${index + 1}:${moment}`,
+      steady: `${scenario}:${spot.what}#${spot.turn}:${moment}`,
+    })),
   );
 }
 
-function chosen(all: readonly NamedKill[], { only, sample }: CampaignSpec): readonly NamedKill[] {
-  if (only !== undefined) {
-    const found = all.filter(({ name, steady }) => name === only || steady === only);
-    if (found.length === 0)
-      throw new Error(`there is no kill ${only}: they go from ${all[0]?.name} to ${all.at(-1)?.name}`);
-    return found;
-  }
-  if (sample === undefined) return all;
-  return scenarios.flatMap((scenario, nth) => {
-    const kills = all.filter((kill) => kill.scenario === scenario);
-    const spots = kills.length / moments.length;
-    // Spots at even distances, and at each the next moment: all three are met whatever the distance.
-    return Array.from({ length: Math.min(sample, spots) }, (_, index) => {
-      const spot = Math.floor(((index + 0.5) * spots) / sample);
-      return kills[spot * moments.length + ((index + nth) % moments.length)];
-    }).filter((kill) => kill !== undefined);
-  });
+/** Some runs on one lane while the undisturbed one is played on the other, scenario by scenario behind it. */
+async function killSome(ground: Ground, lanes: readonly Lane[], runs: number, spec: CampaignSpec): Promise<Toll> {
+  const endings = scenarios.map((scenario) => [scenario, Promise.withResolvers<Outcome>()] as const);
+  const ended = new Map(endings.map(([scenario, { resolve }]) => [scenario, resolve]));
+  const behind = <T>(make: (scenario: Scenario, outcome: Outcome) => T): Partial<Record<Scenario, Promise<T>>> =>
+    Object.fromEntries(
+      endings.map(([scenario, { promise }]) => [scenario, promise.then((outcome) => make(scenario, outcome))]),
+    );
+  const kill = async (): Promise<readonly Result[]> => {
+    const results: Result[] = [];
+    for (let turn = 0; turn < runs; turn += 1) {
+      const picked: NamedKill[] = [];
+      const outcomes = await run(ground, laneAt(lanes, 1), {
+        domain: domainOf(1, turn),
+        kills: behind((scenario, outcome) => {
+          const one =
+            spec.only === undefined ? sampled(scenario, outcome, turn, runs) : named(scenario, outcome, spec.only);
+          if (one !== undefined) picked.push(one);
+          return one;
+        }),
+        upTo: scenarioOf(spec.only ?? '') ?? lastScenario,
+        reference: behind((_, { zone }) => zone),
+        mxAddress: mxAddress(1),
+      });
+      for (const [one, outcome] of verdicts(picked, outcomes)) {
+        if (outcome !== undefined) results.push(judged(one, outcome, spec.say));
+      }
+    }
+    return results;
+  };
+  const reference = undisturbed(ground, laneAt(lanes, 0), spec, (scenario, outcome) => ended.get(scenario)?.(outcome));
+  const [outcomes, results] = await Promise.all([reference, kill()]);
+  return { writes: writesOf(outcomes), results };
 }
 
-interface Result {
-  readonly struck: boolean;
-  readonly failure: Failure | undefined;
+/** Spots at even distances, and at each the next moment: all three are met whatever the distance. */
+function sampled(scenario: Scenario, outcome: Outcome, turn: number, runs: number): NamedKill | undefined {
+  const spot = Math.floor(((turn + 0.5) * outcome.writes.length) / runs);
+  const moment = (turn + scenarios.indexOf(scenario)) % moments.length;
+  return killsOf(scenario, outcome)[spot * moments.length + moment];
 }
 
-interface Work {
-  readonly spec: CampaignSpec;
-  readonly reference: Reference;
-  readonly wanted: readonly NamedKill[];
+function named(scenario: Scenario, outcome: Outcome, wanted: string): NamedKill | undefined {
+  if (scenario !== scenarioOf(wanted)) return undefined;
+  const all = killsOf(scenario, outcome);
+  const found = all.find(({ name, steady }) => name === wanted || steady === wanted);
+  if (found === undefined)
+    throw new Error(`there is no kill ${wanted}: they go from ${all[0]?.name} to ${all.at(-1)?.name}`);
+  return found;
 }
-
-/** How often a kill is tried whose spot is not met: what goes on at the same time is not the same in every run. */
-const tries = 3;
 
 /** A run takes a kill of each scenario; when a scenario fails, those of the later ones go to another run. */
-async function killEach(
-  ground: Ground,
-  lanes: readonly Lane[],
-  { spec, reference, wanted }: Work,
-): Promise<readonly Result[]> {
-  const todo = Map.groupBy(wanted, ({ scenario }) => scenario);
-  const zones = Object.fromEntries(reference.map(([name, { zone }]) => [name, zone]));
+async function killEverywhere(ground: Ground, lanes: readonly Lane[], spec: CampaignSpec): Promise<Toll> {
+  const reference = await undisturbed(ground, laneAt(lanes, 0), spec);
+  const known = scenarios.flatMap((scenario) => {
+    const outcome = reference[scenario];
+    return outcome === undefined ? [] : [[scenario, outcome] as const];
+  });
+  const todo = new Map(known.map(([scenario, outcome]) => [scenario, [...killsOf(scenario, outcome)]]));
+  const zones = Object.fromEntries(known.map(([scenario, { zone }]) => [scenario, zone]));
   const results: Result[] = [];
   const tried = new Map<NamedKill, number>();
   const next = (): readonly NamedKill[] => scenarios.flatMap((scenario) => todo.get(scenario)?.shift() ?? []);
@@ -160,52 +187,19 @@ async function killEach(
       const outcomes = await run(ground, lane, {
         domain: domainOf(index, turn),
         kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
-        upTo: kills.at(-1)?.scenario ?? 'new-domain',
+        upTo: kills.at(-1)?.scenario ?? lastScenario,
         reference: zones,
+        mxAddress: mxAddress(index),
       }).catch((error: unknown) => broken(kills, error));
       for (const [kill, outcome] of verdicts(kills, outcomes)) {
         const times = (tried.get(kill) ?? 0) + 1;
         const missed = outcome !== undefined && outcome.problems.length === 0 && !outcome.struck;
         if (missed) tried.set(kill, times);
         if (outcome === undefined || (missed && times < tries)) todo.get(kill.scenario)?.push(kill);
-        else results.push(judged(kill, outcome, spec));
+        else results.push(judged(kill, outcome, spec.say));
       }
     }
   };
   await Promise.all(lanes.map(drive));
-  return results;
-}
-
-/** A run that could not be played to its end counts as one that failed. */
-function broken(kills: readonly NamedKill[], error: unknown): Outcomes {
-  const outcome: Outcome = { writes: [], zone: [], problems: [messageOf(error)], struck: false, seconds: 0 };
-  return Object.fromEntries(kills.slice(0, 1).map(({ scenario }) => [scenario, outcome]));
-}
-
-/**
- * What became of each kill of a run; undefined where its turn did not come. What goes wrong in a scenario without a kill
- * is laid to the kill before it.
- */
-function verdicts(
-  kills: readonly NamedKill[],
-  outcomes: Outcomes,
-): readonly (readonly [NamedKill, Outcome | undefined])[] {
-  const failed = scenarios.find((scenario) => (outcomes[scenario]?.problems.length ?? 0) > 0);
-  const place = (scenario: Scenario): number => scenarios.indexOf(scenario);
-  const guilty =
-    failed === undefined ? undefined : (kills.findLast(({ scenario }) => place(scenario) <= place(failed)) ?? kills[0]);
-  return kills.map((kill) => {
-    const own = outcomes[kill.scenario];
-    if (kill !== guilty || failed === undefined || kill.scenario === failed) return [kill, own];
-    const later = outcomes[failed]?.problems ?? [];
-    const outcome = own ?? { writes: [], zone: [], struck: false, seconds: 0 };
-    return [kill, { ...outcome, problems: later.map((problem) => `then, in ${failed}: ${problem}`) }];
-  });
-}
-
-function judged(kill: NamedKill, { problems, struck, seconds }: Outcome, { say }: CampaignSpec): Result {
-  const verdict = problems.length > 0 ? `FAILED: ${problems.join('; ')}` : struck ? 'survived' : 'not met';
-  say(`${kill.name} (${kill.steady}): ${verdict} ${seconds.toFixed(1)} s`);
-  const failure = problems.length === 0 ? undefined : { name: kill.name, steady: kill.steady, problems };
-  return { struck, failure };
+  return { writes: writesOf(reference), results };
 }

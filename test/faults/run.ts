@@ -1,27 +1,35 @@
 /** One run: the life of a domain up to some scenario, with the operator killed at one spot of each, or at none. */
 import { messageOf } from '../../src/errors.ts';
-import { places } from '../lab/lab.ts';
 import { type Running, tail, waitFor } from '../lab/process.ts';
-import type { Kill, Spot } from './gate.ts';
+import { observeLane } from '../observer/lane.ts';
+import type { Observer } from '../observer/observer.ts';
+import type { Told } from '../observer/sightings.ts';
+import { passDays } from './aging.ts';
+import type { Kill, Spot, Witness } from './gate.ts';
 import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
 import { clean, grant, secondOf } from './objects.ts';
 import { plays, type Scenario, scenarios, secretsOf, type Stage, watchedObjects } from './scenarios.ts';
 import { createTestimony, type Testimony } from './witness.ts';
-import { readZone } from './zone.ts';
+import { settledZone, type Zone } from './zone.ts';
 
 export interface RunSpec {
   /** `l0r17.kill.test`: in the zone already, with its MX host, and nobody else's. */
   readonly domain: string;
-  readonly kills: Readonly<Partial<Record<Scenario, Kill>>>;
+  /** They may come from an undisturbed run that goes on at the same time. */
+  readonly kills: Readonly<Partial<Record<Scenario, Kill | Promise<Kill | undefined>>>>;
   /** The scenario after which the run ends. */
   readonly upTo: Scenario;
   /** What the zone holds after an undisturbed run; absent in that run itself. */
-  readonly reference?: Readonly<Partial<Record<Scenario, readonly string[]>>> | undefined;
+  readonly reference?: Readonly<Partial<Record<Scenario, Zone | Promise<Zone>>>> | undefined;
+  /** Where the MX host of the lane is. */
+  readonly mxAddress?: string;
+  /** Is told of each scenario as it ends. */
+  readonly ended?: (scenario: Scenario, outcome: Outcome) => void;
 }
 
 export interface Outcome {
   readonly writes: readonly Spot[];
-  readonly zone: readonly string[];
+  readonly zone: Zone;
   readonly problems: readonly string[];
   /** Whether the operator was killed. */
   readonly struck: boolean;
@@ -30,8 +38,8 @@ export interface Outcome {
 
 /** Bounds for a machine that has other things to do. */
 const endMs = 120_000;
-const zoneMs = 30_000;
 const quietMs = 1000;
+const dayMs = 86_400_000;
 
 /** The operator of a run: killed once, at the spot, and then started again. */
 export interface Life {
@@ -45,7 +53,8 @@ export interface Life {
   readonly stop: () => Promise<void>;
 }
 
-export function createLife(lane: Lane): Life {
+/** @param told learns of the kill and of the start after it. */
+export function createLife(lane: Lane, told: (told: Told) => void = () => undefined): Life {
   let operator: Running | undefined;
   let again = Promise.resolve();
   let restarting = false;
@@ -54,6 +63,7 @@ export function createLife(lane: Lane): Life {
     lane.gate.reopen();
     operator = lane.startOperator();
     restarting = false;
+    told({ is: 'started' });
   };
   return {
     start: () => {
@@ -61,6 +71,7 @@ export function createLife(lane: Lane): Life {
     },
     kill: () => {
       operator?.signal('SIGKILL');
+      told({ is: 'killed' });
       restarting = true;
       again = restart();
     },
@@ -75,7 +86,7 @@ export function createLife(lane: Lane): Life {
   };
 }
 
-/** Cleans the lane, and resolves with what came of each scenario. */
+/** Cleans the lane, and resolves with what came of each scenario; the observer looks on. */
 export async function run(
   ground: Ground,
   lane: Lane,
@@ -84,18 +95,33 @@ export async function run(
   await clean(lane);
   await grant(ground, lane, spec.domain);
   const testimony = createTestimony(lane.policyServers);
-  const life = createLife(lane);
+  const observer = await observe(ground, lane, spec);
+  const life = createLife(lane, observer?.told);
   const outcomes: Partial<Record<Scenario, Outcome>> = {};
+  const wanted = scenarios.slice(0, scenarios.indexOf(spec.upTo) + 1);
   try {
-    for (const scenario of scenarios.slice(0, scenarios.indexOf(spec.upTo) + 1)) {
-      const outcome = await play({ ground, lane, spec, scenario, testimony, life });
+    for (const scenario of wanted) {
+      const outcome = await play({ ground, lane, spec, scenario, testimony, life, observer });
       outcomes[scenario] = outcome;
+      spec.ended?.(scenario, outcome);
       if (outcome.problems.length > 0) break;
     }
   } finally {
     await life.stop();
+    await observer?.stop();
   }
-  return outcomes;
+  const last = outcomes[spec.upTo];
+  if (last === undefined || observer === undefined) return outcomes;
+  return { ...outcomes, [spec.upTo]: { ...last, problems: [...new Set([...last.problems, ...observer.problems()])] } };
+}
+
+async function observe(ground: Ground, lane: Lane, { domain, mxAddress }: RunSpec): Promise<Observer | undefined> {
+  if (mxAddress === undefined) return undefined;
+  return observeLane(ground, lane, {
+    domains: [domain, secondOf(domain)],
+    zones: [domain.slice(domain.indexOf('.') + 1)],
+    hosts: [`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address: mxAddress })),
+  });
 }
 
 export interface Scene {
@@ -107,26 +133,39 @@ export interface Scene {
   readonly life: Life;
   /** Milliseconds until it must be Ready; two minutes when absent. */
   readonly patienceMs?: number | undefined;
+  readonly observer?: Observer | undefined;
 }
 
 const stageOf = ({ ground, lane, spec: { domain } }: Scene): Stage => ({ ground, lane, domain });
 
+/** Time passes while no operator is at work. */
+async function passTime(scene: Scene): Promise<void> {
+  const { lane, scenario, life, observer } = scene;
+  const { meanwhile, days } = plays[scenario];
+  if (meanwhile === undefined && days === undefined) return;
+  const stage = stageOf(scene);
+  await life.stop();
+  await meanwhile?.(stage);
+  if (days !== undefined) {
+    await passDays(lane.kube, days);
+    const passed = scenarios.slice(0, scenarios.indexOf(scenario) + 1).map((one) => plays[one].days ?? 0);
+    observer?.told({ is: 'clock', aheadMs: passed.reduce((sum, one) => sum + one, 0) * dayMs });
+  }
+  await Promise.all([stage.domain, secondOf(stage.domain)].map((name) => stage.ground.forget(name)));
+}
+
 /** Plays one scenario from where the one before it ended. */
 export async function play(scene: Scene): Promise<Outcome> {
-  const { lane, spec, scenario, testimony, life } = scene;
-  const stage = stageOf(scene);
+  const { lane, spec, scenario, testimony, life, observer } = scene;
   const { gate } = lane;
-  const { meanwhile, act } = plays[scenario];
+  const spot = await spec.kills[scenario];
   const begin = performance.now();
-  if (meanwhile !== undefined) {
-    await life.stop();
-    await meanwhile(stage);
-    await Promise.all([stage.domain, secondOf(stage.domain)].map((name) => stage.ground.forget(name)));
-  }
+  await passTime(scene);
   const standing = [operatorNamespace, tenant].map((namespace) => secretsOf(lane, namespace));
   testimony.begin((await Promise.all(standing)).flat());
-  gate.arm({ spot: spec.kills[scenario], kill: life.kill, witness: testimony });
-  await act?.(stage);
+  const witness = observer === undefined ? testimony : joined(testimony, observer.wires());
+  gate.arm({ spot, kill: life.kill, witness });
+  await plays[scenario].act?.(stageOf(scene));
   life.start();
   const problems = await untilEnd(scene);
   if (problems.length === 0) await untilQuiet(lane);
@@ -136,11 +175,25 @@ export async function play(scene: Scene): Promise<Outcome> {
     if (problems.length === 0) problems.push(...(await untilEnd(scene)));
     if (problems.length === 0) await untilQuiet(lane);
   }
-  const zone = problems.length === 0 ? await settledZone(scene, problems) : [];
-  problems.push(...testimony.problems(), ...orderProblems(scene));
+  let zone: Zone = [];
+  if (problems.length === 0) {
+    const settled = await settledZone(spec.domain, secondOf(spec.domain), await spec.reference?.[scenario]);
+    zone = settled.zone;
+    problems.push(...settled.problems);
+  }
+  if (problems.length === 0) await observer?.look().then(() => observer.told({ is: 'settled' }));
+  problems.push(...testimony.problems(), ...orderProblems(scene), ...(observer?.problems() ?? []));
   const seconds = (performance.now() - begin) / 1000;
   return { writes: gate.seen(), zone, problems, struck: gate.struck(), seconds };
 }
+
+const joined = (a: Witness, b: Witness): Witness => ({
+  before: async (write) => void (await Promise.all([a.before(write), b.before(write)])),
+  after: (write, accepted) => {
+    a.after(write, accepted);
+    b.after(write, accepted);
+  },
+});
 
 /** Resolves when nothing was written for a while. */
 async function untilQuiet({ gate }: Lane): Promise<void> {
@@ -199,30 +252,3 @@ async function untilEnd(scene: Scene): Promise<string[]> {
 
 const conditionsOf = async (stage: Stage) =>
   (await watchedObjects(stage)).flatMap(({ status }) => status?.conditions ?? []);
-
-/** Of both domains; a challenge that has served goes with the next batch, whenever that is. */
-async function lastingZone(domain: string): Promise<readonly string[]> {
-  const zones = await Promise.all([domain, secondOf(domain)].map((one) => readZone(places.primary.v4, one)));
-  const [first = [], second = []] = zones;
-  const lines = [...first, ...second.map((line) => line.replaceAll('DOMAIN', 'SECOND').replaceAll(domain, 'DOMAIN'))];
-  return lines.filter((line) => !line.startsWith('_acme-challenge.'));
-}
-
-/** What stands in the end; a difference from the reference is added to `problems`. */
-async function settledZone({ spec, scenario }: Scene, problems: string[]): Promise<readonly string[]> {
-  const reference = spec.reference?.[scenario];
-  let zone = await lastingZone(spec.domain);
-  if (reference === undefined) return zone;
-  const same = async (): Promise<boolean> => {
-    zone = await lastingZone(spec.domain);
-    return zone.join('\n') === reference.join('\n');
-  };
-  try {
-    await waitFor(`the zone of ${spec.domain} is as in an undisturbed run`, same, { timeoutMs: zoneMs, everyMs: 250 });
-  } catch (error) {
-    const extra = zone.filter((line) => !reference.includes(line)).map((line) => `+ ${line}`);
-    const missing = reference.filter((line) => !zone.includes(line)).map((line) => `- ${line}`);
-    problems.push(`${messageOf(error)}: ${[...missing, ...extra].join(', ')}`);
-  }
-  return zone;
-}

@@ -7,7 +7,7 @@ import { apiVersion, type Condition, type Retirement } from '../../src/api/types
 import type { ConfigMapObject, KubeObject, SecretObject } from '../../src/kube/types.ts';
 import type { State } from '../../src/plan/state.ts';
 import type { Shard } from '../../src/policyshard/shard.ts';
-import { ageCertificates, passDays } from './aging.ts';
+import { ageCertificates } from './aging.ts';
 import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
 import { applyDomain, applySecondDomain, objectName, secondName } from './objects.ts';
 
@@ -33,8 +33,10 @@ export interface Stage {
 }
 
 export interface Play {
-  /** What time did while no operator was at work; resolvers have forgotten what they knew. */
+  /** What happened while no operator was at work; resolvers have forgotten what they knew. */
   readonly meanwhile?: (stage: Stage) => Promise<void>;
+  /** Days that went by in that time, for all that was promised. */
+  readonly days?: number;
   /** What a user does. */
   readonly act?: (stage: Stage) => Promise<void>;
   /** How many the CA makes, exactly. */
@@ -188,12 +190,12 @@ export const plays: Readonly<Record<Scenario, Play>> = {
     },
   },
   'deletion-records': {
-    meanwhile: ({ lane }) => passDays(lane.kube, longDays),
+    days: longDays,
     certificates: 0,
     missing: async (stage) => (await notWithdrawn(stage, ownDomain)) ?? notReady(stage, secondName),
   },
   'deletion-end': {
-    meanwhile: ({ lane }) => passDays(lane.kube, longDays),
+    days: longDays,
     certificates: 0,
     missing: async (stage) => (await notGone(stage, ownDomain, stage.domain)) ?? notReady(stage, secondName),
   },
@@ -206,7 +208,7 @@ export const plays: Readonly<Record<Scenario, Play>> = {
     },
   },
   'exchanger-deletion-end': {
-    meanwhile: ({ lane }) => passDays(lane.kube, longDays),
+    days: longDays,
     certificates: 0,
     missing: async (stage) => (await notGone(stage, exchanger, `mx.${stage.domain}`)) ?? notHonest(stage),
   },

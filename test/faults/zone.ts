@@ -1,15 +1,24 @@
 /** All that stands at and below a domain, as the primary shows it. */
 import type { Answer, RecordType } from 'dns-packet';
+import { messageOf } from '../../src/errors.ts';
 import { ask } from '../lab/dns-ask.ts';
+import { places } from '../lab/lab.ts';
+import { waitFor } from '../lab/process.ts';
 
 const timeoutMs = 5000;
 const unasked = new Set(['RRSIG', 'NSEC', 'SOA', 'NS', 'DNSKEY']);
+
+/** Lines as `readZone` gives them. */
+export type Zone = readonly string[];
+
+/** A bound for a machine that has other things to do. */
+const settleMs = 30_000;
 
 /**
  * Lines `name type ttl value`, sorted. The names come from the chain of NSEC records, which leaves none out; what
  * differs from run to run (keys, ids, the installation, the domain's own name, the lane's network) is replaced by a word.
  */
-export async function readZone(server: string, domain: string): Promise<readonly string[]> {
+async function readZone(server: string, domain: string): Promise<Zone> {
   const lines: string[] = [];
   let name = domain;
   do {
@@ -40,4 +49,33 @@ function valueOf(answer: Answer): string {
   if (answer.type !== 'TLSA') return `${ttl} ${JSON.stringify('data' in answer ? answer.data : undefined)}`;
   const { usage, selector, matchingType } = answer.data;
   return `${ttl} ${usage} ${selector} ${matchingType} KEY`;
+}
+
+/** Of both domains; a challenge that has served goes with the next batch, whenever that is. */
+async function lastingZone(first: string, second: string): Promise<Zone> {
+  const [own, other] = await Promise.all([first, second].map((domain) => readZone(places.primary.v4, domain)));
+  const others = (other ?? []).map((line) => line.replaceAll('DOMAIN', 'SECOND').replaceAll(first, 'DOMAIN'));
+  return [...(own ?? []), ...others].filter((line) => !line.startsWith('_acme-challenge.'));
+}
+
+/** What stands in the end, and how it differs from the reference, where there is one. */
+export async function settledZone(
+  first: string,
+  second: string,
+  reference: Zone | undefined,
+): Promise<{ readonly zone: Zone; readonly problems: readonly string[] }> {
+  let zone = await lastingZone(first, second);
+  if (reference === undefined) return { zone, problems: [] };
+  const same = async (): Promise<boolean> => {
+    zone = await lastingZone(first, second);
+    return zone.join('\n') === reference.join('\n');
+  };
+  try {
+    await waitFor(`the zone of ${first} is as in an undisturbed run`, same, { timeoutMs: settleMs, everyMs: 250 });
+    return { zone, problems: [] };
+  } catch (error) {
+    const extra = zone.filter((line) => !reference.includes(line)).map((line) => `+ ${line}`);
+    const missing = reference.filter((line) => !zone.includes(line)).map((line) => `- ${line}`);
+    return { zone, problems: [`${messageOf(error)}: ${[...missing, ...extra].join(', ')}`] };
+  }
 }

@@ -24,7 +24,7 @@ export async function proveKillEverywhere(
       ...(quick ? ['--sample', String(sample)] : []),
       ...(only === undefined ? [] : ['--only', only]),
       '--lanes',
-      few ? '1' : '3',
+      few ? '2' : '4',
     ];
     const code = await inLabNamespace(import.meta.filename, [file, ...flags]);
     if (!existsSync(file)) throw new Error(`the campaign ended with exit code ${code} before it had a result`);
