@@ -31,6 +31,8 @@ export interface CampaignResult {
 const tries = 3;
 /** Runs that all lanes have room for: more than one scenario has writes and moments, failures included. */
 const mostRuns = 400;
+/** Where many lanes are looked at: looking costs more than what is looked at. */
+const lookEveryMs = 1000;
 
 const lastScenario: Scenario = scenarios.at(-1) ?? 'new-domain';
 
@@ -82,7 +84,13 @@ async function undisturbed(
   ended: (scenario: Scenario, outcome: Outcome) => void = () => undefined,
 ): Promise<Outcomes> {
   const upTo = scenarioOf(only ?? '') ?? lastScenario;
-  const outcomes = await run(ground, lane, { domain: domainOf(0, 0), kills: {}, upTo, mxAddress: mxAddress(0), ended });
+  const outcomes = await run(ground, lane, {
+    domain: domainOf(0, 0),
+    kills: {},
+    upTo,
+    observed: { mxAddress: mxAddress(0) },
+    ended,
+  });
   for (const scenario of scenarios) {
     const outcome = outcomes[scenario];
     if (outcome === undefined) continue;
@@ -141,7 +149,7 @@ async function killSome(ground: Ground, lanes: readonly Lane[], runs: number, sp
         }),
         upTo: scenarioOf(spec.only ?? '') ?? lastScenario,
         reference: behind((_, { zone }) => zone),
-        mxAddress: mxAddress(1),
+        observed: { mxAddress: mxAddress(1) },
       });
       for (const [one, outcome] of verdicts(picked, outcomes)) {
         if (outcome !== undefined) results.push(judged(one, outcome, spec.say));
@@ -181,7 +189,7 @@ async function killEverywhere(ground: Ground, lanes: readonly Lane[], spec: Camp
   const zones = Object.fromEntries(known.map(([scenario, { zone }]) => [scenario, zone]));
   const results: Result[] = [];
   const tried = new Map<NamedKill, number>();
-  const next = (): readonly NamedKill[] => scenarios.flatMap((scenario) => todo.get(scenario)?.shift() ?? []);
+  const next = (): readonly NamedKill[] => scenarios.flatMap((scenario) => todo.get(scenario)?.pop() ?? []);
   const drive = async (lane: Lane, index: number): Promise<void> => {
     for (let turn = 1, kills = next(); kills.length > 0; turn += 1, kills = next()) {
       const outcomes = await run(ground, lane, {
@@ -189,13 +197,13 @@ async function killEverywhere(ground: Ground, lanes: readonly Lane[], spec: Camp
         kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
         upTo: kills.at(-1)?.scenario ?? lastScenario,
         reference: zones,
-        mxAddress: mxAddress(index),
+        observed: { mxAddress: mxAddress(index), everyMs: lookEveryMs },
       }).catch((error: unknown) => broken(kills, error));
       for (const [kill, outcome] of verdicts(kills, outcomes)) {
         const times = (tried.get(kill) ?? 0) + 1;
         const missed = outcome !== undefined && outcome.problems.length === 0 && !outcome.struck;
         if (missed) tried.set(kill, times);
-        if (outcome === undefined || (missed && times < tries)) todo.get(kill.scenario)?.push(kill);
+        if (outcome === undefined || (missed && times < tries)) todo.get(kill.scenario)?.unshift(kill);
         else results.push(judged(kill, outcome, spec.say));
       }
     }

@@ -21,8 +21,8 @@ export interface RunSpec {
   readonly upTo: Scenario;
   /** What the zone holds after an undisturbed run; absent in that run itself. */
   readonly reference?: Readonly<Partial<Record<Scenario, Zone | Promise<Zone>>>> | undefined;
-  /** Where the MX host of the lane is. */
-  readonly mxAddress?: string;
+  /** Given, the observer looks on: at the MX host of the lane, as often as that. */
+  readonly observed?: { readonly mxAddress: string; readonly everyMs?: number };
   /** Is told of each scenario as it ends. */
   readonly ended?: (scenario: Scenario, outcome: Outcome) => void;
 }
@@ -115,12 +115,14 @@ export async function run(
   return { ...outcomes, [spec.upTo]: { ...last, problems: [...new Set([...last.problems, ...observer.problems()])] } };
 }
 
-async function observe(ground: Ground, lane: Lane, { domain, mxAddress }: RunSpec): Promise<Observer | undefined> {
-  if (mxAddress === undefined) return undefined;
+async function observe(ground: Ground, lane: Lane, { domain, observed }: RunSpec): Promise<Observer | undefined> {
+  if (observed === undefined) return undefined;
+  const { mxAddress: address, ...often } = observed;
   return observeLane(ground, lane, {
     domains: [domain, secondOf(domain)],
     zones: [domain.slice(domain.indexOf('.') + 1)],
-    hosts: [`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address: mxAddress })),
+    hosts: [`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address })),
+    ...often,
   });
 }
 

@@ -4,7 +4,7 @@ import type { Ground, Lane } from '../faults/lane.ts';
 import { places } from '../lab/lab.ts';
 import { type Observer, type ObserverSpec, startObserver } from './observer.ts';
 
-interface Watched extends Partial<Pick<ObserverSpec, 'deadlines' | 'insecure' | 'servers'>> {
+interface Watched extends Partial<Pick<ObserverSpec, 'deadlines' | 'everyMs' | 'insecure' | 'servers'>> {
   readonly domains: readonly string[];
   readonly zones: readonly string[];
   readonly hosts: ObserverSpec['hosts'];
