@@ -1,7 +1,7 @@
 /** Whether the newest policy is served wherever a sender may fetch it: the proof that its id waits for. */
 import type { Publication } from '../mtasts/lifecycle.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
-import { type HostEntry, revisionOf } from '../policyshard/shard.ts';
+import { type HostEntry, isOfPublication, recertified, revisionOf } from '../policyshard/shard.ts';
 import type { Change } from './change.ts';
 import type { ObservedDomain } from './domain.ts';
 import type { DomainState } from './state.ts';
@@ -23,8 +23,14 @@ export function servingOf(
     if (fetch.body !== publication.body) return 'shows another policy';
     return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
   };
+  // What a pod was given last may be on its way still, while it shows the same words of an earlier publication.
+  const outdated = (fetch: PolicyFetch | undefined): string | undefined => {
+    const revision = fetch?.outcome === 'Fetched' ? fetch.revision : undefined;
+    const fits = revision === undefined || isOfPublication(revision, publication.body, publication.id);
+    return fits ? undefined : 'shows an earlier publication';
+  };
   const lagging = observed.pods.flatMap(({ pod, served }) => {
-    const problem = wrong(served);
+    const problem = wrong(served) ?? outdated(served);
     return problem === undefined ? [] : [`pod ${pod}: ${problem}`];
   });
   if (observed.pods.length === 0) lagging.push('there is no policy pod');
@@ -45,7 +51,7 @@ export function holdOf(publication: Publication, serving: Serving, doubts: reado
 export function renewedEntry(state: DomainState, entry: HostEntry | undefined): readonly Change[] {
   const { certificate, key, domain } = state;
   if (certificate === undefined || entry?.key !== key.pem || entry.certificate === certificate.chain) return [];
-  const revision = revisionOf(entry.policy, certificate.chain);
+  const revision = recertified(entry.revision, certificate.chain);
   const renewed: HostEntry = { ...entry, certificate: certificate.chain, revision };
   return [{ do: 'Serve', why: 'the certificate was renewed', host: `mta-sts.${domain}`, entry: renewed }];
 }
@@ -60,7 +66,7 @@ export function planServe(
   const { certificate } = state;
   if (certificate === undefined) return [];
   const policy = publication.body;
-  const revision = revisionOf(policy, certificate.chain);
+  const revision = revisionOf(policy, certificate.chain, publication.id);
   const entry: HostEntry = { policy, revision, certificate: certificate.chain, key: state.key.pem };
   if (given?.revision === entry.revision && given.key === entry.key) return [];
   return [{ do: 'Serve', why: 'the pods are to show the newest policy and certificate', host, entry }];

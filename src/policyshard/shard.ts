@@ -10,7 +10,7 @@ const formatVersion = 1;
 export interface HostEntry {
   /** The policy's text; null answers 404: the certificate stands, nothing is published yet. */
   readonly policy: string | null;
-  /** `revisionOf` the two below: what the pods say in `mailseal-revision`. */
+  /** `revisionOf` what is here, and of its publication: what the pods say in `mailseal-revision`. */
   readonly revision: string;
   /** PEM, leaf first, without the root. */
   readonly certificate: string;
@@ -51,12 +51,24 @@ const keyPattern = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----[\s\S]+-----END (?:E
 // RFC 8461 §3.3: senders refuse a longer body.
 const maximumPolicyLength = 64 * 1024;
 
-/** A short name of what is served; it changes whenever the body or the certificate does. */
-export function revisionOf(body: string | null, certificate: string): string {
-  const hash = createHash('sha256');
-  hash.update(body === null ? 'none\n' : `policy ${Buffer.byteLength(body)}\n${body}`);
-  return hash.update(certificate).digest('hex').slice(0, 16);
-}
+const half = 12;
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, half);
+
+/** The first half of a revision: of a publication's body and its id, which tells two of the same body apart. */
+const publicationOf = (body: string | null, id: string): string =>
+  digest(body === null ? 'none' : `policy ${id}\n${body}`);
+
+/** A short name of what is served; it changes whenever the publication or the certificate does. */
+export const revisionOf = (body: string | null, certificate: string, id: string = ''): string =>
+  publicationOf(body, id) + digest(certificate);
+
+/** The revision of the same publication with another certificate. */
+export const recertified = (revision: string, certificate: string): string =>
+  revision.slice(0, half) + digest(certificate);
+
+/** Whether a revision is of this publication, whatever the certificate. */
+export const isOfPublication = (revision: string, body: string, id: string): boolean =>
+  revision.startsWith(publicationOf(body, id));
 
 /** The shard, from 0 to `count` − 1, in which a domain lies; it never changes while `count` does not. */
 export function shardOf(domain: string, count: number): number {

@@ -8,7 +8,7 @@ import type { KubeClient } from '../../src/kube/client.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import { renewalTime } from '../../src/pki/certificate.ts';
 import type { State } from '../../src/plan/state.ts';
-import { revisionOf, type Shard } from '../../src/policyshard/shard.ts';
+import { recertified, type Shard } from '../../src/policyshard/shard.ts';
 import { type Ground, operatorNamespace } from './lane.ts';
 
 const dayMs = 86_400_000;
@@ -67,7 +67,7 @@ export async function ageCertificates(ground: Ground, kube: KubeClient, tenants:
     const hosts: Record<string, Shard['hosts'][string]> = {};
     for (const [host, entry] of Object.entries(shard.hosts)) {
       const certificate = await age(entry.certificate);
-      hosts[host] = { ...entry, certificate, revision: revisionOf(entry.policy, certificate) };
+      hosts[host] = { ...entry, certificate, revision: recertified(entry.revision, certificate) };
     }
     return JSON.stringify({ ...shard, hosts });
   });

@@ -99,7 +99,7 @@ export function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
     outsideFetch: fetched(live.body),
     entry: {
       policy: live.body,
-      revision: revisionOf(live.body, certificate().chain),
+      revision: revisionOf(live.body, certificate().chain, live.id),
       certificate: certificate().chain,
       key: key('c').pem,
     },

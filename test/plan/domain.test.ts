@@ -45,7 +45,7 @@ describe('a changed policy', () => {
     bodies.map((one, n) => ({ pod: `p${n}`, served: fetched(one) }));
   const entry = {
     policy: body,
-    revision: revisionOf(body, certificate().chain),
+    revision: revisionOf(body, certificate().chain, state.publications.at(-1)?.id),
     certificate: certificate().chain,
     key: key('c').pem,
   };
@@ -69,6 +69,13 @@ describe('a changed policy', () => {
     [
       'a pod shows the old certificate',
       { pods: [{ pod: 'p1', served: fetched(body, { chain: [sent('0'.repeat(64))] }) }], outsideFetch: fetched(body) },
+    ],
+    [
+      'a pod shows an earlier publication that says the same',
+      {
+        pods: [{ pod: 'p1', served: fetched(body, { revision: revisionOf(body, '', 'earlier') }) }],
+        outsideFetch: fetched(body),
+      },
     ],
     ['there is no pod', { pods: [], outsideFetch: fetched(body) }],
     ['the published address shows the old body', { pods: pods(body, body), outsideFetch: fetched(live.body) }],

@@ -36,9 +36,9 @@ const written = ({ changes }: RetirementPlan): readonly string[] =>
   );
 const body = formatPolicy({ mode: 'none', maxAgeSeconds: 86_400, mxs: [] });
 const report = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:tls@example.net');
-const entryOf = (policy: string) => ({
+const entryOf = (policy: string, id: string | undefined) => ({
   policy,
-  revision: revisionOf(policy, certificate().chain),
+  revision: revisionOf(policy, certificate().chain, id),
   certificate: certificate().chain,
   key: key('c').pem,
 });
@@ -64,7 +64,7 @@ describe('a policy that senders hold', () => {
   const first = plan();
   const withdrawn = domain(first.state);
   const everywhere = {
-    entry: entryOf(body),
+    entry: entryOf(body, withdrawn.publications.at(-1)?.id),
     pods: [{ pod: 'p1', served: fetched(body) }],
     outsideFetch: fetched(body),
   };
@@ -115,6 +115,7 @@ describe('a policy that senders hold', () => {
     plan(
       {
         ...everywhere,
+        entry: entryOf(body, none.id),
         state: held,
         views: new Map([...viewsOf(...heldSets), ...new Map([[recordKey(report), viewOf(report)]])]),
         gone: standing(...heldSets, report),
@@ -140,7 +141,7 @@ describe('a policy that senders hold', () => {
   test('has its certificate renewed as long as it is held', () => {
     expect(steps(holding(now + 31 * day - 7 * day))).toEqual([]);
     const renewal = { ...held, certificate: certificate({ names: ['mta-sts.example.com'], renewAt: now + day }) };
-    expect(steps(holding(now + 2 * day, { state: renewal, entry: entryOf(body) }))).toEqual(['Order']);
+    expect(steps(holding(now + 2 * day, { state: renewal, entry: entryOf(body, none.id) }))).toEqual(['Order']);
   });
 
   test('ends when the last promise has passed: all TXT records that senders ask for go, and nothing else', () => {

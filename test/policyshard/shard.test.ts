@@ -88,10 +88,16 @@ test('a domain stays in its shard whatever its case, and domains spread over all
   expect(() => shardOf('example.com', 0)).toThrow('a number of shards must be 1 or more, not 0');
 });
 
-test('a revision differs with the body, its absence and the certificate', () => {
-  const revisions = [revisionOf('a', 'b'), revisionOf('ab', ''), revisionOf(null, 'ab'), revisionOf('a', 'c')];
+test('a revision differs with the body, its absence, its publication and the certificate', () => {
+  const revisions = [
+    revisionOf('a', 'b'),
+    revisionOf('ab', ''),
+    revisionOf(null, 'ab'),
+    revisionOf('a', 'c'),
+    revisionOf('a', 'b', 'id'),
+  ];
   expect(new Set(revisions).size).toBe(revisions.length);
-  expect(revisionOf('a', 'b')).toMatch(/^[0-9a-f]{16}$/u);
+  expect(revisionOf('a', 'b')).toMatch(/^[0-9a-f]{24}$/u);
 });
 
 test('a shard near what a Secret holds is warned of', () => {
