@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { conditionOf } from '../api/conditions.ts';
+import { createStore } from '../apply/store.ts';
 import { operatorConfig, operatorUsage, type OperatorConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { createKube } from '../kube/client.ts';
@@ -15,7 +16,7 @@ import { createMetrics, type Metrics } from '../metrics.ts';
 import { createResolver, type TestedResolver } from '../observe/dns/resolver.ts';
 import { createCaches } from '../reconcile/caches.ts';
 import { createControllers } from '../reconcile/controllers.ts';
-import { installationId } from '../reconcile/installation.ts';
+import { installationId, rememberedId } from '../reconcile/installation.ts';
 import { createWorld } from '../reconcile/world.ts';
 import { serveOperatorStatus } from '../server/operator-status.ts';
 import type { Cache } from '../world.ts';
@@ -71,7 +72,9 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     metrics.leader.set({ name: 'mailseal' }, 1);
     const isLeader = config.leaderElection ? election.isLeader : (): boolean => true;
     const guarded = guardWrites(kube, isLeader);
-    const id = await installationId(guarded, config.namespace, config.installationId);
+    const store = createStore(guarded, config.namespace);
+    const remembered = (): Promise<string | undefined> => rememberedId(store, caches.cache);
+    const id = await installationId(guarded, config.namespace, config.installationId, remembered);
     const events = createEventRecorder({
       kube: guarded,
       controller: 'mailseal.dev/operator',

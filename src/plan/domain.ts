@@ -196,7 +196,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
       isMarked(observed, minted.applied, desired.domain) &&
       (wanted.some((set) => recordKey(set) === recordKey(live) && equalSets(set, live)) ||
         isOfOurShape(live, desired.domain, observed.views)),
-    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
+    stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: minted.applied }, name),
     now,
   });
   const record = recordKey({ name: stsRecordName(desired.domain), type: 'TXT' });

@@ -180,7 +180,7 @@ export function planExchanger(
       const host = hostOf(desired, name);
       return host !== undefined && isMarked(observed, stored.applied, host);
     },
-    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
+    stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: stored.applied }, name),
     now,
   });
   const mounted = givenBy(observed.mounted, stored.keys);

@@ -43,7 +43,8 @@ function promiseOf(body: string): Pick<Publication, 'body' | 'mode' | 'maxAgeSec
 function unknownId(state: DomainState, seen: Seen): string | undefined {
   const name = stsRecordName(state.domain);
   const live = seen.views.get(`${name} TXT`)?.live;
-  if (live === undefined || strangerAt(seen.views, seen.installationId, name) !== undefined) return undefined;
+  if (live === undefined || strangerAt({ ...seen, lives: seen.views, applied: state.applied }, name) !== undefined)
+    return undefined;
   const entry = state.applied.find((one) => one.name === name && one.type === 'TXT');
   if (!owned(live, entry, isMarked(seen, state.applied, state.domain))) return undefined;
   const record = parseStsRecords(live.values);

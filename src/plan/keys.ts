@@ -53,7 +53,11 @@ function liveSets({ host, liveTlsa, aliasTlsa, security }: ObservedHost): readon
 export function ownTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): RecordSet | undefined {
   const name = tlsaName(host, 25);
   const live = observed.views.get(`${name} TLSA`)?.live;
-  if (live === undefined || strangerAt(observed.views, observed.installationId, name) !== undefined) return undefined;
+  if (
+    live === undefined ||
+    strangerAt({ ...observed, lives: observed.views, applied: state.applied }, name) !== undefined
+  )
+    return undefined;
   const entry = tlsaSets(state).find((set) => set.name === name);
   return owned(live, entry, isMarked(observed, state.applied, host)) ? live : undefined;
 }

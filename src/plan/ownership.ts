@@ -17,6 +17,8 @@ export const markedHost = (name: string): string | undefined =>
 export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] =>
   applied.flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
 
+const ownerOf = /^heritage=mailseal,owner=([A-Za-z0-9-]{8,64})$/u;
+
 /** The name that a set hangs on: the host or domain whose mark speaks for it. */
 const markedPlaces = ['_25._tcp.', '_mta-sts.', 'mta-sts.', '_smtp._tls.', '_mailseal.'] as const;
 const placeOf = (name: string): string => {
@@ -24,19 +26,32 @@ const placeOf = (name: string): string => {
   return prefix === undefined ? name : name.slice(prefix.length);
 };
 
-/** The installation that a mark in the DNS names for the place of this set, where it is not ours. */
+/**
+ * The installation that a mark in the DNS names for the place of this set, where it is not ours: neither by our id, nor
+ * by the durable record, as when the installation was given another id.
+ */
 export function strangerAt(
-  lives: ReadonlyMap<string, { readonly live: RecordSet | undefined }>,
-  installationId: string,
+  seen: {
+    readonly lives: ReadonlyMap<string, { readonly live: RecordSet | undefined }>;
+    readonly installationId: string;
+    readonly applied: readonly AppliedSet[];
+  },
   name: string,
 ): string | undefined {
-  const owners = lives
-    .get(`${markName(placeOf(name))} TXT`)
-    ?.live?.values.flatMap(
-      (value) => /^heritage=mailseal,owner=(?<id>[A-Za-z0-9-]{8,64})$/u.exec(value)?.groups?.['id'] ?? [],
-    );
-  return owners === undefined || owners.includes(installationId) ? undefined : owners[0];
+  const { lives, installationId, applied } = seen;
+  const place = markName(placeOf(name));
+  const mark = lives.get(`${place} TXT`)?.live;
+  const entry = applied.find((one) => one.name === place && one.type === 'TXT');
+  if (mark === undefined || (entry !== undefined && equalSets(mark, entry))) return undefined;
+  const owners = mark.values.flatMap((value) => ownerOf.exec(value)?.[1] ?? []);
+  return owners.includes(installationId) ? undefined : owners[0];
 }
+
+/** The installation id that a durable state was published under; undefined where nothing was. */
+export const markedBy = (applied: readonly AppliedSet[]): string | undefined =>
+  applied.flatMap(({ name, values }) =>
+    markedHost(name) === undefined ? [] : values.flatMap((value) => ownerOf.exec(value)?.[1] ?? []),
+  )[0];
 
 /**
  * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost, or

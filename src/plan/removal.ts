@@ -103,12 +103,12 @@ function withdrawnOf(first: readonly AppliedSet[], before: Withdrawn | undefined
 }
 
 /** What stands beside the mark of another installation was taken over by it: of ours nothing stands there any more. */
-function withoutStrangers({ gone, installationId }: ObservedRemoval): ObservedRemoval['gone'] {
+function withoutStrangers({ gone, installationId, state: { applied } }: ObservedRemoval): ObservedRemoval['gone'] {
   const theirs: GoneView = { live: undefined, gone: { ok: true } };
   return new Map(
     [...gone].map(([key, view]) => {
       const [name = ''] = key.split(' ');
-      return [key, strangerAt(gone, installationId, name) === undefined ? view : theirs] as const;
+      return [key, strangerAt({ lives: gone, installationId, applied }, name) === undefined ? view : theirs] as const;
     }),
   );
 }

@@ -113,7 +113,7 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
     applied: minted.applied,
     views: observed.views,
     marked: () => false,
-    stranger: (name) => strangerAt(observed.views, observed.installationId, name),
+    stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: minted.applied }, name),
     now,
   });
   const told = datePublications(minted, records, hold === undefined, now);

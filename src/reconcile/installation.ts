@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { canonicalNames } from '../desired/exchanger.ts';
 import { MailsealError } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
+import type { Store } from '../apply/store.ts';
+import { markedBy } from '../plan/ownership.ts';
+import type { State } from '../plan/state.ts';
+import type { Cache } from '../world.ts';
 import type { ConfigMapObject, Kube } from '../kube/types.ts';
 
 const name = 'mailseal-installation';
@@ -9,10 +14,16 @@ const shape = /^[A-Za-z0-9-]{8,64}$/u;
 
 /**
  * What marks our records in the DNS: made once, kept in a ConfigMap that outlives the release, and handed over only
- * explicitly, by `given`.
+ * explicitly, by `given`. Where the ConfigMap is lost it is what our durable states `remembered`: a new one would make
+ * all our records a stranger's.
  * @throws MailsealError `InvalidSpec` when `given` contradicts what is kept, `StateUnreadable` when that can't be read.
  */
-export async function installationId(kube: Kube, namespace: string, given: string | undefined): Promise<string> {
+export async function installationId(
+  kube: Kube,
+  namespace: string,
+  given: string | undefined,
+  remembered: () => Promise<string | undefined>,
+): Promise<string> {
   if (given !== undefined && !shape.test(given)) {
     throw new MailsealError('InvalidSpec', 'the installation id must be 8 to 64 letters, digits and hyphens', {
       kind: 'Stalled',
@@ -30,7 +41,7 @@ export async function installationId(kube: Kube, namespace: string, given: strin
     const mend = `delete ConfigMap ${namespace}/${name} first if this installation is to take over the records of ${given}`;
     throw new MailsealError('InvalidSpec', `this installation is ${kept}, not ${given}: ${mend}`, { kind: 'Stalled' });
   }
-  const made = given ?? randomUUID();
+  const made = given ?? (await remembered()) ?? randomUUID();
   try {
     await kube.create<ConfigMapObject>({
       apiVersion: 'v1',
@@ -40,7 +51,35 @@ export async function installationId(kube: Kube, namespace: string, given: strin
     });
     return made;
   } catch (error) {
-    if (hasReason(error, 'AlreadyExists')) return installationId(kube, namespace, given);
+    if (hasReason(error, 'AlreadyExists')) return installationId(kube, namespace, given, remembered);
+    throw error;
+  }
+}
+
+/** The id that what was published says, by the first durable state of an object that tells; states are read one by one. */
+export async function rememberedId(store: Store, cache: Cache): Promise<string | undefined> {
+  const places = [
+    ...cache.exchangers().map(({ metadata }) => ['exchanger', `${metadata.namespace ?? ''}/${metadata.name}`] as const),
+    ...cache.domains().flatMap(({ spec }) => canonicalNames([spec.domain]).map((name) => ['domain', name] as const)),
+    ...cache
+      .retirements()
+      .map(({ spec: { what, domain, namespace, name } }) =>
+        what === 'Domain' ? (['domain', domain ?? ''] as const) : (['exchanger', `${namespace}/${name}`] as const),
+      ),
+  ];
+  for (const [kind, identity] of places) {
+    const id = markedBy((await readable(store, kind, identity))?.applied ?? []);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/** One that can't be read is reported when its object is looked at. */
+async function readable(store: Store, kind: State['kind'], identity: string): Promise<State | undefined> {
+  try {
+    return (await store.load(kind, identity))?.state;
+  } catch (error) {
+    if (error instanceof MailsealError && error.reason === 'StateUnreadable') return undefined;
     throw error;
   }
 }

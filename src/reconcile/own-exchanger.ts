@@ -39,6 +39,28 @@ function holds(live: unknown, wanted: unknown): boolean {
   return Object.entries(wanted).every(([name, inner]) => holds(fields.get(name), inner));
 }
 
+type Owner = NonNullable<MailExchanger['metadata']['ownerReferences']>[number];
+
+/**
+ * After a restore the domain has another UID than the one that made its exchanger: the exchanger is its own again, before
+ * the garbage collector takes it for an orphan.
+ */
+async function ownedAnew(world: World, exchanger: MailExchanger, owner: Owner): Promise<MailExchanger> {
+  const { metadata } = exchanger;
+  const former = metadata.ownerReferences?.find(
+    ({ kind, name, controller }) => kind === owner.kind && name === owner.name && controller === true,
+  );
+  const made = metadata.annotations?.[askedAnnotation] !== undefined;
+  if (former === undefined || former.uid === owner.uid || !made || metadata.deletionTimestamp !== undefined)
+    return exchanger;
+  const others = metadata.ownerReferences?.filter((one) => one !== former) ?? [];
+  const { name, namespace = '' } = metadata;
+  // What is cached is not all of it.
+  const whole = await world.kube.get<MailExchanger>({ apiVersion, kind: 'MailExchanger', name, namespace });
+  if (whole?.metadata.uid !== metadata.uid) return exchanger;
+  return world.kube.replace({ ...whole, metadata: { ...whole.metadata, ownerReferences: [...others, owner] } });
+}
+
 /**
  * The domain's own exchanger, made or brought up to what the domain says where it differs; undefined where the domain
  * refers to others.
@@ -48,7 +70,9 @@ export async function ensureExchanger(world: World, mailDomain: MailDomain): Pro
   const spec = specOf(mailDomain);
   if (spec === undefined) return undefined;
   const { name, namespace = '', uid = '' } = mailDomain.metadata;
-  const existing = world.cache.exchanger(namespace, name);
+  const found = world.cache.exchanger(namespace, name);
+  const existing =
+    found && (await ownedAnew(world, found, { apiVersion, kind: 'MailDomain', name, uid, controller: true }));
   const owned = existing?.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
   if (existing !== undefined && !owned) {
     throw new MailsealError(

@@ -181,6 +181,18 @@ describe('the exchanger that a domain makes', () => {
     expect(applied()).toBe(2);
   });
 
+  test('is the domain’s own again when both come back from a backup, with new UIDs', async () => {
+    await create('mail');
+    await look('mail');
+    const stale = [{ ...made().metadata.ownerReferences?.[0], uid: 'of-former-times' }];
+    await scene.kube.replace({ ...made(), metadata: { ...made().metadata, ownerReferences: stale as never } });
+    await look('mail', 2);
+    expect(stalled('mail')).toBeUndefined();
+    expect(made().metadata.ownerReferences).toMatchObject([
+      { uid: world.cache.domain('mail', 'example')?.metadata.uid },
+    ]);
+  });
+
   test('is never taken over from someone else', async () => {
     await scene.kube.create<MailExchanger>({
       apiVersion,

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import type { ConfigMapObject } from '../../src/kube/types.ts';
-import { installationId } from '../../src/reconcile/installation.ts';
+import { installationId as installation, rememberedId } from '../../src/reconcile/installation.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
+import { createScene, runUntil, zone } from './scene.ts';
 
+const installationId = (kube: FakeKube, namespace: string, given: string | undefined): Promise<string> =>
+  installation(kube, namespace, given, async () => undefined);
 const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'mailseal', name: 'mailseal-installation' };
 async function holding(data: Record<string, string>): Promise<FakeKube> {
   const kube = createFakeKube();
@@ -45,4 +48,21 @@ test.each<readonly [string, Record<string, string>, string | undefined, string]>
 
 test.each(['short', 'has blanks in it', 'x"; drop', 'x'.repeat(65)])('an id like %j is refused', async (given) => {
   expect(await refusal(installationId(createFakeKube(), 'mailseal', given))).toBe('InvalidSpec');
+});
+
+test('of a lost record is what the durable states remember, and that is kept again', async () => {
+  const scene = await createScene();
+  const world = await runUntil(scene, () =>
+    scene.provider.sets(zone).some(({ name }) => name.startsWith('_mailseal.mx1')),
+  );
+  const made = await installation(scene.kube, 'mailseal', undefined, () => rememberedId(world.store, world.cache));
+  expect(made).toBe('scene-installation');
+  expect(await scene.kube.get(ref)).toMatchObject({ data: { installationId: 'scene-installation' } });
+});
+
+test('is new where no durable state remembers one', async () => {
+  const scene = await createScene();
+  const world = scene.start();
+  const made = await installation(scene.kube, 'mailseal', undefined, () => rememberedId(world.store, world.cache));
+  expect(made).toMatch(/^[0-9a-f-]{36}$/u);
 });

@@ -214,6 +214,15 @@ describe('the Secret of the hosts', () => {
   });
 });
 
+test('where the installation is given another id, the marks follow, and all else stays', async () => {
+  const before = tlsa();
+  const world: World = { ...scene.start(), installationId: 'cluster-number-3' };
+  await pass(hour, { world });
+  expect(valuesAt(markName)).toEqual(['heritage=mailseal,owner=cluster-number-3']);
+  expect(tlsa()).toEqual(before);
+  expectWhole();
+});
+
 test('a set that another installation marks is left alone, whatever is remembered of it', async () => {
   const other = 'heritage=mailseal,owner=cluster-number-2';
   const theirs = { name: tlsaName, type: 'TLSA', ttl: 300, values: [`3 1 1 ${'f'.repeat(64)}`] } as const;
