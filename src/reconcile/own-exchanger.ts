@@ -57,7 +57,7 @@ async function ownedAnew(world: World, exchanger: MailExchanger, owner: Owner): 
   const { name, namespace = '' } = metadata;
   // What is cached is not all of it.
   const whole = await world.kube.get<MailExchanger>({ apiVersion, kind: 'MailExchanger', name, namespace });
-  if (whole?.metadata.uid !== metadata.uid) return exchanger;
+  if (whole === undefined || whole.metadata.uid !== metadata.uid) return exchanger;
   return world.kube.replace({ ...whole, metadata: { ...whole.metadata, ownerReferences: [...others, owner] } });
 }
 
