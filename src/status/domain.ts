@@ -7,7 +7,7 @@ import { mxHosts } from '../plan/domain.ts';
 import { slop } from '../plan/publication.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
-import { nextSteps, notDone, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
+import { fewOf, nextSteps, notDone, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
 
 type Judgement = Omit<WantedCondition, 'type'>;
 
@@ -55,14 +55,14 @@ function mxResolved(desired: DesiredDomain, observed: ObservedDomain, plan: Doma
     return {
       status: 'False',
       reason: 'UnlistedMX',
-      message: `the MX set names ${plan.unlisted.join(', ')}, which the policy does not: under enforce no mail would go there. If it is yours, list it; if not, someone forges your MX answers`,
+      message: `the MX set names ${fewOf(plan.unlisted)}, which the policy does not: under enforce no mail would go there. If it is yours, list it; if not, someone forges your MX answers`,
     };
   }
   if (plan.lingering.length > 0) {
     return {
       status: 'False',
       reason: 'UnlistedMX',
-      message: `the MX set still names ${plan.lingering.join(', ')}, which the spec no longer lists: the policy goes on naming it until it has left the MX set. Take it out of the MX set, or list it again`,
+      message: `the MX set still names ${fewOf(plan.lingering)}, which the spec no longer lists: the policy goes on naming it until it has left the MX set. Take it out of the MX set, or list it again`,
     };
   }
   const absent = hosts.filter((host) => !live.includes(host));
@@ -72,7 +72,7 @@ function mxResolved(desired: DesiredDomain, observed: ObservedDomain, plan: Doma
       reason: 'MXNotPublished',
       message: `the MX set names only hosts of the policy; not in it yet: ${absent.join(', ')}`,
     };
-  return { status: 'True', reason: 'MXResolved', message: `the MX set names ${live.join(', ')}` };
+  return { status: 'True', reason: 'MXResolved', message: `the MX set names ${fewOf(live)}` };
 }
 
 function exchangerReady(observed: ObservedDomain): Judgement {

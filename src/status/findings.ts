@@ -50,7 +50,16 @@ export function summarise(
 /** UTF-16 units, as the CRDs bound them. */
 const longestValue = 4096;
 export const longestSentence = 1024;
+/** The CRDs allow more. */
+const mostSteps = 50;
+const mostNamed = 8;
 const recordValue = (value: string): string => plainText(value, longestValue);
+
+/** Names that strangers chose how many of: a few, and how many more. */
+export function fewOf(names: readonly string[]): string {
+  const few = names.slice(0, mostNamed).join(', ');
+  return names.length > mostNamed ? `${few} and ${names.length - mostNamed} more` : few;
+}
 
 /** A record that does not stand as it should, as a condition has it. Unknown is neither yes nor no. */
 export function notDone({ reason, message }: RecordProblem): Omit<WantedCondition, 'type'> {
@@ -77,7 +86,7 @@ export function publishedRecords(applied: readonly AppliedSet[]): readonly Publi
 /** The waits that a reader should know of: each thing once, without the times, which change at every look. */
 export function nextSteps(waits: readonly Wait[], fixed: readonly NextStep[]): readonly NextStep[] {
   const words = [...new Set(waits.map(({ why }) => why))].slice(0, 10);
-  return [...fixed, ...words.map((what) => ({ what }))].map((step) => ({
+  return [...fixed, ...words.map((what) => ({ what }))].slice(0, mostSteps).map((step) => ({
     ...step,
     what: plainText(step.what, longestSentence),
   }));
