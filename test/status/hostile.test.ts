@@ -101,10 +101,7 @@ describe('an exchanger', () => {
       'a mail server with a banner without end',
       { probes: [{ ...tlsProbe(), result: { outcome: 'NoStartTls', detail: huge } }] },
     ],
-    [
-      'a mail server that forges lines',
-      { probes: [{ ...tlsProbe(), result: { outcome: 'NotSmtp', detail: odd } }] },
-    ],
+    ['a mail server that forges lines', { probes: [{ ...tlsProbe(), result: { outcome: 'NotSmtp', detail: odd } }] }],
     [
       'an agent that forges lines',
       { attestation: attested, probes: [{ ...tlsProbe(), result: { outcome: 'NotSmtp', detail: 'x' } }] },
