@@ -85,8 +85,10 @@ export const retirement: KindDefinition<RetirementSpec, RetirementStatus> = {
   description: 'What is left of a deleted MailDomain or MailExchanger until no sender relies on it any more.',
   notes:
     'Made by the operator, in its own namespace, and gone when all that Mailseal published has gone. Make the deleted ' +
-    'object again, under its name, and its Retirement ends: the object goes on from where it was. Delete a Retirement by hand and ' +
-    'everything stays as it stands, unrenewed: withdraw it yourself then.',
+    'object again, under its name, and its Retirement ends: the object goes on from where it was. Where the zone can be ' +
+    'written no more, the message says which records to remove by hand; it goes on when they have gone. Delete a ' +
+    'Retirement by hand to give up: everything stays as it stands, unrenewed, the domain or host is free for others, and ' +
+    'an Event says so.',
   example,
   spec,
   status,

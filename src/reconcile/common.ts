@@ -55,12 +55,7 @@ async function miss(
   error: unknown,
   tell: (trouble: Trouble) => Promise<number | undefined>,
 ): Promise<Result> {
-  const report = (trouble: Trouble): Promise<number | undefined> =>
-    tell(trouble).catch((failure: unknown) => {
-      // The object has gone: there is nobody to tell.
-      if (hasReason(failure, 'NotFound')) return undefined;
-      throw failure;
-    });
+  const report = (trouble: Trouble): Promise<number | undefined> => unlessGone(tell(trouble));
   const label = labelOf(object);
   const trouble = troubleOf(error);
   const deleted = object.metadata.deletionTimestamp !== undefined;
@@ -77,6 +72,16 @@ async function miss(
   if (trouble.reason === 'InternalError') throw error;
   if (deleted) return { requeueAfterMs: Math.max(deletionRetryMs.trouble, retryAfterMs(error)) };
   return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(error) });
+}
+
+/** A status that is being written; where the object, or its kind, has gone there is nobody to tell. */
+export async function unlessGone(written: Promise<number | undefined>): Promise<number | undefined> {
+  try {
+    return await written;
+  } catch (failure) {
+    if (hasReason(failure, 'NotFound')) return undefined;
+    throw failure;
+  }
 }
 
 /** Races that are always lost are not races: something answers otherwise than it shows. */

@@ -7,7 +7,7 @@ import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
 import { markName } from '../plan/ownership.ts';
 import { summarise, type Trouble } from '../status/findings.ts';
-import { announce, retryAfterMs, troubleOf } from './common.ts';
+import { announce, retryAfterMs, troubleOf, unlessGone } from './common.ts';
 
 /** Every zone answers, with these credentials. */
 export async function reconcileProvider(world: World, name: string): Promise<Result> {
@@ -48,7 +48,7 @@ async function judge(
   }
   const conditions: readonly WantedCondition[] = summarise([], trouble, well);
   announce(world, object, conditions);
-  const statusDueMs = await world.statusWriter.write(object, {}, conditions);
+  const statusDueMs = await unlessGone(world.statusWriter.write(object, {}, conditions));
   // The queue logs it with its stack, and backs off.
   if (trouble?.reason === 'InternalError') throw failure;
   return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(failure) });

@@ -1,11 +1,12 @@
 /**
  * `npm run prove -- NAME [--quick] [--only CASE] [--json FILE]`: long campaigns. A short form of each is in the tests:
  * test/dane/rollover.model.test.ts, test/kube/chaos.live.test.ts, test/faults/kill-everywhere.lab.test.ts,
- * test/faults/faults.lab.test.ts. The exit code is 0 if the campaign holds, 1 if not, 2 if the command line could not
- * be read.
+ * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts. The exit code is 0 if the campaign holds, 1 if
+ * not, 2 if the command line could not be read.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { proveDeletion } from './deletion.ts';
 import { proveFaults } from './faults.ts';
 import { proveKillEverywhere } from './kill-everywhere.ts';
 import { proveKubeFaults } from './kube-faults.ts';
@@ -29,6 +30,10 @@ const campaigns: Readonly<Record<string, Campaign>> = {
   'kill-everywhere': {
     says: 'the operator killed before and after every external write; --only new-domain:17:after-lost is one of them',
     run: proveKillEverywhere,
+  },
+  deletion: {
+    says: 'a deletion in every state that a domain may be in: each ends within a minute, and leaves what it should',
+    run: proveDeletion,
   },
   faults: {
     says: 'a table of faults, each injected while the operator works; --only watch plays those whose names begin so',

@@ -30,7 +30,8 @@ export const reasonDocs: ReasonDocs = {
     mend: 'Nothing. To take it back make the object again, with the same name and namespace.',
   },
   Orphaned: {
-    means: 'The object was deleted with `deletionPolicy: Orphan`: all stays as it is, and nothing is renewed any more.',
+    means:
+      'The object was deleted with `deletionPolicy: Orphan`, or its Retirement was: all stays as it is, and nothing is renewed any more.',
     mend: 'Renew or withdraw what the message names before the time that it names.',
   },
   Withdrawing: {
