@@ -40,8 +40,6 @@ export interface Ground {
   readonly stop: () => Promise<void>;
 }
 
-export type Applied = KubeObject & Readonly<Record<string, unknown>>;
-
 /** As a user or an administrator applies it. */
 export const apply = (ground: Pick<Ground, 'kube'>, object: KubeObject): Promise<unknown> =>
   ground.kube.apply(object, { fieldManager: 'test' });
