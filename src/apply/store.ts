@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
 import type { Kube, Ref, SecretObject } from '../kube/types.ts';
 import { formatState, parseState, type State } from '../plan/state.ts';
@@ -37,7 +38,27 @@ export function hashedName(prefix: string, identity: string): string {
   return `${prefix}-${createHash('sha256').update(identity).digest('hex').slice(0, 20)}`;
 }
 
-export function createStore(kube: Kube, namespace: string): Store {
+/** Milliseconds for which what we wrote ourselves is not read again: steps that follow each other at once share it. */
+const ownMs = 3_000;
+
+interface Written {
+  readonly until: number;
+  readonly text: string;
+  readonly resourceVersion: string;
+}
+
+/** With a clock it goes for a moment by what it wrote itself; whoever wrote meanwhile makes the next write fail. */
+export function createStore(kube: Kube, namespace: string, clock?: Clock): Store {
+  /** In the order of their age. */
+  const written = new Map<string, Written>();
+  const own = (kind: State['kind'], identity: string): Written | undefined => {
+    const now = clock?.now() ?? Number.POSITIVE_INFINITY;
+    for (const [key, { until }] of written) {
+      if (until > now) break;
+      written.delete(key);
+    }
+    return written.get(`${kind} ${identity}`);
+  };
   const refOf = (kind: State['kind'], identity: string): Ref => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -45,6 +66,8 @@ export function createStore(kube: Kube, namespace: string): Store {
     name: hashedName(`mailseal-${kind}`, identity),
   });
   const load: Store['load'] = async (kind, identity) => {
+    const mine = own(kind, identity);
+    if (mine !== undefined) return { state: parseState(kind, mine.text), resourceVersion: mine.resourceVersion };
     const ref = refOf(kind, identity);
     const secret = await kube.get<SecretObject>(ref);
     if (secret === undefined) return undefined;
@@ -60,25 +83,40 @@ export function createStore(kube: Kube, namespace: string): Store {
       );
     }
   };
-  const save: Store['save'] = async (state, identity, resourceVersion) => {
-    const { name } = refOf(state.kind, identity);
+  const save: Store['save'] = async (state, identity, before) => {
+    const text = formatState(state);
+    const key = `${state.kind} ${identity}`;
+    written.delete(key);
+    const resourceVersion = await write(state.kind, identity, text, before);
+    if (clock !== undefined) written.set(key, { until: clock.now() + ownMs, text, resourceVersion });
+    return resourceVersion;
+  };
+  const write = async (
+    kind: State['kind'],
+    identity: string,
+    text: string,
+    resourceVersion: string | undefined,
+  ): Promise<string> => {
+    const { name } = refOf(kind, identity);
     const secret: SecretObject = {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: {
         name,
         namespace,
-        labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/state': state.kind },
+        labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/state': kind },
         annotations: { 'mailseal.dev/of': identity },
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       },
       type: 'mailseal.dev/state',
-      data: { [dataKey]: Buffer.from(formatState(state), 'utf8').toString('base64') },
+      data: { [dataKey]: Buffer.from(text, 'utf8').toString('base64') },
     };
     const written = resourceVersion === undefined ? await kube.create(secret) : await kube.replace(secret);
     return written.metadata.resourceVersion ?? '';
   };
-  const remove: Store['remove'] = (kind, identity, resourceVersion) =>
-    kube.remove(refOf(kind, identity), { resourceVersion });
+  const remove: Store['remove'] = (kind, identity, resourceVersion) => {
+    written.delete(`${kind} ${identity}`);
+    return kube.remove(refOf(kind, identity), { resourceVersion });
+  };
   return { load, save, remove };
 }

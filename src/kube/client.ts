@@ -69,7 +69,7 @@ interface Call {
 export function createKube(access: KubeAccess, options: KubeClientOptions): KubeClient {
   const { timers = systemTimers, random = systemRandom } = options;
   const transport = createTransport(access, {
-    connections: options.connections ?? 3,
+    connections: options.connections ?? 6,
     userAgent: options.userAgent,
   });
   const timeoutMilliseconds = (options.timeoutSeconds ?? 15) * 1000;

@@ -94,7 +94,7 @@ export async function fetchFromOutside(
 /**
  * On its way: looks follow each other quickly, and the last of them, when all is stored as done, sees everything anew.
  */
-function isMoving(state: DomainState | undefined): boolean {
+export function isMoving(state: DomainState | undefined): boolean {
   if (state?.certificate === undefined || state.publications.at(-1)?.shownSince === undefined) return true;
   return state.applied.some(({ since }) => since === undefined);
 }

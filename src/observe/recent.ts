@@ -13,7 +13,7 @@ interface Recent<T> {
 }
 
 /** Milliseconds: the way of many domains at a time takes longer than that of one. */
-const freshMs = 15_000;
+const freshMs = { views: 30_000, absences: 60_000, mx: 30_000 } as const;
 
 interface Kept<T> {
   readonly until: number;
@@ -32,12 +32,12 @@ export interface Recents {
 }
 
 export const createRecents = (clock: Clock): Recents => ({
-  views: createRecent(clock),
-  absences: createRecent(clock),
-  mx: createRecent(clock),
+  views: createRecent(clock, freshMs.views),
+  absences: createRecent(clock, freshMs.absences),
+  mx: createRecent(clock, freshMs.mx),
 });
 
-function createRecent<T>(clock: Clock): Recent<T> {
+function createRecent<T>(clock: Clock, forMs: number): Recent<T> {
   /** In the order of their age. */
   const known = new Map<string, Kept<T>>();
   const forgetOld = (now: number): void => {
@@ -54,7 +54,7 @@ function createRecent<T>(clock: Clock): Recent<T> {
     },
     keep: (thing, wish, seen) => {
       known.delete(thing);
-      known.set(thing, { until: clock.now() + freshMs, wish, seen });
+      known.set(thing, { until: clock.now() + forMs, wish, seen });
     },
   };
 }

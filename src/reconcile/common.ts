@@ -100,6 +100,8 @@ function raceTrouble(error: unknown): Trouble | undefined {
 export interface Course {
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
+  /** With these changes nothing is left to do or to wait for. */
+  readonly done?: boolean;
   /** Of the durable state that the plan was made from. */
   readonly resourceVersion: string | undefined;
   readonly report: (trouble: Trouble | undefined) => {
@@ -124,7 +126,7 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   }
   const round = roundOf(course.changes);
   const statusDueMs = await report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
-  return world.pace.next(label, { statusDueMs, made, round, waits: course.waits });
+  return world.pace.next(label, { statusDueMs, made, round, waits: course.waits, done: course.done === true });
 }
 
 /** Changes that are made, accepted and needed again at the next look. */

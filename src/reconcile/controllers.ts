@@ -21,7 +21,8 @@ export interface Controllers {
   readonly depths: () => Readonly<Record<string, number>>;
 }
 
-const workersFor = { domain: 16, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
+/** A look at a domain mostly waits: for the company of others' changes, for the CA, for name servers. */
+const workersFor = { domain: 64, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
 const endingWorkers = 8;
 /** Someone waits for it: it is never left alone for long. */
 const longestEndingRetryMs = 5000;

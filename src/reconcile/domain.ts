@@ -7,7 +7,8 @@ import { canonicalNames } from '../desired/exchanger.ts';
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
-import { observeDomain } from '../observe/domain.ts';
+import { isMoving, observeDomain } from '../observe/domain.ts';
+import type { Change } from '../plan/change.ts';
 import { planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
@@ -47,6 +48,7 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
   return carryOut(world, mailDomain, {
     ...plan,
+    done: plan.waits.length === 0 && !isMoving(plan.state) && plan.changes.every(isLast),
     resourceVersion: stored?.resourceVersion,
     report: (trouble) => ({
       status: domainStatus(desired, plan),
@@ -54,6 +56,10 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
     }),
   });
 }
+
+/** Nothing follows from it. */
+const isLast = (change: Change): boolean =>
+  change.do === 'SaveState' || (change.do === 'Records' && change.urgency === 'whenNext');
 
 interface Entitled {
   readonly desired: DesiredDomain;

@@ -12,6 +12,8 @@ const longestStalledMs = 5 * 60 * second;
 const retryMs = 5 * second;
 /** After a change the world is looked at again at once: the next step may be possible already. */
 const againMs = 50;
+/** What was stored as done is looked at once more, when what was remembered of the way there is forgotten. */
+const confirmMs = 60_000;
 /** So many looks in vain are taken at the pace that the waits ask for; then each takes a quarter longer than the last. */
 const patientLooks = 20;
 const longestVainMs = 60 * second;
@@ -49,6 +51,8 @@ export interface Pace {
       /** What was made: the same words for the same changes. */
       readonly round?: string;
       readonly waits?: readonly Wait[];
+      /** The last change was to store that all is done. */
+      readonly done?: boolean;
     },
   ) => Result;
   /** Someone else wrote first; ever more slowly where that happens again and again. */
@@ -94,13 +98,17 @@ export function createPace(): Pace {
     return times;
   };
   return {
-    next: (object, { trouble, retryAfterMs = 0, made = 0, round = '', waits = [], statusDueMs = steadyMs }) => {
+    next: (
+      object,
+      { trouble, retryAfterMs = 0, made = 0, round = '', waits = [], statusDueMs = steadyMs, done = false },
+    ) => {
       races.delete(object);
       if (trouble === undefined && made > 0) {
         const doubled = Math.max(0, repeated(object, round) - patientRounds);
         if (doubled === 0) vain.delete(object);
         else count(vain, object);
-        return { requeueAfterMs: Math.min(againMs * 2 ** doubled, longestVainMs) };
+        const soonest = done ? confirmMs : againMs;
+        return { requeueAfterMs: Math.min(soonest * 2 ** doubled, longestVainMs, Math.max(statusDueMs, againMs)) };
       }
       rest(object, trouble === undefined && waits.every(({ forMs }) => forMs > longestVainMs));
       const looks = count(vain, object);

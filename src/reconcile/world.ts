@@ -78,7 +78,7 @@ export function createWorld(parts: WorldParts): World {
     namespace,
     installationId: parts.installationId,
     cache,
-    store: createStore(kube, namespace),
+    store: createStore(kube, namespace, clock),
     claims: createClaims(kube, namespace, clock),
     shards: createShards({
       kube,

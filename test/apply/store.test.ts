@@ -1,5 +1,6 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createStore, hashedName, identityOf } from '../../src/apply/store.ts';
+import type { DomainState } from '../../src/plan/state.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
 import { domainState, exchangerState } from '../plan/cases.ts';
@@ -17,6 +18,41 @@ test('what was saved is loaded, with the version for the next write', async () =
   expect(await store().load('domain', 'example.com')).toMatchObject({
     state: { issuer: 'other' },
     resourceVersion: next,
+  });
+});
+
+describe('what we wrote ourselves', () => {
+  const byHand = async (change: Partial<DomainState>): Promise<void> => {
+    const other = store();
+    await other.save(domainState(change), 'example.com', (await other.load('domain', 'example.com'))?.resourceVersion);
+  };
+  const reads = (): number => kube.calls.filter(({ verb }) => verb === 'get').length;
+
+  test('is not read again for a moment; then it is', async () => {
+    let now = 0;
+    const ours = createStore(kube, 'mailseal', { now: () => now });
+    const version = await ours.save(domainState(), 'example.com', undefined);
+    now = 2_999;
+    expect(await ours.load('domain', 'example.com')).toEqual({ state: domainState(), resourceVersion: version });
+    expect(reads()).toBe(0);
+    await byHand({ issuer: 'other' });
+    now = 3_000;
+    expect(await ours.load('domain', 'example.com')).toMatchObject({ state: { issuer: 'other' } });
+  });
+
+  test('is forgotten when someone else was faster, and never written over theirs', async () => {
+    const ours = createStore(kube, 'mailseal', { now: () => 0 });
+    const version = await ours.save(domainState(), 'example.com', undefined);
+    await byHand({ issuer: 'other' });
+    const late = ours.save(domainState({ issuer: 'late' }), 'example.com', version);
+    await expect(late).rejects.toMatchObject({ reason: 'Conflict' });
+    expect(await ours.load('domain', 'example.com')).toMatchObject({ state: { issuer: 'other' } });
+  });
+
+  test('is gone when we removed it', async () => {
+    const ours = createStore(kube, 'mailseal', { now: () => 0 });
+    await ours.remove('domain', 'example.com', await ours.save(domainState(), 'example.com', undefined));
+    expect(await ours.load('domain', 'example.com')).toBeUndefined();
   });
 });
 

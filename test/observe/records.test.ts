@@ -139,8 +139,8 @@ describe('of an object on its way', () => {
   }
 
   test.each<readonly [string, Partial<Sought>, Partial<Sought>, number, number]>([
-    ['what stood everywhere as stored is not asked for again', { stored }, { stored }, 14_999, 1],
-    ['it is after a while', { stored }, { stored }, 15_000, 2],
+    ['what stood everywhere as stored is not asked for again', { stored }, { stored }, 29_999, 1],
+    ['it is after a while', { stored }, { stored }, 30_000, 2],
     ['it is when something else is stored', { stored }, { stored: { entry: applied(ours, { ttl: 7 }) } }, 1, 2],
     ['it is for an object at rest', { stored }, {}, 1, 2],
     ['what stands otherwise than stored is', { stored: { entry: undefined } }, { stored: { entry: undefined } }, 1, 2],

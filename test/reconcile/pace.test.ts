@@ -11,6 +11,8 @@ type After = Parameters<ReturnType<typeof createPace>['next']>[1];
 
 test.each<readonly [string, After, number]>([
   ['after a change: at once', { made: 1 }, 50],
+  ['after all was stored as done: in a minute', { made: 1, done: true }, minute],
+  ['after all was stored as done, with a status held back', { made: 1, done: true, statusDueMs: 4000 }, 4000],
   ['nothing to do: in half an hour', {}, 30 * minute],
   ['the nearest wait decides', { waits: [...wait(9000), ...wait(3000)] }, 3000],
   ['never sooner than it is worth', { waits: wait(0) }, 50],

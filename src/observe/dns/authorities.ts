@@ -36,6 +36,7 @@ interface Found<T> {
 const longestCacheSeconds = 60;
 /** More servers than any sane zone has; bounds what a hostile delegation makes us ask. */
 const maxServers = 26;
+const mostVerdicts = 1000;
 
 function minTtl(...ttls: readonly number[]): number {
   return Math.min(longestCacheSeconds, ...ttls);
@@ -91,8 +92,17 @@ export function createAuthorities(options: AuthoritiesOptions): Authorities & { 
   const transport = createTransport({ timeoutMs: options.timeoutMs ?? 5000 });
   const cache = new Map<string, { readonly until: number; readonly places: Promise<Found<readonly Place[]>> }>();
 
+  /** Of the addresses that are asked: reading one costs as much as asking it. */
+  const permitted = new Map<string, boolean>();
+  const permits = (address: string): boolean => {
+    const verdict = permitted.get(address) ?? allow.permits(address);
+    if (permitted.size >= mostVerdicts) permitted.clear();
+    permitted.set(address, verdict);
+    return verdict;
+  };
+
   const askAt = async (address: string, name: string, type: QueryType): Promise<Asked> => {
-    if (!allow.permits(address)) {
+    if (!permits(address)) {
       return { ok: false, detail: `${address} is not a public address and not in the allow-list`, noRoute: false };
     }
     const endpoint = { protocol: 'udp', address, port, serverName: undefined } as const;

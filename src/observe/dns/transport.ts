@@ -7,7 +7,8 @@ import { askByDatagram } from './datagram.ts';
 import { type Endpoint, endpointText } from './endpoint.ts';
 import { plainName } from './read.ts';
 import { type DnsStream, openStream } from './stream.ts';
-import { type Message, type Question, decodeMessage, encodeQuery } from './wire.ts';
+import { createTurns } from './turns.ts';
+import { type Message, type Question, decodeMessage, encodeName, encodeQuery } from './wire.ts';
 
 /** `noRoute`: this machine has no way to addresses of that family; nothing is said about the server. */
 export type Asked =
@@ -30,6 +31,8 @@ export interface TransportOptions {
 type Heard = { readonly message: Message } | 'Truncated';
 
 const noRouteCodes = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+/** Questions by datagram to one address at a time: each takes a socket, and more would only fill the server's queue. */
+const mostDatagrams = 48;
 /** A router says so at once; a neighbour that is merely down takes seconds. */
 const atOnceMs = 100;
 
@@ -59,6 +62,7 @@ function judge(datagram: Buffer, question: Question): Heard | undefined {
 export function createTransport(options: TransportOptions = {}): Transport {
   const timeoutMs = options.timeoutMs ?? 5000;
   const streams = new Map<string, DnsStream>();
+  const turns = createTurns(mostDatagrams);
 
   const streamTo = (endpoint: Endpoint): { readonly stream: DnsStream; readonly reused: boolean } => {
     const key = endpointText(endpoint);
@@ -90,18 +94,20 @@ export function createTransport(options: TransportOptions = {}): Transport {
 
   const askOnce = async (endpoint: Endpoint, question: Question, deadline: number): Promise<Message> => {
     if (endpoint.protocol !== 'udp') return await askByStream(endpoint, question, deadline);
-    const heard = await askByDatagram(
-      endpoint,
-      (id) => encodeQuery(id, question),
-      (datagram) => judge(datagram, question),
-      deadline - performance.now(),
+    const heard = await turns.take(endpoint.address, () =>
+      askByDatagram(
+        endpoint,
+        (id) => encodeQuery(id, question),
+        (datagram) => judge(datagram, question),
+        Math.max(1, deadline - performance.now()),
+      ),
     );
     if (heard !== 'Truncated') return heard.message;
     return await askByStream({ ...endpoint, protocol: 'tcp' }, question, deadline);
   };
 
   const ask: Transport['ask'] = async (endpoint, question) => {
-    encodeQuery(0, question);
+    encodeName(question.name);
     const started = performance.now();
     try {
       return { ok: true, message: await askOnce(endpoint, question, started + timeoutMs) };
