@@ -49,6 +49,7 @@ interface Inner {
   readonly http: {
     request: (url: string, method: string, options?: { data?: unknown }) => Promise<WireAnswer>;
     getNonce: () => Promise<string>;
+    directoryCache: object | null;
     maxBadNonceRetries: number;
     externalAccountBinding: { kid?: string; hmacKey?: string };
     readonly getResourceUrl: (resource: string) => Promise<string>;
@@ -91,16 +92,32 @@ const mostNonces = 64;
 const nonceRetries = 50;
 const mostBytes = 1024 * 1024;
 
+/** A body that can't be read as what it says it is. */
+interface Unreadable {
+  readonly unreadable: string;
+}
+
+const isUnreadable = (data: unknown): data is Unreadable =>
+  typeof data === 'object' && data !== null && 'unreadable' in data;
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return { unreadable: `it is no JSON (${messageOf(error)})` } satisfies Unreadable;
+  }
+}
+
 async function readBody(body: Dispatcher.ResponseData['body'], contentType: string): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > mostBytes) throw new Error('the answer is longer than 1 MiB');
+    if (bytes > mostBytes) return { unreadable: 'it is longer than 1 MiB' } satisfies Unreadable;
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');
-  return /[/+]json\b/.test(contentType) && text !== '' ? (JSON.parse(text) as unknown) : text;
+  return /[/+]json\b/.test(contentType) && text !== '' ? parseJson(text) : text;
 }
 
 /** Opens nothing yet: connections, directory and nonces come with the first request. */
@@ -151,9 +168,15 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     if (ask?.payload !== undefined) options.mayWrite?.();
     options.onRequest?.(method, resource);
     const answer = await send(url, method, data).catch((error: unknown) => {
-      const message = `The CA ${ca} can't be reached for ${asked}: ${messageOf(error)}.`;
+      const late = error instanceof Error && error.name === 'TimeoutError';
+      const why = late ? `no whole answer within ${timeoutMs / 1000} s` : messageOf(error);
+      const message = `The CA ${ca} can't be reached for ${asked}: ${why}.`;
       throw new MailsealError('ACMEUnavailable', message, { cause: error });
     });
+    if (answer.status < 400 && isUnreadable(answer.data)) {
+      const message = `The CA ${ca} gives an answer that can't be read, asked for ${asked}: ${answer.data.unreadable}.`;
+      throw new MailsealError('ACMEUnavailable', message);
+    }
     const problem = answer.status >= 400 ? readProblem(answer.data, answer.status) : undefined;
     if (problem?.type === 'badNonce') {
       // The rest of the pool is no younger; acme-client signs again with the nonce of this very answer.
@@ -184,13 +207,28 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   // Many orders may begin at once; they share the first look at the directory.
   let directory: Promise<unknown> | undefined;
+  /** One of the directory's places; acme-client keeps whatever it was given for a directory, and its own words for it. */
+  const placeOf = async (resource: string): Promise<string> => {
+    let place: unknown;
+    let cause: unknown;
+    try {
+      place = await client.http.getResourceUrl(resource);
+    } catch (error) {
+      if (error instanceof MailsealError) throw error;
+      cause = error;
+    }
+    if (typeof place === 'string' && URL.canParse(place)) return place;
+    client.http.directoryCache = null;
+    const message = `The CA ${ca} gives no ACME directory: ${directoryUrl} does not say where ${resource} is. See whether spec.acme.server is right.`;
+    throw new MailsealError('ACMEUnavailable', message, { cause });
+  };
   const resourceUrl = async (resource: string): Promise<string> => {
-    directory ??= client.http.getResourceUrl('newNonce').catch((error: unknown) => {
+    directory ??= placeOf('newNonce').catch((error: unknown) => {
       directory = undefined;
       throw error;
     });
     await directory;
-    return client.http.getResourceUrl(resource);
+    return placeOf(resource);
   };
 
   return {

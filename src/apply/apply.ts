@@ -82,8 +82,7 @@ async function applyChange(world: World, owner: string, change: Change, { save, 
       await selfSign(world, change, save);
       return;
     case 'AnswerChallenges':
-      await (await acmeOf(world, change.order.issuer)).answer(change.order);
-      world.orders.answered(change.order.url);
+      await answerChallenges(world, change);
       return;
     case 'Finalize':
       await (await acmeOf(world, change.order.issuer)).finalize(change.order, change.key.pem, change.order.names);
@@ -127,6 +126,17 @@ async function openOrder(
   const open: OpenOrder = { ...order, issuer, spkiSha256: key.spkiSha256 };
   world.orders.opened(order.url);
   await save({ ...state, order: open });
+}
+
+async function answerChallenges(world: World, { order }: Of<'AnswerChallenges'>): Promise<void> {
+  try {
+    await (await acmeOf(world, order.issuer)).answer(order);
+    world.orders.answered(order.url);
+  } catch (error) {
+    // The order may have failed or be lost, so that the CA is to be asked how it stands before anything is said again.
+    world.orders.forget(order.url);
+    throw error;
+  }
 }
 
 function stored(chain: string, issuer: string, key: StoredKey): StoredCertificate {

@@ -40,8 +40,15 @@ interface Account {
   readonly resourceVersion: string | undefined;
 }
 
-/** The same, but that tells when the CA no longer knows the account. */
-function watched(acme: Acme, onLost: () => Promise<void>): Acme {
+interface AccountWatch {
+  /** The CA does not know the account any more. */
+  readonly onLost: () => Promise<void>;
+  /** It refuses an order in a way that may be about the account; resolves with what else is to be said. */
+  readonly onDoubt: () => string;
+}
+
+/** The same, but that tells when the account is no longer good at the CA. */
+function watched(acme: Acme, { onLost, onDoubt }: AccountWatch): Acme {
   const watch =
     <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
@@ -52,9 +59,20 @@ function watched(acme: Acme, onLost: () => Promise<void>): Acme {
         throw error;
       }
     };
+  const newOrder: Acme['newOrder'] = async (...args) => {
+    try {
+      return await acme.newOrder(...args);
+    } catch (error) {
+      // RFC 8555 §7.3.6: of a deactivated account all requests are unauthorized; of one with another key they are malformed.
+      const doubtful = ['unauthorized', 'malformed'].includes(problemTypeOf(error) ?? '');
+      if (!doubtful || !(error instanceof MailsealError)) throw error;
+      const { reason, message, kind, retryAfterSeconds, cause } = error;
+      throw new MailsealError(reason, `${message} ${onDoubt()}`, { kind, retryAfterSeconds, cause });
+    }
+  };
   return {
     ...acme,
-    newOrder: watch(acme.newOrder),
+    newOrder: watch(newOrder),
     answer: watch(acme.answer),
     poll: watch(acme.poll),
     finalize: watch(acme.finalize),
@@ -146,7 +164,13 @@ export function createIssuers(options: IssuersOptions): Issuers {
     });
     const url = account.url ?? (await acme.register({ email: spec.email }));
     if (account.url === undefined) await kube.replace(secretFor(name, spec.server, { ...account, url }));
-    return { kind: 'acme', name, acme: watched(acme, () => loseAccount(name, spec.server, url)) };
+    const onDoubt = (): string => {
+      // Whoever deletes the Secret is to have a new account with the next look.
+      ready.delete(name);
+      const secret = secretFor(name, spec.server, account).metadata.name;
+      return `If it no longer accepts our account, delete Secret ${namespace}/${secret}: a new account is registered then.`;
+    };
+    return { kind: 'acme', name, acme: watched(acme, { onLost: () => loseAccount(name, spec.server, url), onDoubt }) };
   };
 
   const open = async ({ metadata: { name }, spec }: CertificateIssuer): Promise<IssuerApi> => {

@@ -7,13 +7,14 @@ import type { Kube, KubeObject } from '../kube/types.ts';
 interface StatusLike {
   readonly conditions?: readonly Condition[];
   readonly observedGeneration?: number;
+  readonly requestedAt?: string;
 }
 
 export interface StatusWriter {
   /**
-   * Writes the status where it differs enough: at once when Ready or Stalled turn, else not more often than every few
-   * seconds, and for mere wording not more often than every minute. While many objects are on their way, their reasons
-   * too wait up to a minute.
+   * Writes the status where it differs enough: at once when Ready or Stalled turn or someone asked, else not more often
+   * than every few seconds, and for mere wording not more often than every minute. While many objects are on their way,
+   * their reasons too wait up to a minute.
    * @returns milliseconds after which a difference that was held back should be written; undefined where none was.
    */
   readonly write: (
@@ -42,12 +43,13 @@ interface Written {
 const readyOf = ({ conditions = [] }: StatusLike): string =>
   conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
 
-/** What must never wait: whether it is ready, stuck, and which generation that speaks of. */
+/** What must never wait: whether it is ready, stuck, which generation that speaks of, and whose request it answers. */
 const urgent = (status: StatusLike): string => {
+  const { conditions = [], observedGeneration = 0, requestedAt = '' } = status;
   const ready = readyOf(status);
-  const stalled = status.conditions?.some(({ type }) => type === 'Stalled') ?? false;
+  const stalled = conditions.some(({ type }) => type === 'Stalled');
   // That it is not ready yet says little more than that nobody knows.
-  return `${ready === 'False' ? 'Unknown' : ready} ${stalled} ${status.observedGeneration ?? 0}`;
+  return `${ready === 'False' ? 'Unknown' : ready} ${stalled} ${observedGeneration} ${requestedAt}`;
 };
 
 /** How long a difference has to wait since the last write, and whether it may then go only while few others do. */

@@ -244,6 +244,24 @@ describe('a CA that can not be asked', () => {
     expect(await acme.newOrder(['mx.example.com'])).toMatchObject({ names: ['mx.example.com'] });
   });
 
+  test.each([
+    [
+      'broken JSON',
+      { headers: { 'content-type': 'application/json' }, body: '{"newNonce":' },
+      /can't be read.*no JSON/,
+    ],
+    ['2 MiB', { body: { pad: 'x'.repeat(2 ** 21) } }, /can't be read.*longer than 1 MiB/],
+    ['no object', { headers: { 'content-type': 'application/json' }, body: 'null' }, /gives no ACME directory/],
+    ['a web page', { headers: { 'content-type': 'text/html' }, body: '<html>' }, /gives no ACME directory/],
+    ['places that are none', { body: { newNonce: 7, newOrder: 'there' } }, /gives no ACME directory/],
+  ])('because its directory is %s, says so, and is asked again when it is mended', async (_, answer, words) => {
+    server.next('/dir', answer);
+    const error = await reject(acme.newOrder(['mx.example.com']));
+    expect(error).toMatchObject({ reason: 'ACMEUnavailable', kind: 'Retry' });
+    expect(error.message).toMatch(words);
+    expect(await acme.newOrder(['mx.example.com'])).toMatchObject({ names: ['mx.example.com'] });
+  });
+
   test('because there is no account yet, says so', async () => {
     acme = open();
     expect(await reject(acme.newOrder(['mx.example.com']))).toMatchObject({ reason: 'IssuerNotReady' });

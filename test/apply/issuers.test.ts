@@ -134,3 +134,35 @@ test('an account that the CA has lost is registered anew, once, with the same ke
     await server.stop();
   }
 });
+
+test.each([
+  ['deactivated', 'unauthorized', 403],
+  ['known by another key', 'malformed', 400],
+])('whose account is %s says which Secret to delete, and then registers a new one', async (_, type, status) => {
+  let accounts = 0;
+  const server = await startAcmeStandIn((base) => ({
+    '/account': { status: 201, headers: { location: `${base}/account/${(accounts += 1)}` }, body: { status: 'valid' } },
+    '/new-order': { status, body: problem(type, 'not with this account') },
+  }));
+  try {
+    const { directoryUrl, caBundle } = server;
+    objects = [issuer('ca', { acme: { server: directoryUrl, caBundle } })];
+    const all = issuers();
+    const one = await all.get('ca');
+    const order = one.kind === 'acme' ? one.acme.newOrder(['mx1.example.com']) : Promise.resolve();
+    const [secret] = secrets();
+    const { namespace = '', name = '' } = secret?.metadata ?? {};
+    await expect(order).rejects.toMatchObject({
+      reason: 'ACMERefused',
+      message: expect.stringContaining(
+        `not with this account. If it no longer accepts our account, delete Secret ${namespace}/${name}`,
+      ),
+    });
+    await kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace, name });
+    await all.get('ca');
+    expect(secrets()).toHaveLength(1);
+    expect(secrets()[0]?.data).not.toEqual(secret?.data);
+  } finally {
+    await server.stop();
+  }
+});

@@ -8,10 +8,15 @@ export interface DnsDoor {
   readonly stop: () => Promise<void>;
 }
 
+interface Upstream {
+  readonly address: string;
+  readonly port: number;
+}
+
 const opcodeUpdate = 5;
 const idBytes = 2;
 
-export async function startDnsDoor(gate: Gate, upstream: string): Promise<DnsDoor> {
+export async function startDnsDoor(gate: Gate, upstream: Upstream): Promise<DnsDoor> {
   const open = new Set<Socket>();
   const server = createServer((client) => {
     open.add(client);
@@ -29,8 +34,8 @@ export async function startDnsDoor(gate: Gate, upstream: string): Promise<DnsDoo
   };
 }
 
-function serve(client: Socket, upstream: string, gate: Gate): void {
-  const server = connect(53, upstream);
+function serve(client: Socket, { address, port }: Upstream, gate: Gate): void {
+  const server = connect(port, address);
   server.on('error', () => client.destroy()).once('close', () => client.destroy());
   const answers = new Map<string, (message: Buffer) => void>();
 
@@ -83,13 +88,13 @@ function updateIn(message: Buffer): Write | undefined {
   return { wire: 'dns', what: 'update dns', body: message };
 }
 
-function framed(message: Buffer): Buffer {
+export function framed(message: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
   return Buffer.concat([length, message]);
 }
 
-function frames(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
+export function frames(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);

@@ -1,15 +1,17 @@
-/** What all lanes of a campaign share: name servers, resolvers, a CA, and a zone with a domain for each run. */
+/** What all lanes of a campaign share: name servers, resolvers and a CA. Each lane has a zone with a domain for each run. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle } from '../lab/bundle.ts';
 import { startAcme, startDns } from '../lab/lab.ts';
+import type { ZoneSpec } from '../lab/dns-zone.ts';
 import { createCa } from '../lab/mail-ca.ts';
-import { type Ground, mxAddress } from './lane.ts';
+import type { Ground } from './lane.ts';
 import { secondOf } from './objects.ts';
+import { mxAddress, nameServersOf, resolverName } from './ways.ts';
 
-const zone = 'kill.test';
+const zoneOf = (lane: number): string => `lane${lane}.test`;
 
-export const domainOf = (lane: number, run: number): string => `l${lane}r${run}.${zone}`;
+export const domainOf = (lane: number, run: number): string => `r${run}.${zoneOf(lane)}`;
 
 /**
  * Each domain has its MX record and its host, and a second name of that host, before its run begins; and beside it there
@@ -23,35 +25,49 @@ function recordsOf(lane: number, run: number): string {
   return [...mail, `mx.${label} A ${address}`, `smtp.${label} A ${address}`].join('\n');
 }
 
+/** The zone of a lane, whose NS records lead to the lane's own places on the way to the name servers. */
+const laneZone = (lane: number, runs: number): ZoneSpec => ({
+  name: zoneOf(lane),
+  ttl: 1,
+  negativeTtl: 1,
+  servers: nameServersOf(lane).map(({ name }) => name),
+  records: Array.from({ length: runs }, (_, run) => recordsOf(lane, run)).join('\n'),
+});
+
+/** Where those places are. */
+const placesZone = (lanes: number): ZoneSpec => ({
+  name: 'places.test',
+  records: Array.from({ length: lanes }, (_, lane) => nameServersOf(lane))
+    .flat()
+    .map(({ name, address }) => `${name}. A ${address}`)
+    .join('\n'),
+});
+
 export async function startGround(
   dir: string,
   size: { readonly lanes: number; readonly runs: number },
 ): Promise<Ground & { readonly stop: () => Promise<void> }> {
-  const records = Array.from({ length: size.lanes }, (_, lane) =>
-    Array.from({ length: size.runs }, (_, run) => recordsOf(lane, run)),
-  );
+  const zones = Array.from({ length: size.lanes }, (_, lane) => laneZone(lane, size.runs));
   const program = join(dir, 'program');
-  const [dns] = await Promise.all([
-    startDns(dir, [{ name: zone, ttl: 1, negativeTtl: 1, records: records.flat().join('\n') }]),
-    bundle(program),
-  ]);
+  const [dns] = await Promise.all([startDns(dir, [placesZone(size.lanes), ...zones]), bundle(program)]);
   const pebble = await startAcme(dir, { keyAlgorithm: 'rsa' });
   const rootsFile = join(dir, 'roots.pem');
   writeFileSync(rootsFile, await pebble.rootPem());
-  const resolverCa = join(dir, 'resolver-ca.pem');
-  writeFileSync(resolverCa, dns.views.outsideCa);
   const doorCa = await createCa(join(dir, 'doors'), 'CA of the doors');
-  const certificate = await doorCa.issue({ path: join(dir, 'doors', 'door'), names: [], addresses: ['127.0.0.1'] });
+  const certificate = await doorCa.issue({
+    path: join(dir, 'doors', 'door'),
+    names: [resolverName],
+    addresses: ['127.0.0.1'],
+  });
   return {
     dir,
     program: join(program, 'main.js'),
     rootsFile,
     acme: pebble,
-    resolver: { url: dns.views.outsideUrl, caFile: resolverCa },
+    dns,
     forget: async (name) => {
       await Promise.all([dns.views.inside, dns.views.outside].map((view) => view.flush(name)));
     },
-    tsig: dns.bind.tsig,
     door: { certificate, caFile: doorCa.caFile },
     stop: async () => {
       await pebble.stop();

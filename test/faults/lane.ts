@@ -11,7 +11,7 @@ import type { SecretObject } from '../../src/kube/types.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
 import { kubectl } from '../lab/kubectl.ts';
 import { writeKubeconfig } from '../lab/kubeconfig.ts';
-import { places } from '../lab/lab.ts';
+import { places, type startDns } from '../lab/lab.ts';
 import type { Certificate } from '../lab/mail-ca.ts';
 import { type Proxy, startProxy } from '../kube/proxy.ts';
 import { addAddress } from '../lab/namespace.ts';
@@ -20,8 +20,10 @@ import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
 import { type Running, startProcess } from '../lab/process.ts';
 import { startDnsDoor } from './dns-door.ts';
+import type { DnsRelay } from './dns-relay.ts';
 import { createGate, type Gate } from './gate.ts';
 import { acmeWrite, kubernetesWrite, startHttpDoor } from './http-door.ts';
+import { placeOf, postfixPlace, resolverName, startWays, type Ways } from './ways.ts';
 
 /** What all lanes share. */
 export interface Ground {
@@ -31,15 +33,16 @@ export interface Ground {
   /** PEM file with the roots of the lab's CA. */
   readonly rootsFile: string;
   readonly acme: Pick<Pebble, 'directoryUrl' | 'caFile' | 'intermediatePem' | 'intermediateKeyPem'>;
-  readonly resolver: { readonly url: string; readonly caFile: string };
+  readonly dns: Pick<Awaited<ReturnType<typeof startDns>>, 'bind' | 'views'>;
   /** Makes the resolvers forget all that they know at and below a name, as time would. */
   readonly forget: (name: string) => Promise<void>;
-  readonly tsig: { readonly name: string; readonly secret: string };
-  /** For the doors: a certificate for 127.0.0.1, and the CA that vouches for it. */
+  /** For the doors: a certificate for 127.0.0.1 and `resolverName`, and the CA that vouches for it. */
   readonly door: { readonly certificate: Certificate; readonly caFile: string };
 }
 
 export interface Lane {
+  /** From 0. */
+  readonly index: number;
   readonly gate: Gate;
   /** Before the doors, where faults are made: of the Kubernetes API, and of the CA. */
   readonly api: Proxy;
@@ -49,6 +52,8 @@ export interface Lane {
   readonly dnsServer: string;
   readonly acmeServer: string;
   readonly policyServers: readonly string[];
+  readonly ways: Ways;
+  readonly pods: PodsStandin;
   /** The lane's control plane, past all doors. */
   readonly plane: ControlPlane;
   readonly startOperator: (options?: OperatorOptions) => Running;
@@ -84,9 +89,6 @@ export const tenant = 'mail';
 /** Longer than record changes are gathered for: an id that did not wait for the policy would come first. */
 const volumeDelayMs = 1000;
 
-/** Where the MX host of a lane is. */
-export const mxAddress = (lane: number): string => `10.53.${lane + 1}.25`;
-
 export async function startLane(ground: Ground, lane: number): Promise<Lane> {
   const dir = join(ground.dir, `lane${lane}`);
   const started: { readonly stop: () => Promise<void> }[] = [];
@@ -102,7 +104,7 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
     await prepareCluster(plane.kubeconfig);
     const kube = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'faults' });
     keep({ stop: async () => kube.close() });
-    const policyServers = [`10.53.${lane + 1}.80`, `10.53.${lane + 1}.81`];
+    const policyServers = [placeOf(lane, 80), placeOf(lane, 81)];
     const pods = keep(
       await startPodsStandin({
         kube,
@@ -117,6 +119,7 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
     keep(await startMailHost(kube, dir, lane));
     const gate = createGate();
     const tls = pem(ground.door.certificate);
+    const ways = keep(await startWays(lane, { acme: ground.acme, tls }));
     const { caFile } = ground.door;
     const openApiDoor = async (name: string, behind: Gate): Promise<ApiDoor> => {
       const upstreamCa = readFileSync(plane.caFile, 'utf8');
@@ -129,8 +132,8 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
     const caDoor = keep(
       await startHttpDoor({
         gate,
-        upstream: new URL(ground.acme.directoryUrl).origin,
-        upstreamCa: readFileSync(ground.acme.caFile, 'utf8'),
+        upstream: ways.ca.url,
+        upstreamCa: readFileSync(caFile, 'utf8'),
         tls,
         writeOf: acmeWrite,
         // Its answers name places under the name by which it was asked.
@@ -138,8 +141,9 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
       }),
     );
     const ca = keep(await startProxy({ server: caDoor.url, caFile, adminToken: '', keepHost: true }, { tls }));
-    const dns = keep(await startDnsDoor(gate, places.primary.v4));
+    const dns = keep(await startDnsDoor(gate, { address: '127.0.0.1', port: ways.updates.port }));
     return {
+      index: lane,
       gate,
       api,
       ca,
@@ -147,8 +151,11 @@ export async function startLane(ground: Ground, lane: number): Promise<Lane> {
       dnsServer: dns.server,
       acmeServer: `${ca.url}/dir`,
       policyServers,
+      ways,
+      pods,
       plane,
-      startOperator: (options = {}) => keep(startOperator(ground, { dir, lane, pods }, { kubeconfig, ...options })),
+      startOperator: (options = {}) =>
+        keep(startOperator(ground, { dir, lane, pods, resolver: ways.resolver }, { kubeconfig, ...options })),
       openApiDoor,
       stop,
     };
@@ -176,7 +183,7 @@ async function startMailHost(
   dir: string,
   lane: number,
 ): Promise<{ readonly stop: () => Promise<void> }> {
-  const address = mxAddress(lane);
+  const address = placeOf(lane, postfixPlace);
   await addAddress(address);
   const host = await startPostfixMx({
     dir: join(dir, 'mx'),
@@ -219,17 +226,19 @@ interface OperatorPlace {
   readonly dir: string;
   readonly lane: number;
   readonly pods: PodsStandin;
+  readonly resolver: DnsRelay;
 }
 
 /** Without election unless it is asked for: a dead leader's Lease would only cost time. */
 function startOperator(
   ground: Ground,
-  { dir, lane, pods }: OperatorPlace,
+  { dir, lane, pods, resolver }: OperatorPlace,
   options: OperatorOptions & { readonly kubeconfig: string },
 ): Running {
   const { name = 'operator', election = false, flags = [], env, program = ground.program, kubeconfig } = options;
   const place = ['--kubeconfig', kubeconfig, '--namespace', operatorNamespace, '--tenant-namespaces', tenant];
-  const views = ['--outside-resolver', ground.resolver.url, '--resolver-ca', ground.resolver.caFile];
+  const outside = `tls://127.0.0.1:${resolver.port}#${resolverName}`;
+  const views = ['--outside-resolver', outside, '--resolver-ca', ground.door.caFile];
   const names = ['--secure-name', 'example.test', '--bogus-name', 'bogus.test', '--ehlo-name', 'probe.test'];
   const more = ['--allow-addresses', places.ranges.join(','), '--http-address', '127.0.0.1:0'];
   const alone = election ? [] : ['--no-leader-election'];

@@ -9,7 +9,7 @@ export const objectName = 'one';
 /** Of the MailDomain that refers to the other's exchanger. */
 export const secondName = 'two';
 
-/** Of the second MailDomain, beside the first: `l0r17b.kill.test` for `l0r17.kill.test`. */
+/** Of the second MailDomain, beside the first: `r17b.lane0.test` for `r17.lane0.test`. */
 export const secondOf = (domain: string): string => domain.replace('.', 'b.');
 
 const quick = { ttlSeconds: 1, promotion: { immediately: true } } as const;
@@ -55,7 +55,7 @@ export async function grant(ground: Ground, lane: Lane, domain: string): Promise
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name: 'dns-update-key', namespace: operatorNamespace },
-    stringData: { 'tsig-secret': ground.tsig.secret },
+    stringData: { 'tsig-secret': ground.dns.bind.tsig.secret },
   });
   await apply({
     apiVersion,
@@ -64,7 +64,7 @@ export async function grant(ground: Ground, lane: Lane, domain: string): Promise
     spec: {
       zones: [domain.slice(domain.indexOf('.') + 1)],
       allowedNamespaces: { names: [tenant] },
-      rfc2136: { server: lane.dnsServer, tsigKeyName: ground.tsig.name },
+      rfc2136: { server: lane.dnsServer, tsigKeyName: ground.dns.bind.tsig.name },
       credentialsSecretRef: { name: 'dns-update-key' },
     },
   });

@@ -13,7 +13,7 @@ import { createTestimony, type Testimony } from './witness.ts';
 import { settledZone, type Zone } from './zone.ts';
 
 export interface RunSpec {
-  /** `l0r17.kill.test`: in the zone already, with its MX host, and nobody else's. */
+  /** `r17.lane0.test`: in the zone already, with its MX host, and nobody else's. */
   readonly domain: string;
   /** They may come from an undisturbed run that goes on at the same time. */
   readonly kills: Readonly<Partial<Record<Scenario, Kill | Promise<Kill | undefined>>>>;

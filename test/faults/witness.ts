@@ -13,6 +13,8 @@ export interface Testimony extends Witness {
   readonly problems: () => readonly string[];
   /** What the server did, of what an operator asked it for. */
   readonly accepted: (what: string) => number;
+  /** Of policies, in the order in which they were announced. */
+  readonly ids: () => readonly string[];
 }
 
 /** What we read of the operator's Secrets. */
@@ -131,5 +133,6 @@ export function createTestimony(policyServers: readonly string[]): Testimony {
     },
     problems: () => [...problems],
     accepted: (what) => accepted.get(what) ?? 0,
+    ids: () => [...ids],
   };
 }

@@ -49,7 +49,7 @@ export async function layOut(spec: LayoutSpec): Promise<Layout> {
   for (const zone of zones) {
     const children = zones.filter((child) => parentOf(child.name, zones) === zone.name);
     const lines = children.flatMap((child) => [
-      ...nsLines(`${child.name}.`),
+      ...nsLines(`${child.name}.`, child.servers),
       ds(child.name, child.security ?? 'secure') ?? '',
     ]);
     const text = zoneText(zone, lines, serverLines(spec.primary, spec.secondary));

@@ -19,6 +19,8 @@ export interface ZoneSpec {
   readonly security?: Security;
   /** Whether the product's TSIG key may update the zone; true when absent. */
   readonly allowUpdate?: boolean;
+  /** Names that its NS records give in place of the lab's own servers: of places that lead to these. */
+  readonly servers?: readonly string[];
 }
 
 export interface Addresses {
@@ -48,7 +50,7 @@ export function zoneText(zone: ZoneSpec, delegations: readonly string[], servers
     `$ORIGIN ${zone.name}.`,
     `$TTL ${ttl}`,
     `@ ${negativeTtl} IN SOA ${nameServers.primary}. hostmaster.${rootZone}. ( 1 30 5 86400 ${negativeTtl} )`,
-    ...nsLines('@'),
+    ...nsLines('@', zone.servers),
     ...(zone.name === rootZone ? servers : []),
     ...delegations,
     zone.records ?? '',
@@ -56,8 +58,8 @@ export function zoneText(zone: ZoneSpec, delegations: readonly string[], servers
   ].join('\n');
 }
 
-export function nsLines(owner: string): string[] {
-  return [`${owner} IN NS ${nameServers.primary}.`, `${owner} IN NS ${nameServers.secondary}.`];
+export function nsLines(owner: string, servers: readonly string[] = Object.values(nameServers)): string[] {
+  return servers.map((server) => `${owner} IN NS ${server}.`);
 }
 
 /** Address records of both name servers, with full names. */

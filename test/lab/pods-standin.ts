@@ -30,8 +30,19 @@ export interface PodsStandinSpec {
   readonly volumeDelayMs?: number;
 }
 
+export interface PodStandin {
+  readonly name: string;
+  readonly address: string;
+  /** Its program as it is now. */
+  readonly part: Running;
+  /** Starts the program again after it has ended. */
+  readonly start: () => void;
+  /** A volume that is stuck shows no newer Secret until it is let go. */
+  readonly stick: (stuck: boolean) => void;
+}
+
 export interface PodsStandin {
-  readonly pods: readonly { readonly name: string; readonly address: string; readonly part: Running }[];
+  readonly pods: readonly PodStandin[];
   /** What the operator is to be told of them. */
   readonly operatorFlags: readonly string[];
   readonly stop: () => Promise<void>;
@@ -50,9 +61,10 @@ export async function startPodsStandin(spec: PodsStandinSpec): Promise<PodsStand
     for (let shard = 0; shard < spec.shards; shard += 1)
       mkdirSync(join(spec.dir, name, String(shard)), { recursive: true });
   }
+  const pods = named.map(({ name, address }) => startPod(spec, name, address));
   const timers = new Set<NodeJS.Timeout>();
   const mount = (shard: string, secret: SecretObject): void => {
-    for (const { name } of named) writeVolume(join(spec.dir, name, shard), secret.data ?? {});
+    for (const pod of pods) pod.mount(shard, secret.data ?? {});
   };
   const shards = createReflector<SecretObject, SecretObject>({
     kube,
@@ -68,11 +80,6 @@ export async function startPodsStandin(spec: PodsStandinSpec): Promise<PodsStand
     },
   });
   shards.start();
-  const pods = named.map(({ name, address }) => ({
-    name,
-    address,
-    part: startPolicyServer(spec, name, address),
-  }));
   await writeObjects(kube, namespace, named);
   return {
     pods,
@@ -82,6 +89,39 @@ export async function startPodsStandin(spec: PodsStandinSpec): Promise<PodsStand
       for (const timer of timers) clearTimeout(timer);
       await Promise.all(pods.map(({ part }) => part.stop()));
     },
+  };
+}
+
+type Data = Readonly<Record<string, string>>;
+
+function startPod(
+  spec: PodsStandinSpec,
+  name: string,
+  address: string,
+): PodStandin & { readonly mount: (shard: string, data: Data) => void } {
+  let part = startPolicyServer(spec, name, address);
+  let stuck = false;
+  const waiting = new Map<string, Data>();
+  const mount = (shard: string, data: Data): void => {
+    if (stuck) waiting.set(shard, data);
+    else writeVolume(join(spec.dir, name, shard), data);
+  };
+  return {
+    name,
+    address,
+    get part() {
+      return part;
+    },
+    start: () => {
+      if (!part.alive()) part = startPolicyServer(spec, name, address);
+    },
+    stick: (now) => {
+      stuck = now;
+      if (stuck) return;
+      for (const [shard, data] of waiting) mount(shard, data);
+      waiting.clear();
+    },
+    mount,
   };
 }
 
@@ -95,7 +135,7 @@ function startPolicyServer({ dir, program }: PodsStandinSpec, name: string, addr
 }
 
 /** As a kubelet does it: a folder with the new content, onto which `..data` is swung in one step. */
-function writeVolume(folder: string, data: Readonly<Record<string, string>>): void {
+function writeVolume(folder: string, data: Data): void {
   mkdirSync(folder, { recursive: true });
   const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 16);
   const version = `..${digest}`;

@@ -1,8 +1,9 @@
 /** A short life of a domain on a lane, with the observer looking on: what becomes of it, and what he says. */
 import { conditionOf } from '../../src/api/conditions.ts';
 import { apiVersion, type MailDomain, type MailDomainSpec } from '../../src/api/types.ts';
-import { type Ground, type Lane, mxAddress, tenant } from '../faults/lane.ts';
+import { type Ground, type Lane, tenant } from '../faults/lane.ts';
 import { clean, grant } from '../faults/objects.ts';
+import { mxAddress } from '../faults/ways.ts';
 import { type Running, waitFor } from '../lab/process.ts';
 import { observeLane } from './lane.ts';
 import type { Observer } from './observer.ts';

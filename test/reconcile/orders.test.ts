@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Acme, createAcme, newAccountKey } from '../../src/apply/acme.ts';
+import { applyChanges } from '../../src/apply/apply.ts';
 import type { IssuerApi } from '../../src/apply/issuers.ts';
 import { createOrders, type Orders } from '../../src/reconcile/orders.ts';
 import { type AcmeStandIn, startAcmeStandIn } from '../apply/acme-stand-in.ts';
+import type { Change } from '../../src/plan/change.ts';
+import type { World } from '../../src/world.ts';
 import { order } from '../plan/cases.ts';
+import { createScene } from './scene.ts';
 
 let server: AcmeStandIn;
 let acme: Acme;
@@ -45,6 +49,18 @@ test.each<readonly [string, string]>([
   orders.answered(`${base()}${path}`);
   expect(await view(`${base()}${path}`)).toMatchObject({ status, answered: true });
   expect(await view(`${base()}${path}`)).toMatchObject({ status, answered: false });
+});
+
+test('an order whose proof the CA refuses is asked about: it may be lost', async () => {
+  const lost = order({ url: `${base()}/order/9`, issuer: 'ca' });
+  const issuer: IssuerApi = { kind: 'acme', name: 'ca', acme };
+  const world: World = { ...(await createScene()).start(), issuerOf: () => Promise.resolve(issuer), orders };
+  orders.opened(lost.url);
+  const answer: Change = { do: 'AnswerChallenges', why: 'the records stand', order: lost };
+  await expect(applyChanges(world, { owner: 'x', resourceVersion: undefined }, [answer])).rejects.toMatchObject({
+    reason: expect.stringMatching('^ACME'),
+  });
+  expect(await view(lost.url)).toMatchObject({ status: 'gone' });
 });
 
 test('of orders without end only the youngest are remembered', async () => {

@@ -38,6 +38,10 @@ export interface Stage {
    * resolves with what is not as in an undisturbed run once it is Ready and nothing more is written.
    */
   readonly converge: (scenario: Scenario, patienceMs?: number) => Promise<readonly string[]>;
+  /** Takes all faults off the ways of the lane. */
+  readonly clear: () => void;
+  /** What the row started ends with it. */
+  readonly atEnd: (stop: () => Promise<void>) => void;
 }
 
 /** Takes all faults out of a proxy. */

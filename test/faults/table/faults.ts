@@ -1,7 +1,21 @@
 /** All rows of the table, in its order; each theme has a file. */
+import { acmeFaults } from './acme.ts';
+import { dnsFaults } from './dns.ts';
 import type { Fault } from './fault.ts';
 import { kubernetesFaults } from './kubernetes.ts';
 import { leadershipFaults } from './leadership.ts';
+import { mailFaults } from './mail.ts';
+import { policyFaults } from './policy.ts';
+import { recordFaults } from './records.ts';
 import { secretFaults } from './secrets.ts';
 
-export const faults: readonly Fault[] = [...kubernetesFaults, ...leadershipFaults, ...secretFaults];
+export const faults: readonly Fault[] = [
+  ...kubernetesFaults,
+  ...leadershipFaults,
+  ...secretFaults,
+  ...acmeFaults,
+  ...dnsFaults,
+  ...recordFaults,
+  ...mailFaults,
+  ...policyFaults,
+];

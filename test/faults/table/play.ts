@@ -6,6 +6,7 @@ import { type Ground, type Lane, type OperatorOptions, startLane } from '../lane
 import { clean, grant } from '../objects.ts';
 import { createLife, play, run } from '../run.ts';
 import type { Scenario } from '../scenarios.ts';
+import { clearWays } from '../ways.ts';
 import { createTestimony } from '../witness.ts';
 import { calm, type Fault, type Stage } from './fault.ts';
 import { faults } from './faults.ts';
@@ -106,17 +107,23 @@ async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Pr
     const spec = { domain, kills: {}, upTo: scenario, reference: zones };
     return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs })).problems;
   };
+  const stops: (() => Promise<void>)[] = [];
+  const atEnd = (stop: () => Promise<void>): void => void stops.push(stop);
+  const clear = (): void => {
+    calm(lane.api);
+    calm(lane.ca);
+    clearWays(lane.ways);
+  };
   try {
-    problems.push(
-      ...(await fault.play({ ground, lane, domain, testimony, life, operator: () => operator, dress, converge })),
-    );
+    const stage = { ground, lane, domain, testimony, life, operator: () => operator, dress, converge, clear, atEnd };
+    problems.push(...(await fault.play(stage)));
   } catch (error) {
     problems.push(messageOf(error));
   } finally {
-    calm(lane.api);
-    calm(lane.ca);
+    clear();
     lane.gate.listen(() => undefined);
     await life.stop();
+    for (const stop of stops) await stop();
   }
   const seconds = (performance.now() - began) / 1000;
   return { name: fault.name, fault: fault.fault, holds: fault.holds, problems: [...new Set(problems)], seconds };

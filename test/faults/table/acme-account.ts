@@ -1,0 +1,96 @@
+/** What becomes of the account that the operator has at the CA. */
+import { readFileSync } from 'node:fs';
+import { createWire } from '../../../src/apply/acme-wire.ts';
+import { systemClock } from '../../../src/clock.ts';
+import type { SecretObject } from '../../../src/kube/types.ts';
+import { waitFor } from '../../lab/process.ts';
+import { newKey } from '../../pki/certificates.ts';
+import { operatorNamespace } from '../lane.ts';
+import { applyDomain } from '../objects.ts';
+import type { Fault, Stage } from './fault.ts';
+import { asked, hear, type Saying, trial } from './trial.ts';
+
+type StoredAccount = { readonly keyPem: string; readonly url: string };
+const accountText = 'account.json';
+
+async function accountSecret({ lane }: Stage): Promise<SecretObject> {
+  return waitFor('the account is stored', async () => {
+    const secrets = await lane.kube.list<SecretObject>({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      namespace: operatorNamespace,
+    });
+    const found = secrets.find(({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'issuer');
+    return found !== undefined && accountIn(found).url !== undefined ? found : undefined;
+  });
+}
+
+const accountIn = ({ data = {} }: SecretObject): Partial<StoredAccount> =>
+  JSON.parse(Buffer.from(data[accountText] ?? '', 'base64').toString()) as Partial<StoredAccount>;
+
+/** What the message asks a human to do. */
+async function deleteAccount(stage: Stage): Promise<void> {
+  const { metadata } = await accountSecret(stage);
+  await stage.lane.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: operatorNamespace, name: metadata.name });
+}
+
+/** As after a restore of another installation's Secret: the CA knows the account by another key. */
+async function exchangeKey(stage: Stage): Promise<void> {
+  const secret = await accountSecret(stage);
+  const account = { ...accountIn(secret), keyPem: newKey() };
+  const data = { [accountText]: Buffer.from(JSON.stringify(account)).toString('base64') };
+  await stage.lane.kube.replace({ ...secret, data });
+  stage.life.kill();
+  await stage.life.again();
+}
+
+async function deactivate(stage: Stage): Promise<void> {
+  const { keyPem = '', url = '' } = accountIn(await accountSecret(stage));
+  const wire = await createWire({
+    directoryUrl: stage.lane.acmeServer,
+    caBundle: readFileSync(stage.ground.door.caFile, 'utf8'),
+    accountKeyPem: keyPem,
+    accountUrl: url,
+    timeoutMs: 10_000,
+    clock: systemClock,
+  });
+  await wire.post({ url }, { resource: 'account', asked: 'its end', payload: { status: 'deactivated' } });
+  await wire.close();
+}
+
+const accountRefused: Saying = {
+  kind: 'MailExchanger',
+  reason: 'ACMERefused',
+  words: /no longer accepts our account, delete Secret/u,
+};
+
+export const accountFaults: readonly Fault[] = [
+  trial({
+    name: 'acme-account',
+    fault: 'the account has another key than the CA knows; later it is deactivated',
+    holds: 'it is said that its Secret is to be deleted; a new account is registered then, and all goes on',
+    when: 'new',
+    troubles: [
+      {
+        make: ({ lane }) =>
+          lane.ca.setFault(({ path }) => (path === '/order-plz' ? { do: 'answer', status: 429 } : undefined)),
+        says: [{ kind: 'MailExchanger', reason: 'ACMEThrottled', words: /asks us to wait/u }],
+      },
+      { make: exchangeKey, says: [accountRefused], end: deleteAccount },
+    ],
+  }),
+  {
+    name: 'acme-account-deactivated',
+    fault: 'the account is deactivated at the CA',
+    holds: 'it is said that its Secret is to be deleted; a new account is registered then, and the change goes on',
+    play: async (stage) => {
+      const problems = [...(await stage.converge('new-domain'))];
+      if (problems.length > 0) return problems;
+      await deactivate(stage);
+      await applyDomain(stage.lane, stage.domain, true);
+      problems.push(...(await hear(stage, accountRefused)));
+      await deleteAccount(stage);
+      return [...problems, ...(await asked(stage, () => stage.converge('spec-change')))];
+    },
+  },
+];
