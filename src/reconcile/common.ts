@@ -1,5 +1,4 @@
 import { firstConditions, type WantedCondition } from '../api/conditions.ts';
-import { plainText } from '../api/text.ts';
 import type { Condition } from '../api/types.ts';
 import { applyChanges, isLostRace } from '../apply/apply.ts';
 import { MailsealError, messageOf } from '../errors.ts';
@@ -116,7 +115,7 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   const report = (trouble: Trouble | undefined): Promise<number | undefined> => {
     const { status, conditions } = course.report(trouble);
     announce(world, object, conditions);
-    return world.statusWriter.write(object, { ...status, ...requested(object) }, conditions);
+    return world.statusWriter.write(object, status, conditions);
   };
   let made: number;
   try {
@@ -182,10 +181,4 @@ export function announce(world: World, object: Reconciled, conditions: readonly 
   } else if (ready?.status === 'False' && of(before, 'Ready')?.status === 'True') {
     note('Warning', ready);
   }
-}
-
-/** The request for a fresh look that this look has answered. */
-function requested({ metadata }: KubeObject): { readonly requestedAt?: string } {
-  const requestedAt = metadata.annotations?.['mailseal.dev/requested-at'];
-  return requestedAt === undefined ? {} : { requestedAt: plainText(requestedAt, 1024) };
 }

@@ -1,5 +1,6 @@
 import { setConditions, type WantedCondition } from '../api/conditions.ts';
 import { canonical } from '../api/canonical.ts';
+import { plainText } from '../api/text.ts';
 import { apiVersion, type Condition } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
 import type { Kube, KubeObject } from '../kube/types.ts';
@@ -74,6 +75,12 @@ function createShare(clock: Clock): () => boolean {
   };
 }
 
+/** The request for a fresh look that is answered by what is said now. */
+function requested({ metadata }: KubeObject): { readonly requestedAt?: string } {
+  const requestedAt = metadata.annotations?.['mailseal.dev/requested-at'];
+  return requestedAt === undefined ? {} : { requestedAt: plainText(requestedAt, 1024) };
+}
+
 const gist = ({ conditions = [] }: StatusLike): string =>
   conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`).join(',');
 
@@ -107,7 +114,12 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         now,
         generation,
       );
-      const status: StatusLike = { ...(content ?? last.status), observedGeneration: generation, conditions };
+      const status: StatusLike = {
+        ...(content ?? last.status),
+        ...requested(object),
+        observedGeneration: generation,
+        conditions,
+      };
       const text = canonical(status);
       if (text === last.text) return undefined;
       const { ms, shared } = patience(last.status, status);

@@ -106,12 +106,15 @@ test('a reason that others held back is out after a minute at the latest', async
   expect((await stored())?.conditions?.[0]?.status).toBe('False');
 });
 
-test('a request for a fresh look is answered at once, with whatever was seen', async () => {
+test.each([{}, undefined])('a request for a fresh look is answered at once, whatever was seen: %j', async (content) => {
+  const requestedAt = '2026-11-22T00:00:01Z';
   await writer.write(object, {}, [ready('False')]);
   time += 1000;
-  await writer.write(object, { requestedAt: '2026-11-22T00:00:01Z' }, [ready('False', 'y')]);
-  expect(await stored()).toMatchObject({ requestedAt: '2026-11-22T00:00:01Z', conditions: [{ message: 'y' }] });
-  expect(await writer.write(object, { requestedAt: '2026-11-22T00:00:01Z' }, [ready('False', 'z')])).toBe(60_000);
+  const annotations = { 'mailseal.dev/requested-at': requestedAt };
+  const asked = { ...object, metadata: { ...object.metadata, annotations } };
+  await writer.write(asked, content, [ready('False', 'y')]);
+  expect(await stored()).toMatchObject({ requestedAt, conditions: [{ message: 'y' }] });
+  expect(await writer.write(asked, content, [ready('False', 'z')])).toBe(60_000);
 });
 
 test('a new generation is spoken of at once, and honestly', async () => {
