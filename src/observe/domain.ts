@@ -37,11 +37,12 @@ function mxAtServers(answers: readonly ServerAnswer[]): MxAtServers {
   };
 }
 
-/** What each policy pod that exists serves for the domain. */
+/** What each policy pod that exists serves for the domain. `askedAt`: when someone last asked for a fresh look. */
 export async function observePods(
   world: World,
   desired: Pick<DesiredDomain, 'domain'>,
   state: DomainState | undefined,
+  askedAt: number,
 ): Promise<readonly ObservedPod[]> {
   const publication = state?.publications.at(-1);
   if (state?.certificate === undefined || publication === undefined) {
@@ -57,6 +58,7 @@ export async function observePods(
         port: world.policyPort,
         endpoint: uid,
         wanted,
+        askedAt,
         verify: false,
       };
       return { pod: name, served: await world.policyWatch.fetch(question) };
@@ -69,6 +71,7 @@ export async function fetchFromOutside(
   world: World,
   desired: Pick<DesiredDomain, 'domain' | 'policyHost'>,
   state: DomainState | undefined,
+  askedAt: number,
 ): Promise<PolicyFetch | undefined> {
   const publication = state?.publications.at(-1);
   if (state?.certificate === undefined || publication === undefined) return undefined;
@@ -84,7 +87,15 @@ export async function fetchFromOutside(
         const detail = `${address} is not an address of the public Internet, and is not asked unless the installation allows its range`;
         return { address, at: world.clock.now(), outcome: 'Failed', detail };
       }
-      const question = { domain: desired.domain, address, port: httpsPort, endpoint: 'outside', wanted, verify: true };
+      const question = {
+        domain: desired.domain,
+        address,
+        port: httpsPort,
+        endpoint: 'outside',
+        wanted,
+        askedAt,
+        verify: true,
+      };
       return world.policyWatch.fetch(question);
     }),
   );
@@ -105,17 +116,22 @@ type Served = Pick<ObservedDomain, 'pods' | 'outsideFetch' | 'entry'>;
  * What the pods were given, what they show, and what is seen of it from outside. Before anything was announced, each is
  * looked for only where the one before is as it should be.
  */
-async function observeServing(world: World, desired: DesiredDomain, state: DomainState | undefined): Promise<Served> {
+async function observeServing(
+  world: World,
+  desired: DesiredDomain,
+  state: DomainState | undefined,
+  askedAt: number,
+): Promise<Served> {
   const entry = await world.shards.read(desired.policyHost);
   const announced = state?.publications.some(({ shownSince }) => shownSince !== undefined) === true;
   if (entry === undefined && !announced) {
     const pods = world.cache.policyPods().map(({ name }) => ({ pod: name, served: undefined }));
     return { entry, pods, outsideFetch: undefined };
   }
-  const pods = await observePods(world, desired, state);
+  const pods = await observePods(world, desired, state, askedAt);
   const lagging = pods.some(({ served }) => served?.outcome !== 'Fetched');
   if (lagging && !announced) return { entry, pods, outsideFetch: undefined };
-  return { entry, pods, outsideFetch: await fetchFromOutside(world, desired, state) };
+  return { entry, pods, outsideFetch: await fetchFromOutside(world, desired, state, askedAt) };
 }
 
 type MxSeen = ObservedDomain['mx'];
@@ -178,6 +194,8 @@ export async function observeDomain(
     readonly exchangers: readonly ObservedExchangerRef[];
     readonly providerRef: string | undefined;
     readonly settling: boolean;
+    /** When someone last asked for a fresh look. */
+    readonly askedAt: number;
   },
 ): Promise<ObservedDomain> {
   const state = stored?.state;
@@ -192,7 +210,7 @@ export async function observeDomain(
     state === undefined ? drawKey() : undefined,
     observeMx(world, desired, state),
     observeRecords(world, soughtRecords(world, desired, state)),
-    observeServing(world, desired, state),
+    observeServing(world, desired, state, request.askedAt),
     observeIssuance(at, issuer, state),
   ]);
   return {

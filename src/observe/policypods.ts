@@ -9,6 +9,8 @@ export interface PolicyQuestion {
   /** Tells pods apart that had the same address one after another. */
   readonly endpoint: string;
   readonly wanted: { readonly body: string; readonly spkiSha256: string };
+  /** Milliseconds since 1970: when someone last asked for a fresh look. */
+  readonly askedAt: number;
   /** Whether the certificate must lead to a trusted root: yes for what a sender would do. */
   readonly verify: boolean;
 }
@@ -36,7 +38,8 @@ export function createPolicyWatch(options: PolicyWatchOptions): PolicyWatch {
       const key = `${question.endpoint} ${question.address} ${question.domain}`;
       const digest = digestOf(question);
       const memory = seen.get(key);
-      if (memory?.digest === digest && options.clock.now() - memory.fetch.at < steadyMs) return memory.fetch;
+      const fresh = memory !== undefined && memory.fetch.at >= question.askedAt;
+      if (fresh && memory.digest === digest && options.clock.now() - memory.fetch.at < steadyMs) return memory.fetch;
       seen.delete(key);
       const { domain, address, port, verify } = question;
       const fetch = await options.fetch({ domain, address, port, verify });

@@ -194,8 +194,8 @@ export async function observeDomainRetirement(
     lookAtRemoval(world, state, namespace),
     attempt(() => observeRecords(observerOf(world), soughtRecords(state, world))),
     attempt(() => world.issuerOf(state.issuer)),
-    observePods(world, names, state),
-    fetchFromOutside(world, names, state),
+    observePods(world, names, state, 0),
+    fetchFromOutside(world, names, state, 0),
     world.shards.read(names.policyHost),
   ]);
   const open = state.order;

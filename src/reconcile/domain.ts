@@ -17,6 +17,7 @@ import type { Result, World } from '../world.ts';
 import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
 import { holdClaim } from './givenup.ts';
 import { endObject, type Estate, takeBack } from './deletion.ts';
+import { askedAt } from './pace.ts';
 import { renewAsStored } from './renewal.ts';
 import { renewedEntry } from '../plan/serving.ts';
 import { ensureExchanger } from './own-exchanger.ts';
@@ -43,6 +44,7 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
     exchangers: exchangers.map(readinessOf),
     providerRef: mailDomain.spec.dnsProviderRef?.name,
     settling: world.pace.isSettling(labelOf(mailDomain)),
+    askedAt: askedAt(mailDomain, world.clock.now()),
   });
   const plan = planDomain(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');

@@ -30,6 +30,7 @@ const question = (change: Partial<PolicyQuestion> = {}): PolicyQuestion => ({
   port: 443,
   endpoint: 'pod-1',
   wanted: { body: 'new', spkiSha256: digest('c') },
+  askedAt: 0,
   verify: false,
   ...change,
 });
@@ -37,6 +38,7 @@ const question = (change: Partial<PolicyQuestion> = {}): PolicyQuestion => ({
 test.each<readonly [string, Partial<PolicyQuestion>, number, number]>([
   ['the same question within the hour is answered from memory', {}, hour - 1, 1],
   ['after an hour it is asked again', {}, hour, 2],
+  ['someone asked for a fresh look since', { askedAt: 1 }, 1, 2],
   ['another wanted body is asked for', { wanted: { body: 'newer', spkiSha256: digest('c') } }, 0, 2],
   ['another wanted key is asked for', { wanted: { body: 'new', spkiSha256: digest('d') } }, 0, 2],
   ['another pod at the same address is asked', { endpoint: 'pod-2' }, 0, 2],
