@@ -6,9 +6,10 @@
  */
 import { type Moment, moments, type Spot } from './gate.ts';
 import { domainOf, startGround } from './ground.ts';
-import { type Ground, type Lane, mxAddress, startLane } from './lane.ts';
+import { type Ground, type Lane, startLane } from './lane.ts';
 import { type Outcome, run } from './run.ts';
 import { plays, type Scenario, scenarios } from './scenarios.ts';
+import { mxAddress } from './ways.ts';
 import { broken, type Failure, judged, type NamedKill, type Outcomes, type Result, verdicts } from './verdicts.ts';
 
 export interface CampaignSpec {

@@ -18,7 +18,7 @@ const settleMs = 30_000;
  * Lines `name type ttl value`, sorted. The names come from the chain of NSEC records, which leaves none out; what
  * differs from run to run (keys, ids, the installation, the domain's own name, the lane's network) is replaced by a word.
  */
-async function readZone(server: string, domain: string): Promise<Zone> {
+export async function readZone(server: string, domain: string): Promise<Zone> {
   const lines: string[] = [];
   let name = domain;
   do {

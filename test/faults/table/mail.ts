@@ -79,7 +79,7 @@ export const mailFaults: readonly Fault[] = [
         make: neverReloaded,
         says: [
           { kind: 'MailExchanger', type: 'Deployed', reason: 'AwaitingDelivery', words: /still shows another key/u },
-          { reason: 'ExchangerNotReady', words: /still shows another key/u },
+          { reason: 'ExchangerNotReady', words: /self-signed/u },
         ],
         meanwhile: async ({ domain }) =>
           (await readZone(places.primary.v4, domain)).filter((line) => line.includes('TLSA')),
@@ -109,7 +109,7 @@ export const mailFaults: readonly Fault[] = [
         'TLSFailed',
         /handshake/u,
       ),
-      host(meets(anotherHost), 'CertificateNameMismatch', /mx\.example\.net/u),
+      host(meets(anotherHost), 'CertificateNotTrusted', /CA 0 root, which is not a root that is trusted/u),
       host(
         meets(async ({ domain }) => ({ greeting, answers: usual, tls: await chainOf(50, `mx.${domain}`) })),
         'CertificateNotTrusted',
