@@ -47,7 +47,7 @@ const own = (kind: string, name: string, spec: object, namespace?: string): Kube
   ({ apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, spec }) as KubeObject;
 
 const provider = (name: string, change: object): KubeObject => {
-  const rfc2136 = { server: lane.dnsServer, tsigKeyName: ground.tsig.name };
+  const rfc2136 = { server: lane.dnsServer, tsigKeyName: ground.dns.bind.tsig.name };
   const allowedNamespaces = { names: [tenant] };
   return own('DNSProvider', name, {
     zones: [`${name}.kill.test`],
@@ -132,7 +132,7 @@ beforeAll(async () => {
   lane = await startLane(ground, 0);
   const update = nsupdate(places.primary.v4, {
     admin: '',
-    tsig: tsigKeyFile(dir, { algorithm: 'hmac-sha256', ...ground.tsig }),
+    tsig: tsigKeyFile(dir, { algorithm: 'hmac-sha256', ...ground.dns.bind.tsig }),
   });
   // \r \n, an escape sequence, a bell and U+202E, as master files write octets.
   const words = String.raw`v=STSv1; id=1;\013\010\027[31m{\"level\":\"error\"}\226\128\174\007`;
@@ -175,7 +175,7 @@ async function secretsOf(all: readonly SecretObject[]): Promise<Readonly<Record<
   return {
     ...Object.fromEntries([...numbers].map((d, at) => [`private key ${at}`, Buffer.from(d, 'base64url')])),
     ...Object.fromEntries(Object.entries(passwords).map(([name, value]) => [name, Buffer.from(value)])),
-    'the TSIG secret': Buffer.from(ground.tsig.secret, 'base64'),
+    'the TSIG secret': Buffer.from(ground.dns.bind.tsig.secret, 'base64'),
     'a wrong TSIG secret': wrongKey,
     'the token of the operator': Buffer.from(token ?? ''),
   };
