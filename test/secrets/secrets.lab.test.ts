@@ -132,7 +132,7 @@ beforeAll(async () => {
   lane = await startLane(ground, 0);
   const update = nsupdate(places.primary.v4, {
     admin: '',
-    tsig: tsigKeyFile(dir, { algorithm: 'hmac-sha256', ...ground.dns.bind.tsig }),
+    tsig: tsigKeyFile(dir, ground.dns.bind.tsig),
   });
   // \r \n, an escape sequence, a bell and U+202E, as master files write octets.
   const words = String.raw`v=STSv1; id=1;\013\010\027[31m{\"level\":\"error\"}\226\128\174\007`;
