@@ -229,7 +229,8 @@ export const mailDomain: KindDefinition<MailDomainSpec, MailDomainStatus> = {
   description: 'A mail domain whose incoming mail Mailseal makes provably encrypted, and keeps so.',
   notes:
     'A domain and its hosts are enough: certificates, TLSA, MTA-STS and the policy host follow from them. MX and ' +
-    'address records of the hosts are yours; Mailseal never writes them.',
+    'address records of the hosts are yours; Mailseal never writes them. A domain belongs to one MailDomain of the cluster, ' +
+    'however it is spelt, and an MX host to one MailExchanger: the later object says `Conflict`.',
   example,
   spec,
   nameRules: [

@@ -8,6 +8,7 @@ import {
   type MailExchanger,
 } from '../../src/api/types.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import type { World } from '../../src/world.ts';
 import { domainState } from '../plan/cases.ts';
 import { createScene, type Scene } from './scene.ts';
@@ -78,6 +79,63 @@ describe('who has not been given the zone', () => {
     await look('other', 2);
     expect(stalled('other')).toMatchObject({ reason: 'Conflict' });
     expect(world.cache.exchanger('other', 'example')).toBeUndefined();
+  });
+});
+
+describe('a claim of a domain', () => {
+  test.each([
+    ['upper case', 'example.com', 'EXAMPLE.com'],
+    ['a final dot', 'example.com', 'example.com.'],
+    ['a U-label', 'xn--bcher-kva.example.com', 'bücher.example.com'],
+    ['an A-label in capitals', 'bücher.example.com', 'XN--BCHER-KVA.example.com'],
+    ['a letter that is composed in another way', 'b\u00fccher.example.com', 'bu\u0308cher.example.com'],
+    ['full-width letters', 'mail.example.com', 'ｍａｉｌ.example.com'],
+    ['an ideographic full stop', 'mail.example.com', 'mail。example.com'],
+  ])('holds for the other spelling: %s', async (_, first, second) => {
+    await grantTo('mail', 'other');
+    await create('mail', { domain: first });
+    await look('mail');
+    await create('other', { domain: second });
+    await look('other', 2);
+    expect(stalled('other')).toMatchObject({
+      reason: 'Conflict',
+      message: expect.stringContaining('another MailDomain'),
+    });
+    expect(JSON.stringify(world.cache.domain('other', 'example')?.status)).not.toMatch(/mail\/example|namespace mail/u);
+    expect(claims()).toHaveLength(1);
+  });
+
+  test.each([
+    ['a domain below', 'example.com', 'mail.example.com'],
+    ['a domain above', 'mail.example.com', 'example.com'],
+    ['a domain called like its policy host', 'example.com', 'mta-sts.example.com'],
+    ['the name of its MX host', 'example.com', 'mx1.example.com'],
+  ])('leaves %s to another namespace that was given the zone', async (_, first, second) => {
+    await grantTo('mail', 'other');
+    await create('mail', { domain: first });
+    await look('mail');
+    await create('other', { domain: second, mx: { hosts: ['mx2.example.com'] } });
+    await look('other', 2);
+    expect(stalled('other')).toBeUndefined();
+    expect(claims()).toHaveLength(2);
+  });
+
+  test('is refused where its policy host is an MX host of another namespace, and says so', async () => {
+    await grantTo('mail', 'other');
+    const metadata = { name: 'noc', namespace: 'other' };
+    await scene.kube.create<MailExchanger>({
+      apiVersion,
+      kind: 'MailExchanger',
+      metadata,
+      spec: { hosts: ['mta-sts.example.com'] },
+    });
+    await reconcileExchanger(world, 'other', 'noc');
+    await create('mail');
+    await look('mail', 2);
+    expect(stalled('mail')).toMatchObject({
+      reason: 'Conflict',
+      message: expect.stringContaining('mta-sts.example.com, where the policy of example.com would be served'),
+    });
   });
 });
 
