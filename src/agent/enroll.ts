@@ -2,8 +2,7 @@
  * `mailseal agent enroll`: with an administrator's rights, makes for one MX host an account that can read one Secret,
  * write one report and renew its own token, and nothing else.
  */
-import { createHash } from 'node:crypto';
-import { attestationLabel, exchangerLabel } from '../api/attestation.ts';
+import { agentName, attestationLabel, exchangerLabel } from '../api/attestation.ts';
 import { apiVersion, type MailExchanger } from '../api/types.ts';
 import { createKube, type KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
@@ -75,11 +74,6 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
   } finally {
     kube.close();
   }
-}
-
-/** One name for all objects of a host's agent. */
-export function agentName(host: string): string {
-  return `mailseal-agent-${createHash('sha256').update(host).digest('hex').slice(0, 10)}`;
 }
 
 async function secretOf(

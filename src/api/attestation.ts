@@ -34,6 +34,14 @@ export function secretRevisionOf(chainPem: string): string {
   return createHash('sha256').update(chainPem).digest('hex').slice(0, 16);
 }
 
+/**
+ * One name for all objects of a host's agent. An agent may write what it likes into its ConfigMap, but not rename it: what
+ * lies under another name says nothing of the host.
+ */
+export function agentName(host: string): string {
+  return `mailseal-agent-${createHash('sha256').update(host).digest('hex').slice(0, 10)}`;
+}
+
 /** The stored text. Times become RFC 3339, for people who read the ConfigMap. */
 export function formatAttestation(attestation: Attestation): string {
   const { host, at, presents, secretRevision, error } = attestation;

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import {
+  agentName,
   attestationDataKey,
   attestationLabel,
   exchangerLabel,
@@ -237,7 +238,10 @@ function readAttestation(object: ConfigMapObject, log: Log): Attested | undefine
   const text = object.data?.[attestationDataKey];
   if (exchanger === undefined || text === undefined) return undefined;
   try {
-    return { namespace, exchanger, attestation: parseAttestation(text) };
+    const attestation = parseAttestation(text);
+    if (name !== agentName(attestation.host))
+      throw new Error(`it speaks of ${attestation.host}, whose agent is another`);
+    return { namespace, exchanger, attestation };
   } catch (error) {
     log.warn('an attestation can not be read and counts for nothing', {
       object: `ConfigMap ${namespace}/${name}`,

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { accessOf, type AgentFile, readAgentFile } from '../../src/agent/agent-file.ts';
-import { agentName } from '../../src/agent/enroll.ts';
+import { agentName } from '../../src/api/attestation.ts';
 import { type AgentLimits, runAgent } from '../../src/agent/run.ts';
 import { type Attestation, parseAttestation, secretRevisionOf } from '../../src/api/attestation.ts';
 import { agentCommand } from '../../src/cli/agent.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type AgentFile, formatAgentFile, parseAgentFile, writeAgentFile } from '../../src/agent/agent-file.ts';
 import { readIfPresent, writeAtomically } from '../../src/agent/atomic-file.ts';
-import { agentName } from '../../src/agent/enroll.ts';
+import { agentName } from '../../src/api/attestation.ts';
 import { checkedPair, contentsOf, pairFromContents, pairOf } from '../../src/agent/pair.ts';
 import { tokenIsDue } from '../../src/agent/run.ts';
 import type { SecretObject } from '../../src/kube/types.ts';

@@ -1,13 +1,21 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  agentName,
+  attestationDataKey,
+  attestationLabel,
+  exchangerLabel,
+  formatAttestation,
+} from '../../src/api/attestation.ts';
 import { KubeError } from '../../src/kube/error.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog, type Log } from '../../src/log.ts';
 import { type Caches, createCaches } from '../../src/reconcile/caches.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
 
 let kube: FakeKube;
 let caches: Caches;
 let told: string[];
+let log: Log;
 
 function create(): Caches {
   const tell = (what: string) => (name: string) => void told.push(`${what} ${name}`);
@@ -25,7 +33,7 @@ function create(): Caches {
       issuer: tell('issuer'),
       policy: () => void told.push('policy'),
     },
-    log: createLog(() => undefined),
+    log,
   });
 }
 
@@ -38,6 +46,7 @@ function pod(name: string, phase: string): KubeObject {
 beforeEach(() => {
   kube = createFakeKube();
   told = [];
+  log = createLog(() => undefined);
   caches = create();
 });
 afterEach(() => caches.stop());
@@ -84,4 +93,36 @@ test.each([
   await expect.poll(() => caches.problems()).toEqual([expect.stringContaining('grant the verb watch')]);
   if (want === undefined) expect(caches.watchDenied()).toBeUndefined();
   else expect(caches.watchDenied()).toContain(want);
+});
+
+describe('what an agent attests', () => {
+  const host = 'mx1.example.com';
+  const good = { host, at: Date.UTC(2026, 10, 22), error: 'the mail server is down' };
+  const labels = { [attestationLabel]: 'true', [exchangerLabel]: 'mx' };
+  const report = (change: { readonly name?: string; readonly namespace?: string; readonly text?: string }) => {
+    const { name = agentName(host), namespace = 'mail', text = formatAttestation(good) } = change;
+    const data = { [attestationDataKey]: text };
+    return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, labels }, data } as KubeObject;
+  };
+  const evil = '\u001b[31m\n{"level":"error"}';
+
+  test.each<readonly [string, Parameters<typeof report>[0], boolean]>([
+    ['of its own host counts', {}, true],
+    ['of another host does not count: that has an agent of its own', { name: agentName('mx2.example.com') }, false],
+    ['under a name that was made by hand does not count', { name: 'mailseal-agent-x' }, false],
+    ['in a namespace that is no tenant’s does not count', { namespace: 'elsewhere' }, false],
+    ['that is no JSON does not count', { text: evil }, false],
+    ['of a host that forges lines does not count', { text: formatAttestation({ ...good, host: `mx1${evil}` }) }, false],
+    ['of a megabyte does not count', { text: formatAttestation({ ...good, error: 'x'.repeat(1_000_000) }) }, false],
+    ['that is deep does not count', { text: '['.repeat(100_000) }, false],
+  ])('%s', async (_, change, counts) => {
+    const lines: string[] = [];
+    log = createLog((line) => void lines.push(line));
+    caches = create();
+    await kube.create(report(change));
+    caches.start();
+    await caches.synced;
+    expect(caches.cache.attestation('mail', 'mx', host)?.error).toBe(counts ? good.error : undefined);
+    expect(lines.every((line) => line.length < 3000 && /^[^\p{Cc}]+\n$/u.test(line))).toBe(true);
+  });
 });

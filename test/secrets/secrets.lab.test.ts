@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
-import { attestationDataKey, attestationLabel, exchangerLabel } from '../../src/api/attestation.ts';
+import { agentName, attestationDataKey, attestationLabel, exchangerLabel } from '../../src/api/attestation.ts';
 import { apiVersion, type Condition } from '../../src/api/types.ts';
 import { hashedName } from '../../src/apply/store.ts';
 import type { ConfigMapObject, KubeObject, SecretObject } from '../../src/kube/types.ts';
@@ -104,7 +104,7 @@ function hostileReport(): ConfigMapObject {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: 'mailseal-agent-hostile', namespace: tenant, labels },
+    metadata: { name: agentName(report.host), namespace: tenant, labels },
     data: { [attestationDataKey]: JSON.stringify(report) },
   };
 }
