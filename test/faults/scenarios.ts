@@ -10,6 +10,7 @@ import type { Shard } from '../../src/policyshard/shard.ts';
 import { ageCertificates } from './aging.ts';
 import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
 import { applyDomain, applySecondDomain, objectName, secondName } from './objects.ts';
+import { textOf } from './witness.ts';
 
 export const scenarios = [
   'new-domain',
@@ -84,8 +85,6 @@ async function notReady(stage: Stage, ...names: readonly string[]): Promise<stri
 /** All Secrets of a namespace. */
 export const secretsOf = (lane: Lane, namespace: string): Promise<readonly SecretObject[]> =>
   lane.kube.list<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace });
-const textOf = ({ data = {} }: SecretObject, key: string): string =>
-  Buffer.from(data[key] ?? '', 'base64').toString('utf8');
 
 async function statesOf({ lane }: Stage): Promise<readonly State[]> {
   const all = await secretsOf(lane, operatorNamespace);
@@ -97,7 +96,8 @@ async function statesOf({ lane }: Stage): Promise<readonly State[]> {
 async function entriesOf({ lane }: Stage): Promise<Shard['hosts']> {
   const all = await secretsOf(lane, operatorNamespace);
   const shards = all.filter(({ type }) => type === 'mailseal.dev/policy-shard');
-  return Object.assign({}, ...shards.map((secret) => (JSON.parse(textOf(secret, 'shard.json')) as Shard).hosts)) as {};
+  const entries = shards.flatMap((secret) => Object.entries((JSON.parse(textOf(secret, 'shard.json')) as Shard).hosts));
+  return Object.fromEntries(entries);
 }
 
 /** Every certificate that was renewed stands where it is used. */

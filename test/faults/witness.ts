@@ -37,7 +37,8 @@ interface SecretBody {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-const textOf = ({ data = {} }: SecretBody, key: string): string =>
+/** One key of a Secret's data. */
+export const textOf = ({ data = {} }: SecretBody, key: string): string =>
   Buffer.from(data[key] ?? '', 'base64').toString('utf8');
 
 /** The certificates that a Secret has hosts or policy pods show. */
