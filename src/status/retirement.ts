@@ -5,6 +5,10 @@ import { finding, nextSteps, publishedRecords, refusedTrouble, summarise, type T
 
 const subject = ({ domain, hosts, name }: RetirementSpec): string => domain ?? hosts?.join(', ') ?? name;
 
+/** A namespace takes the Secret of its hosts with it. */
+const keysOfHosts =
+  '. The Secret that the hosts mount is not renewed any more; if it has gone with its namespace, hosts that start anew have no certificate, and their keys lie with the operator until this ends';
+
 function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): WantedCondition {
   const of = subject(spec);
   switch (phase) {
@@ -18,8 +22,10 @@ function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): Wan
       const message = `mode none is served for ${of}${until}: some sender may still hold to an earlier policy`;
       return finding('Ready', 'True', 'PromiseHeld', message);
     }
-    case 'Removing':
-      return finding('Ready', 'False', 'Removing', `the records of ${of} are being removed: ${waits[0]?.why ?? 'now'}`);
+    case 'Removing': {
+      const message = `the records of ${of} are being removed: ${waits[0]?.why ?? 'now'}`;
+      return finding('Ready', 'False', 'Removing', spec.what === 'Exchanger' ? message + keysOfHosts : message);
+    }
     case 'Done':
       return finding('Ready', 'True', 'Retired', `all that was published for ${of} has gone`);
   }

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Retirement } from '../../src/api/types.ts';
-import { operatorNamespace } from '../lab/demo/install.ts';
+import { operatorNamespace, release } from '../lab/demo/install.ts';
+import { helm } from '../lab/kubectl.ts';
 import { waitFor } from '../lab/process.ts';
 import { dig, policyOf } from './look.ts';
 import type { World } from './world.ts';
@@ -63,5 +64,18 @@ export function deletion(given: () => World): void {
     expect(await world.kubectl('-n', 'mail', 'get', 'secret', 'example-tls', '-o', 'name')).toContain('example-tls');
     const marks = await dig('_mailseal.mx1.example.test', 'TXT');
     expect(marks).toHaveLength(1);
+  });
+
+  test('Helm uninstalls nothing while something is left, and the log of its Job says what', async () => {
+    const [kubeconfig] = world.cluster;
+    const spec = { domain: 'left.test', exchangerRefs: [{ name: 'none' }], suspend: true };
+    const metadata = { name: 'left', namespace: 'mail' };
+    await world.apply({ apiVersion: 'mailseal.dev/v1alpha1', kind: 'MailDomain', metadata, spec });
+    await expect(helm(kubeconfig, 'uninstall', release, '-n', operatorNamespace)).rejects.toThrow(/failed/iu);
+    const said = await world.kubectl('-n', operatorNamespace, 'logs', 'job/mailseal-uninstall-check');
+    expect(said).toContain('MailDomain mail/left (left.test)');
+    const pods = await world.kubectl('-n', operatorNamespace, 'get', 'deployment', '-o', 'name');
+    expect(pods).toContain('mailseal-policy');
+    await world.kubectl('-n', 'mail', 'delete', 'md', 'left', '--timeout=60s');
   });
 }

@@ -64,7 +64,7 @@ describe('killed after every single write', () => {
       expect(claims(), `write ${after}`).toBe(1);
       return scene.writes() - began;
     });
-  }, 60_000);
+  }, 240_000);
 
   test('a deleted exchanger ends in the same place, its TLSA records before its marks and its keys', async () => {
     await killEach(async (after) => {
@@ -83,7 +83,7 @@ describe('killed after every single write', () => {
       expect([scene.state(), claims(), scene.mounted()], `write ${after}`).toEqual([undefined, 0, mounted]);
       return scene.writes() - began;
     });
-  }, 60_000);
+  }, 240_000);
 
   test('an exchanger that is made again goes on with its keys, and its Secret never changes', async () => {
     await killEach(async (after) => {
@@ -102,7 +102,7 @@ describe('killed after every single write', () => {
       expect(claims(), `write ${after}`).toBe(1);
       return scene.writes() - began;
     });
-  }, 60_000);
+  }, 240_000);
 
   test('a domain that is made again while it is held goes on with its key, and gives every policy an id of its own', async () => {
     await killEach(async (after) => {
@@ -126,5 +126,5 @@ describe('killed after every single write', () => {
       expect(claims(), `write ${after}`).toBe(2);
       return scene.writes() - began;
     });
-  }, 60_000);
+  }, 240_000);
 });
