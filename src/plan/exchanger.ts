@@ -184,10 +184,11 @@ export function planExchanger(
     now,
   });
   const mounted = givenBy(observed.mounted, stored.keys);
+  const named = { issuer: desired.issuer, secretName: desired.secretName };
   const keys = keysOf(rollover.state, mounted === undefined ? stored.keys : [...stored.keys, mounted]);
   const certificate = planCertificate({
     ...observed.certificate,
-    state: { ...withoutLost(stored, keys), issuer: desired.issuer, rollover: rollover.state, applied: records.applied },
+    state: { ...withoutLost(stored, keys), ...named, rollover: rollover.state, applied: records.applied },
     key: keyNamed({ keys }, given),
     names: desired.certificateNames,
     now,

@@ -117,7 +117,7 @@ export function withFound(state: DomainState, seen: Seen, now: number): Found {
 export function isOfOurShape(
   live: { readonly name: string; readonly type: string; readonly values: readonly string[] },
   domain: string,
-  views: ReadonlyMap<string, RecordView>,
+  views: ReadonlyMap<string, Pick<RecordView, 'live'>>,
 ): boolean {
   const sts = views.get(`${stsRecordName(domain)} TXT`)?.live;
   const record = sts === undefined ? undefined : parseStsRecords(sts.values);

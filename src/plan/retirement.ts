@@ -44,6 +44,8 @@ export interface ObservedDomainRetirement
 /** Seconds: `none` needs no long memory (RFC 8461 §8.3). */
 const noneMaxAgeSeconds = 86_400;
 const second = 1000;
+/** Whether a domain still needs what is left of its hosts. */
+const lookAgainMs = 30 * 60 * second;
 
 const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-sts.${domain}`;
 
@@ -170,6 +172,24 @@ export function planDomainRetirement(observed: ObservedDomainRetirement, now: nu
 /**
  * An exchanger's retirement: TLSA records go while the hosts still present their key; what the hosts mount stays.
  */
-export function planExchangerRetirement(observed: ObservedRemoval<ExchangerState>, now: number): RetirementPlan {
-  return ending(planRemoval(observed, now), [forget(observed.state)]);
+export function planExchangerRetirement(
+  observed: ObservedRemoval<ExchangerState> & {
+    /** A domain whose policy names hosts of it, and nobody else provides for them. */
+    readonly neededBy: string | undefined;
+  },
+  now: number,
+): RetirementPlan {
+  const { state, neededBy } = observed;
+  const { certificate } = state;
+  const gone = state.applied.length === 0;
+  // A renewal is under way where all has gone and one is needed; else an open order is given up.
+  const removal = gone && neededBy !== undefined ? undefined : planRemoval(observed, now);
+  if (neededBy === undefined || certificate === undefined || removal?.done === false)
+    return ending(removal ?? planRemoval(observed, now), [forget(state)]);
+  const why = `the policy of ${neededBy} still names the hosts: their certificate is renewed, with the same key`;
+  const { withdrawn: _, ...rest } = state;
+  const changes: readonly Change[] = gone ? [] : [{ do: 'SaveState', why, state: { ...rest, applied: [] } }];
+  const forMs = Math.min(lookAgainMs, Math.max(second, certificate.renewAt - now));
+  const none = { due: undefined, refused: [], problem: undefined, byHand: [] };
+  return { phase: 'Holding', changes, waits: [{ why, forMs }], state, ...none };
 }

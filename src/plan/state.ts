@@ -108,6 +108,8 @@ export interface ExchangerState extends CertificateLane {
   readonly kind: 'exchanger';
   readonly namespace: string;
   readonly name: string;
+  /** The Secret that the hosts mount; absent in a state that only retires what the DNS showed. */
+  readonly secretName?: string;
   readonly rollover: RolloverState;
   /** All that `rollover` names by their fingerprints. */
   readonly keys: readonly StoredKey[];

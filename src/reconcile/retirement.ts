@@ -3,14 +3,20 @@ import { reasonOf, validate } from '../api/validate.ts';
 import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
+import { readMounted } from '../observe/exchanger.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
 import { planDomainRetirement, planExchangerRetirement, type RetirementPlan } from '../plan/retirement.ts';
-import type { State } from '../plan/state.ts';
+import type { Change } from '../plan/change.ts';
+import { renewedDelivery } from '../plan/delivery.ts';
+import type { ExchangerState, State } from '../plan/state.ts';
 import type { Trouble } from '../status/findings.ts';
 import { retirementFindings, retirementStatus } from '../status/retirement.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile, troubleOf } from './common.ts';
 import { claimsOf, giveUp, heirOf } from './givenup.ts';
+import { rebuilt } from './lost.ts';
+import { neededStill } from './needed.ts';
+import { renewAsStored } from './renewal.ts';
 
 /** What stands in the way is looked at again after this time: it waits for a human, mostly. */
 const troubledMs = 60_000;
@@ -36,14 +42,11 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     const message = problems.map((problem) => problem.message).join('; ');
     throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
   }
-  const stored = await load(world, spec);
-  if (stored === undefined && !(await isServed(world, spec))) return finish(world, retirement);
+  const loaded = await load(world, spec);
   if (!(await holdsClaims(world, retirement))) return finish(world, retirement);
-  if (stored === undefined) {
-    const message = `the policy of ${spec.domain ?? ''} is served, but its durable state is lost: restore it from a backup`;
-    throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
-  }
-  const { plan, failures } = await plans(world, retirement, stored.state);
+  const stored = loaded ?? (await loadRebuilt(world, spec));
+  if (stored === undefined) return finish(world, retirement);
+  const { plan, failures } = await plans(world, retirement, stored);
   if (plan.phase === 'Done') {
     await applyChanges(world, { owner: labelOf(retirement), resourceVersion: stored.resourceVersion }, plan.changes);
     return finish(world, retirement);
@@ -71,15 +74,26 @@ function load(world: World, spec: RetirementSpec): Promise<Loaded<State> | undef
     : world.store.load('exchanger', identityOf(spec));
 }
 
-/** The entry of the policy pods goes before the state does: where it stands without one, the state was lost. */
-async function isServed(world: World, { domain }: RetirementSpec): Promise<boolean> {
-  return domain !== undefined && (await world.shards.read(`mta-sts.${domain}`)) !== undefined;
+/**
+ * What the DNS still shows of an object whose durable state was lost, stored before anything is withdrawn by it; undefined
+ * where all has gone. The state goes last, but for a crash.
+ */
+async function loadRebuilt(world: World, spec: RetirementSpec): Promise<Loaded<State> | undefined> {
+  const state = await rebuilt(world, spec);
+  if (state !== undefined) {
+    world.log.warn('the durable state is lost, and made anew of what the DNS shows', { object: identityOf(spec) });
+    return { state, resourceVersion: await world.store.save(state, identityOf(spec), undefined) };
+  }
+  const { domain } = spec;
+  if (domain === undefined || (await world.shards.read(`mta-sts.${domain}`)) === undefined) return undefined;
+  const message = `the policy of ${domain} is served, but its durable state is lost, and its records are not ours or can't be seen: restore it from a backup`;
+  throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
 }
 
 async function plans(
   world: World,
   retirement: Retirement,
-  state: State,
+  { state, resourceVersion }: Loaded<State>,
 ): Promise<{ readonly plan: RetirementPlan; readonly failures: Looked<unknown>['failures'] }> {
   const { namespace } = retirement.spec;
   switch (state.kind) {
@@ -90,9 +104,25 @@ async function plans(
     }
     case 'exchanger': {
       const { observed, failures } = await observeRemoval(world, state, namespace);
-      return { plan: planExchangerRetirement(observed, world.clock.now()), failures };
+      const neededBy = await neededStill(world, retirement.spec);
+      const plan = planExchangerRetirement({ ...observed, neededBy }, world.clock.now());
+      if (plan.phase === 'Holding' && plan.changes.length === 0)
+        await renewAsStored(
+          world,
+          { state, resourceVersion },
+          { owner: labelOf(retirement), namespace, providerRef: undefined, install: (at) => installation(world, at) },
+        );
+      return { plan, failures };
     }
   }
+}
+
+/** The renewed certificate, for the Secret that the hosts mount, where that is still there. */
+async function installation(world: World, state: ExchangerState): Promise<readonly Change[]> {
+  const { namespace, name, secretName } = state;
+  if (secretName === undefined) return [];
+  const place = { namespace, name, secretName };
+  return renewedDelivery(place, await readMounted(world, place), state);
 }
 
 /** False: an object has taken a claim back, and goes on from the durable state. */

@@ -18,6 +18,7 @@ function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): Wan
       return finding('Ready', 'False', 'Withdrawing', message);
     }
     case 'Holding': {
+      if (spec.what === 'Exchanger') return finding('Ready', 'True', 'PromiseHeld', `${of}: ${waits[0]?.why ?? ''}`);
       const until = due === undefined ? '' : ` until ${statusTimeOf(due)}`;
       const message = `mode none is served for ${of}${until}: some sender may still hold to an earlier policy`;
       return finding('Ready', 'True', 'PromiseHeld', message);

@@ -131,6 +131,7 @@ export function exchangerState(change: Partial<ExchangerState> = {}): ExchangerS
     namespace: 'mail',
     name: 'mx',
     issuer: 'ca',
+    secretName: 'mx-tls',
     rollover: { phase: 'Steady', current: digest('c'), next: digest('d'), published: true },
     keys: [key('c'), key('d')],
     certificate: certificate(),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { recordKey } from '../../src/plan/record-view.ts';
 import type { GoneView } from '../../src/plan/removal.ts';
@@ -240,8 +240,12 @@ describe('an exchanger', () => {
   };
   const hostMark = txt('_mailseal.mx1.example.com', 'heritage=mailseal,owner=cluster-1-test');
   const state: ExchangerState = exchangerState({ applied: [applied(hostMark), applied(tlsa)] });
+  let neededBy: string | undefined;
+  afterEach(() => {
+    neededBy = undefined;
+  });
   const of = (at: ExchangerState, seen: ReadonlyMap<string, GoneView>, time: number = now): RetirementPlan =>
-    planExchangerRetirement({ state: at, installationId, gone: seen, challenges: noChallenges }, time);
+    planExchangerRetirement({ state: at, installationId, gone: seen, challenges: noChallenges, neededBy }, time);
   const exchanger = (made: RetirementPlan): ExchangerState => {
     if (made.state.kind !== 'exchanger') throw new Error('it is of no exchanger');
     return made.state;
@@ -249,6 +253,20 @@ describe('an exchanger', () => {
 
   test('withdraws its TLSA records before their marks', () => {
     expect(written(of(state, standing(tlsa, hostMark)))).toEqual(['- _25._tcp.mx1.example.com TLSA']);
+  });
+  test('keeps keys and certificate, when all has gone, as long as a domain needs them', () => {
+    neededBy = 'news.example.com';
+    expect(written(of(state, standing(tlsa, hostMark)))).toEqual(['- _25._tcp.mx1.example.com TLSA']);
+    const last = exchangerState({ applied: [applied(hostMark)] });
+    const kept = of(last, gone(hostMark));
+    expect([kept.phase, steps(kept)]).toEqual(['Holding', ['SaveState']]);
+    const [change] = kept.changes;
+    if (change?.do !== 'SaveState' || change.state.kind !== 'exchanger') throw new Error('nothing was stored');
+    expect(change.state).toMatchObject({ applied: [], keys: last.keys, certificate: last.certificate });
+    // An order that is open by then is a renewal.
+    expect(of({ ...change.state, order: order() }, new Map())).toMatchObject({ phase: 'Holding', changes: [] });
+    neededBy = undefined;
+    expect(steps(of(change.state, new Map()))).toEqual(['ForgetState']);
   });
   test('leaves what another installation has taken over since', () => {
     const theirs = { ...hostMark, values: ['heritage=mailseal,owner=cluster-number-2'] };

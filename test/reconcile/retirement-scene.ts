@@ -31,6 +31,9 @@ export interface RetirementScene extends Scene {
   readonly look: (world: World) => Promise<Result>;
   readonly mailDomain: () => MailDomain | undefined;
   readonly retirement: () => Retirement | undefined;
+  readonly retirements: () => readonly Retirement[];
+  /** The renewal of the hosts' certificate is due now. */
+  readonly ageCertificate: () => Promise<void>;
   readonly domainState: () => DomainState | undefined;
   /** The policy that the pod shows. */
   readonly policy: () => Promise<string | null | undefined>;
@@ -154,6 +157,13 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     look,
     mailDomain: () => all<MailDomain>('MailDomain')[0],
     retirement: () => all<Retirement>('Retirement')[0],
+    retirements: () => all<Retirement>('Retirement'),
+    ageCertificate: async () => {
+      const stored = await store.load('exchanger', 'mail/mx');
+      if (stored?.state.certificate === undefined) throw new Error('there is no certificate');
+      const aged = { ...stored.state, certificate: { ...stored.state.certificate, renewAt: scene.now() } };
+      await store.save(aged, 'mail/mx', stored.resourceVersion);
+    },
     domainState: () => {
       const secret = all<KubeObject & { data: Record<string, string> }>('Secret').find(
         ({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'domain',

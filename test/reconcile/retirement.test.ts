@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { createRetirementScene, domain, type RetirementScene } from './retirement-scene.ts';
 import { strangers, zone } from './scene.ts';
+import type { Retirement } from '../../src/api/types.ts';
 
 const day = 86_400_000;
 let scene: RetirementScene;
@@ -19,6 +20,11 @@ const left = (kind: string): readonly string[] =>
     .map(({ metadata }) => metadata.name)
     .sort();
 const id = (): string | undefined => scene.setOf(`_mta-sts.${domain}`, 'TXT')?.[0];
+
+async function lose(what: 'domain' | 'exchanger'): Promise<void> {
+  const [name = ''] = left('Secret').filter((one) => one.startsWith(`mailseal-${what}`));
+  await scene.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name });
+}
 
 async function announced(): Promise<void> {
   await scene.createDomain();
@@ -161,10 +167,26 @@ describe('a domain that is deleted', () => {
     expect([left('Retirement'), left('ConfigMap')]).toEqual([[], [expect.stringContaining('claim-host')]]);
   });
 
-  test('whose state is lost while it is served says so, and touches nothing', async () => {
+  test('whose state is lost goes on from what the DNS shows of it, and removes nothing before its promise has passed', async () => {
     await announced();
-    const [state] = left('Secret').filter((name) => name.startsWith('mailseal-domain'));
-    await scene.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name: state ?? '' });
+    const [former] = id()?.match(/[0-9]{14}[0-9a-f]{8}/u) ?? [];
+    await lose('domain');
+    await scene.remove('MailDomain', 'news');
+    // So that there is no certificate to serve the withdrawal with.
+    scene.issuerIsGone = true;
+    const sets = scene.provider.sets(zone);
+    await scene.run(() => scene.domainState()?.publications.at(-1)?.mode === 'none');
+    expect(scene.domainState()?.publications).toMatchObject([{ id: former, adopted: true }, { mode: 'none' }]);
+    const until = scene.now() + day / 4;
+    await scene.run(() => scene.now() >= until, { looks: 3000 });
+    expect(scene.provider.sets(zone)).toEqual(sets);
+  });
+
+  test('whose state is lost while its records are a stranger’s says so, and touches nothing', async () => {
+    await announced();
+    await lose('domain');
+    const theirs = ['heritage=mailseal,owner=cluster-number-2'];
+    scene.provider.setByHand(zone, { name: `_mailseal.${domain}`, type: 'TXT', ttl: 300, values: theirs });
     await scene.remove('MailDomain', 'news');
     const sets = scene.provider.sets(zone);
     await scene.run(() => conditionOf(scene.retirement()?.status?.conditions, 'Stalled') !== undefined);
@@ -192,6 +214,39 @@ describe('an exchanger that is deleted', () => {
     expect(scene.provider.sets(zone)).toEqual(strangers);
     expect(scene.mounted()).toEqual(mounted);
     expect([left('ConfigMap'), scene.state()]).toEqual([[], undefined]);
+  });
+
+  test('and whose state is lost is withdrawn all the same, as far as its marks reach', async () => {
+    await scene.run(standing);
+    await lose('exchanger');
+    await scene.remove('MailExchanger', 'mx');
+    await scene.run(() => tlsa() === undefined);
+    const gone = scene.now();
+    await scene.run(() => mark() === undefined);
+    expect(scene.now() - gone).toBeGreaterThanOrEqual(3_600_000);
+    await scene.run(() => scene.retirement() === undefined);
+    expect(scene.provider.sets(zone)).toEqual(strangers);
+    expect([left('ConfigMap'), scene.state()]).toEqual([[], undefined]);
+  });
+
+  test('has its certificate renewed, with the same key, until the last domain that names its hosts has ended', async () => {
+    await announced();
+    await scene.run(standing);
+    const before = scene.mounted();
+    await scene.remove('MailDomain', 'news');
+    await scene.remove('MailExchanger', 'mx');
+    const kept = (): Retirement | undefined => scene.retirements().find(({ spec }) => spec.what === 'Exchanger');
+    const held = (): boolean => conditionOf(kept()?.status?.conditions, 'Ready')?.reason === 'PromiseHeld';
+    const world = await scene.run(held);
+    expect([mark(), tlsa()]).toEqual([undefined, undefined]);
+    await scene.ageCertificate();
+    await scene.run(() => scene.mounted()?.chain !== before?.chain, { world });
+    expect(scene.mounted()?.key).toBe(before?.key);
+    await scene.run(() => scene.retirements().length === 0, { looks: 2000 });
+    expect([left('ConfigMap'), left('Secret').filter((name) => name.startsWith('mailseal-exchanger'))]).toEqual([
+      [],
+      [],
+    ]);
   });
 
   test('and is made again goes on with the same keys', async () => {

@@ -1,0 +1,94 @@
+/** The retirement of an object whose durable state was lost: what the DNS still has by our mark is withdrawn all the same. */
+import type { RetirementSpec } from '../api/types.ts';
+import { tlsaName } from '../dane/tlsa.ts';
+import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
+import type { RecordSet, RecordType } from '../dns/rrset.ts';
+import { MailsealError } from '../errors.ts';
+import { stsRecordName } from '../mtasts/record.ts';
+import { drawKey } from '../observe/exchanger.ts';
+import { listLive } from '../observe/records.ts';
+import { isOfOurShape } from '../plan/found.ts';
+import { markName, markValue } from '../plan/ownership.ts';
+import type { AppliedSet, State } from '../plan/state.ts';
+import type { World } from '../world.ts';
+
+/**
+ * What stands beside our mark, and where; undefined where the world shows none: then nobody else is asked.
+ * @throws MailsealError where the mark stands or may, and the zone can't be looked at.
+ */
+async function foundSets(
+  world: World,
+  namespace: string,
+  of: string,
+  sought: readonly (readonly [name: string, type: RecordType])[],
+): Promise<{ readonly grant: ZoneGrant; readonly sets: readonly RecordSet[] } | undefined> {
+  const name = markName(of);
+  const marked = (values: readonly string[]): boolean => values.includes(markValue(world.installationId));
+  const seen = await world.outside.lookup(name, 'TXT');
+  const answered = seen.outcome === 'Found' || seen.outcome === 'NoData' || seen.outcome === 'NxDomain';
+  if (answered && !marked(seen.values)) return undefined;
+  const zone = resolveZone(world.cache.providers(), { name: of, namespace, ref: undefined, remembered: undefined });
+  if (!zone.ok) throw new MailsealError(zone.reason, zone.message, { kind: 'Stalled' });
+  const grant = zone.value;
+  const all = [[name, 'TXT'] as const, ...sought].map(([at, type]) => ({ ...grant, name: at, type }));
+  const live = await listLive(world, all);
+  const sets = all.flatMap((set) => live.get(`${set.name} ${set.type}`) ?? []);
+  return marked(sets.find((set) => set.name === name)?.values ?? []) ? { grant, sets } : undefined;
+}
+
+const asApplied = (set: RecordSet, { provider, zone }: ZoneGrant): AppliedSet => {
+  const { name, type, ttl, values } = set;
+  return { name, type, ttl, values, provider, zone, standing: 'Ours', previousTtl: ttl };
+};
+
+/** The hosts' sets are ours by their marks, which only stand beside sets of ours. */
+async function exchangerState(
+  world: World,
+  { namespace, name, hosts = [] }: RetirementSpec,
+): Promise<State | undefined> {
+  const applied: AppliedSet[] = [];
+  for (const host of hosts) {
+    const found = await foundSets(world, namespace, host, [[tlsaName(host, 25), 'TLSA']]);
+    if (found !== undefined) applied.push(...found.sets.map((set) => asApplied(set, found.grant)));
+  }
+  if (applied.length === 0) return undefined;
+  const keys = [await drawKey(), await drawKey()] as const;
+  const [current, next] = keys.map(({ spkiSha256 }) => spkiSha256);
+  const rollover = { phase: 'Steady', current: current ?? '', next: next ?? '', published: true } as const;
+  return { formatVersion: 1, kind: 'exchanger', namespace, name, issuer: '', rollover, keys, applied, spent: [] };
+}
+
+/** Of a domain's sets those that have our shape; what was promised is taken in when its retirement is planned. */
+async function domainState(world: World, spec: RetirementSpec): Promise<State | undefined> {
+  const { domain = '', namespace, name } = spec;
+  // Senders would not fetch the withdrawal from a host that signs for itself.
+  const trusted = world.cache.issuers().filter((one) => one.spec.selfSigned === undefined);
+  const issuer = resolveIssuer(trusted, { ref: undefined, remembered: undefined });
+  const found = await foundSets(world, namespace, domain, [
+    [stsRecordName(domain), 'TXT'],
+    [`mta-sts.${domain}`, 'A'],
+    [`mta-sts.${domain}`, 'AAAA'],
+  ]);
+  if (found === undefined) return undefined;
+  const { grant, sets } = found;
+  const views = new Map(sets.map((set) => [`${set.name} ${set.type}`, { live: set }]));
+  const ours = sets.filter((set) => set.name === markName(domain) || isOfOurShape(set, domain, views));
+  return {
+    formatVersion: 1,
+    kind: 'domain',
+    namespace,
+    name,
+    domain,
+    issuer: issuer.ok ? issuer.value.metadata.name : '',
+    key: await drawKey(),
+    applied: ours.map((set) => asApplied(set, grant)),
+    spent: [],
+    publications: [],
+    listedHosts: [],
+    removedHosts: [],
+  };
+}
+
+/** A state to retire from, made of what the DNS shows; undefined where nothing of ours stands there. */
+export const rebuilt = (world: World, spec: RetirementSpec): Promise<State | undefined> =>
+  spec.what === 'Domain' ? domainState(world, spec) : exchangerState(world, spec);
