@@ -76,8 +76,11 @@ function titleOf(names: readonly string[]): string {
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
-const isGone = (error: unknown): boolean =>
-  error instanceof MailsealError && (error.cause as Partial<AcmeProblem> | undefined)?.status === 404;
+/** Also an order of another account is lost to us, as where that account's key was lost. */
+function isGone(error: unknown): boolean {
+  const cause = error instanceof MailsealError ? (error.cause as Partial<AcmeProblem> | undefined) : undefined;
+  return cause?.status === 404 || (cause?.status === 403 && cause.type === 'unauthorized');
+}
 
 export function createAcme(options: AcmeOptions): Acme {
   const { clock = systemClock, timeoutMs = 30_000 } = options;

@@ -93,7 +93,7 @@ async function retire(world: World, object: Deleted, estate: Estate, known: bool
   const message =
     estate.kind === 'domain'
       ? `the policy of ${estate.identity} turns to mode none and is served until no sender can hold to an earlier one; then all records go. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it`
-      : `the TLSA records go first, then what marks them; the Secret${secret} that the hosts mount stays as long as its namespace does, and is not renewed any more. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it, and the keys lie there until it ends`;
+      : `the TLSA records go first, then what marks them; the Secret${secret} that the hosts mount stays as long as its namespace does, and is renewed, with the same key, until no policy names the hosts any more. The Retirement ${retirementName(estate)} in the namespace of the operator sees to it, and the keys lie there until it ends`;
   void world.events.record(object, { type: 'Normal', reason: 'Retiring', action: 'Delete', message });
 }
 

@@ -134,6 +134,12 @@ describe('an order', () => {
     }
   });
 
+  test('of an account that was lost is gone too', async () => {
+    const order = await acme.newOrder(['mx.example.com']);
+    server.next('/order/1', { status: 403, body: problem('unauthorized', 'the account does not own the order') });
+    expect(await acme.poll(order)).toMatchObject({ status: 'gone' });
+  });
+
   test('says how long to wait before the next poll', async () => {
     const order = await acme.newOrder(['mx.example.com']);
     server.next('/order/1', { body: orderAt(base(), 'processing'), headers: { 'retry-after': '7' } });

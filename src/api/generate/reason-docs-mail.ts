@@ -77,7 +77,8 @@ export const mailReasonDocs: ReasonDocs = {
   },
   Deployed: { means: 'Every address of every host presents the certificate.', mend: nothing },
   KeyMismatch: {
-    means: 'A host presents another key than the one in the Secret.',
+    means:
+      'A host presents another key than the one in the Secret. Where no TLSA record names it, DANE senders defer mail; it is not published, since only a probe saw it.',
     mend: 'Reload the mail server of the host that is named; check where it takes its key from.',
   },
   TLSAMismatch: {

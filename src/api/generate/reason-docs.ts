@@ -39,7 +39,8 @@ export const reasonDocs: ReasonDocs = {
     mend: nothing,
   },
   PromiseHeld: {
-    means: '`mode: none` is served everywhere, until no sender can hold to an earlier policy.',
+    means:
+      '`mode: none` is served everywhere, until no sender can hold to an earlier policy; of an exchanger, that its certificate is renewed for a policy that still names its hosts.',
     mend: 'Wait. `status.due` has the time. The policy pods must stay.',
   },
   Removing: {
@@ -110,8 +111,8 @@ export const reasonDocs: ReasonDocs = {
   },
   Conflict: {
     means:
-      'Another object already claims this domain or host, or the name `mta-sts.DOMAIN` where its policy is served. The one that has it keeps it.',
-    mend: 'Remove the domain or host from one of the two objects. The message names the claim, for an administrator.',
+      'Another object already claims this domain or host, or the name `mta-sts.DOMAIN` where its policy is served. The one that has it keeps it. Or another installation with the same id publishes for the domain.',
+    mend: 'Remove the domain or host from one of the two objects. The message names the claim, for an administrator. Of two installations stop one: see [restore](restore.md).',
   },
 
   ProviderUnauthorized: {
