@@ -50,7 +50,7 @@ const provider = (name: string, change: object): KubeObject => {
   const rfc2136 = { server: lane.dnsServer, tsigKeyName: ground.dns.bind.tsig.name };
   const allowedNamespaces = { names: [tenant] };
   return own('DNSProvider', name, {
-    zones: [`${name}.kill.test`],
+    zones: [`${name}.lane0.test`],
     allowedNamespaces,
     rfc2136,
     credentialsSecretRef: { name },
@@ -65,7 +65,7 @@ function failing(): readonly KubeObject[] {
     own(
       'MailDomain',
       name,
-      { domain: `${name}.kill.test`, mx: { hosts: [`mx.${name}.kill.test`] }, ...change },
+      { domain: `${name}.lane0.test`, mx: { hosts: [`mx.${name}.lane0.test`] }, ...change },
       tenant,
     );
   const broken = 'https://127.0.0.1:9/directory';
@@ -87,7 +87,7 @@ function failing(): readonly KubeObject[] {
         caBundle: readFileSync(ground.door.caFile, 'utf8'),
       },
     }),
-    opaque(hashedName('mailseal-domain', 'lost.kill.test'), operatorNamespace, {
+    opaque(hashedName('mailseal-domain', 'lost.lane0.test'), operatorNamespace, {
       'state.json': passwords['a state that is no JSON'],
     }),
     withMx('lost', {}),

@@ -48,13 +48,31 @@ const realServer = async (stage: Stage): Promise<void> => others.get(stage)?.();
 
 const podRef = (name: string) => ({ apiVersion: 'v1', kind: 'Pod', namespace: operatorNamespace, name });
 
+const noGhost = ({ lane }: Stage): Promise<string> =>
+  kubectl(
+    lane.plane.kubeconfig,
+    'delete',
+    'pod',
+    'policy-ghost',
+    '-n',
+    operatorNamespace,
+    '--force',
+    '--ignore-not-found',
+  );
+
 /** A pod as a node writes it that was lost: it exists, and nothing answers where it says it is. */
-async function ghost({ lane }: Stage): Promise<void> {
+async function ghost(stage: Stage): Promise<void> {
+  const { lane } = stage;
+  stage.atEnd(async () => void (await noGhost(stage)));
   const [name, ip] = ['policy-ghost', placeOf(lane.index, 99)];
   const [real] = lane.pods.pods;
   const { metadata, spec } =
     (await lane.kube.get<KubeObject & { readonly spec: object }>(podRef(real?.name ?? ''))) ?? {};
-  const pod = { ...podRef(name), metadata: { name, namespace: operatorNamespace, labels: metadata?.labels ?? {} } };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: operatorNamespace, labels: metadata?.labels ?? {} },
+  };
   await lane.kube.create({ ...pod, spec } as KubeObject);
   const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [{ type: 'Ready', status: 'False' }] };
   await lane.kube.apply({ ...pod, status } as KubeObject, { fieldManager: 'faults', subresource: 'status' });
@@ -170,8 +188,7 @@ export const policyFaults: readonly Fault[] = [
         make: ghost,
         says: notServed(/pod policy-ghost/u),
         meanwhile: unannounced,
-        end: ({ lane }) =>
-          kubectl(lane.plane.kubeconfig, 'delete', 'pod', 'policy-ghost', '-n', operatorNamespace, '--force'),
+        end: noGhost,
       },
     ],
   }),
