@@ -1,5 +1,6 @@
 /** What goes wrong between the operator and those who keep, serve and look up its records. */
-import type { DnsMeddling } from '../dns-relay.ts';
+import { places } from '../../lab/lab.ts';
+import { type DnsMeddling, type DnsRelay, startDnsRelay } from '../dns-relay.ts';
 import { grant } from '../objects.ts';
 import {
   behind,
@@ -45,6 +46,18 @@ const wrongKey = async (stage: Stage): Promise<void> => {
   await grant({ ...stage.ground, dns: { ...stage.ground.dns, bind: { ...bind, tsig } } }, stage.lane, stage.domain);
 };
 
+const insides = new WeakMap<Stage, DnsRelay>();
+
+/** The operator has an inside resolver, too, which shows the world as it was before us. */
+async function otherInside(stage: Stage): Promise<void> {
+  const upstream = { address: places.inside, port: 53 };
+  const inside = await startDnsRelay({ address: '127.0.0.1', port: 0, upstream });
+  stage.atEnd(inside.stop);
+  inside.meddle(behind(stage));
+  insides.set(stage, inside);
+  stage.dress({ flags: ['--inside-resolver', `udp://127.0.0.1:${inside.port}`] });
+}
+
 const zoneOf = (domain: string): string => domain.slice(domain.indexOf('.') + 1);
 
 async function delegated({ ground, domain }: Stage, security: 'secure' | 'insecure' | 'bogus'): Promise<void> {
@@ -75,7 +88,6 @@ export const dnsFaults: readonly Fault[] = [
     name: 'dns-answer-lost',
     fault: 'the name server makes a change, and its answer never comes',
     holds: asUndisturbed,
-    quick: true,
     when: 'new',
     lasting: true,
     troubles: [{ make: updates(firstAnswerLost) }],
@@ -163,6 +175,19 @@ export const dnsFaults: readonly Fault[] = [
       {
         make: (stage) => resolver(lying(stage))(stage),
         says: [{ type: 'RecordsPublished', reason: 'NotSeenOutside', words: /still answers/u }],
+      },
+    ],
+  }),
+  trial({
+    name: 'dns-split-horizon',
+    fault: 'the inside resolver shows another zone than the outside one',
+    holds: `it is said, and nothing is announced; afterwards ${asUndisturbed}`,
+    when: 'new',
+    troubles: [
+      {
+        make: otherInside,
+        says: [{ type: 'RecordsPublished', reason: 'SplitHorizon', words: /the inside resolver answers/u }],
+        end: (stage) => insides.get(stage)?.meddle(),
       },
     ],
   }),

@@ -47,10 +47,13 @@ export function trial({ when, troubles, lasting = false, tolerates, ...row }: Tr
     const problems: string[] = [];
     if (when === 'ready') problems.push(...(await stage.converge('new-domain')));
     for (const trouble of problems.length > 0 ? [] : troubles) {
-      await trouble.make(stage);
-      if (when === 'new') await begin(stage);
-      problems.push(...(await asked(stage, () => suffer(stage, trouble))));
-      await trouble.end?.(stage);
+      try {
+        await trouble.make(stage);
+        if (when === 'new') await begin(stage);
+        problems.push(...(await asked(stage, () => suffer(stage, trouble))));
+      } finally {
+        await trouble.end?.(stage);
+      }
       if (!lasting) stage.clear();
       if (problems.length > 0) break;
     }
