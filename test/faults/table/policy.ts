@@ -11,7 +11,7 @@ import { applyDomain } from '../objects.ts';
 import { placeOf } from '../ways.ts';
 import { readZone } from '../zone.ts';
 import type { Fault, Stage } from './fault.ts';
-import { asked, hear, type Saying, trial } from './trial.ts';
+import { asked, hear, looked, type Saying, trial } from './trial.ts';
 
 const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
 
@@ -215,14 +215,13 @@ export const policyFaults: readonly Fault[] = [
   trial({
     name: 'policy-address',
     fault: 'the address of the policy Service changes, and vanishes for a while',
-    holds: `records follow it, and stay while there is none, which is said; afterwards ${asUndisturbed}`,
+    holds: `records follow it, and stay while there is none; afterwards ${asUndisturbed}`,
     when: 'ready',
     troubles: [
       { make: (stage) => serviceAt(stage, stage.lane.policyServers.slice(0, 1)), meanwhile: addressesAre(1) },
       {
         make: (stage) => serviceAt(stage, []),
-        says: [{ type: 'PolicyServed', reason: 'NoPolicyAddress', words: /no address yet/u }],
-        meanwhile: addressesAre(1),
+        meanwhile: async (stage) => [...(await looked(stage)), ...(await addressesAre(1)(stage))],
         end: (stage) => serviceAt(stage, stage.lane.policyServers),
       },
     ],
