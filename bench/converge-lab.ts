@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../test/lab/command.ts';
 import { ensureNamespace, operatorNamespace, release } from '../test/lab/demo/install.ts';
-import { leanFlags } from '../test/lab/image.ts';
+import { leanEnv, leanFlags } from '../test/lab/image.ts';
 import { writeKubeconfig } from '../test/lab/kubeconfig.ts';
 import type { ControlPlane } from '../test/lab/controlplane.ts';
 import type { Bind } from '../test/lab/dns.ts';
@@ -38,11 +38,16 @@ export interface BulkLab {
   readonly stop: () => Promise<void>;
 }
 
+interface Container {
+  readonly args: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+}
+
 interface Deployment {
   readonly spec: {
     readonly template: {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> };
-      readonly spec: { readonly containers: readonly { readonly args: readonly string[] }[] };
+      readonly spec: { readonly containers: readonly Container[] };
     };
   };
 }
@@ -152,7 +157,7 @@ async function startPolicyPod(
     name: `policy server ${index}`,
     argv: [...asInImage(program), 'policy-server', ...flags],
     log: join(dir, 'logs', `policy${index}.log`),
-    env: { MALLOC_ARENA_MAX: '1', NODE_ENV: 'production' },
+    env: leanEnv,
   });
   await waitFor(`${name} is ready`, async () => (await fetch(`http://${address}:9090/readyz`)).ok, { part });
   return part;
@@ -179,13 +184,14 @@ async function startOperator(
     `--http-address=${metricsAddress}`,
     `--kubeconfig=${kubeconfig}`,
   ];
+  const ownEnv = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, value]));
   const [node, ...rest] = asInImage(program);
   const watched = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const part = startProcess({
     name: 'operator',
     argv: [node, ...watched, ...rest, ...given, ...own],
     log: join(dir, 'logs', 'operator.log'),
-    env: { MALLOC_ARENA_MAX: '1', NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: roots },
+    env: { ...leanEnv, ...ownEnv, NODE_EXTRA_CA_CERTS: roots },
   });
   await waitFor('the operator is ready', async () => (await fetch(`http://${metricsAddress}/readyz`)).ok, { part });
   return part;

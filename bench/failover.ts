@@ -10,7 +10,7 @@ import { createKube, type KubeClient } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/config.ts';
 import { bundle } from '../test/lab/bundle.ts';
 import { type ControlPlane, startControlPlane } from '../test/lab/controlplane.ts';
-import { leanFlags } from '../test/lab/image.ts';
+import { leanEnv, leanFlags } from '../test/lab/image.ts';
 import { kubectl } from '../test/lab/kubectl.ts';
 import { labDir } from '../test/lab/namespace.ts';
 import { type Running, startProcess, waitFor } from '../test/lab/process.ts';
@@ -44,7 +44,7 @@ async function startOperator(plane: ControlPlane): Promise<Operator> {
     name,
     argv: [process.execPath, ...leanFlags, join(dir, 'bundle', 'main.js'), 'operator', ...place, ...rest],
     log,
-    env: { MALLOC_ARENA_MAX: '1', NODE_ENV: 'production' },
+    env: leanEnv,
   });
   const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
   await waitFor(`${name} is ready`, ready, { ...patience, part });

@@ -9,7 +9,7 @@ import { renderOverlay } from '../test/lab/demo/overlay.ts';
 import { createSteps } from '../test/lab/demo/steps.ts';
 import type { ZoneSpec } from '../test/lab/dns-zone.ts';
 import { type Installed, startExampleAgents, startInstalled } from '../test/lab/installed.ts';
-import { leanFlags } from '../test/lab/image.ts';
+import { leanEnv, leanFlags } from '../test/lab/image.ts';
 import { kubectl, kubectlApply } from '../test/lab/kubectl.ts';
 import { places } from '../test/lab/lab.ts';
 import { addAddress, labDir } from '../test/lab/namespace.ts';
@@ -189,7 +189,7 @@ async function idle(): Promise<readonly Row[]> {
 /** What Node takes for nothing, with the image's flags. */
 async function bareMegabytes(): Promise<number> {
   const argv = [process.execPath, ...leanFlags, '-e', 'setInterval(() => 0, 1e9)'] as const;
-  const part = startProcess({ name: 'bare', argv, log: join(labDir(), 'bare.log') });
+  const part = startProcess({ name: 'bare', argv, log: join(labDir(), 'bare.log'), env: leanEnv });
   await pause(2000);
   const { all } = residentMegabytes(part.pid);
   await part.stop();

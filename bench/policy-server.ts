@@ -11,7 +11,7 @@ import { issueSelfSigned } from '../src/apply/selfsigned.ts';
 import { type HostEntry, revisionOf, shardOf } from '../src/policyshard/shard.ts';
 import { bundle } from '../test/lab/bundle.ts';
 import { createSteps } from '../test/lab/demo/steps.ts';
-import { leanFlags } from '../test/lab/image.ts';
+import { leanEnv, leanFlags } from '../test/lab/image.ts';
 import { labDir } from '../test/lab/namespace.ts';
 import { freePorts } from '../test/lab/ports.ts';
 import { type Running, startProcess, waitFor } from '../test/lab/process.ts';
@@ -71,7 +71,7 @@ async function startOurs(
   const part = startProcess({
     name,
     log: join(dir, `${name}.log`),
-    env: { MALLOC_ARENA_MAX: '1' },
+    env: leanEnv,
     argv: [process.execPath, ...leanFlags, program, 'policy-server', `--shards-dir=${folder}`, ...where],
   });
   const ready = async (): Promise<boolean> => (await fetch(`http://${address}:${status}/readyz`)).ok;
