@@ -1,7 +1,9 @@
 /** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
+import { apiVersion } from '../../../src/api/types.ts';
 import type { Proxy } from '../../kube/proxy.ts';
 import type { Running } from '../../lab/process.ts';
-import type { Ground, Lane, OperatorOptions } from '../lane.ts';
+import { type Ground, type Lane, type OperatorOptions, tenant } from '../lane.ts';
+import { objectName } from '../objects.ts';
 import type { Scenario } from '../scenarios.ts';
 import type { Life } from '../run.ts';
 import type { Testimony } from '../witness.ts';
@@ -25,6 +27,8 @@ export interface Stage {
   readonly lane: Lane;
   /** In the zone already, with its MX host. */
   readonly domain: string;
+  /** A further domain, which is in the zone with its MX host too. */
+  readonly another: () => string;
   /** What it saw of all writes so far. */
   readonly testimony: Testimony;
   /** The operator without election; whoever starts others ends them. */
@@ -55,3 +59,12 @@ export const asUndisturbed = 'Ready; zone, keys and orders as in an undisturbed 
 
 /** A fault that did not happen proves nothing. */
 export const happened = (times: number): readonly string[] => (times > 0 ? [] : ['the fault did not happen']);
+
+/** Someone wants to know: a look that does not wait for its turn. */
+export async function ask({ lane }: Stage): Promise<void> {
+  const stamp = new Date().toISOString();
+  for (const kind of ['MailDomain', 'MailExchanger']) {
+    const ref = { apiVersion, kind, namespace: tenant, name: objectName };
+    await lane.kube.annotate(ref, { 'mailseal.dev/requested-at': stamp });
+  }
+}

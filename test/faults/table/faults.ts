@@ -2,11 +2,14 @@
 import { acmeFaults } from './acme.ts';
 import { dnsFaults } from './dns.ts';
 import type { Fault } from './fault.ts';
+import { clockFaults } from './clocks.ts';
+import { crowdFaults } from './crowd.ts';
 import { kubernetesFaults } from './kubernetes.ts';
 import { leadershipFaults } from './leadership.ts';
 import { mailFaults } from './mail.ts';
 import { policyFaults } from './policy.ts';
 import { recordFaults } from './records.ts';
+import { restoreFaults } from './restores.ts';
 import { secretFaults } from './secrets.ts';
 
 export const faults: readonly Fault[] = [
@@ -18,4 +21,7 @@ export const faults: readonly Fault[] = [
   ...recordFaults,
   ...mailFaults,
   ...policyFaults,
+  ...restoreFaults,
+  ...clockFaults,
+  ...crowdFaults,
 ];

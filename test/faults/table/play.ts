@@ -33,21 +33,27 @@ export interface Played {
 /** The scenarios that a fault may disturb. */
 const scenarios = ['new-domain', 'spec-change', 'second-domain', 'renewal'] as const satisfies readonly Scenario[];
 
+/** Domains of a lane beside those that its rows begin with. */
+const spare = 20;
+
 type Zones = Readonly<Partial<Record<Scenario, readonly string[]>>>;
 
 export async function playTable(spec: TableSpec): Promise<readonly Played[]> {
   const wanted = chosen(spec);
   const count = Math.min(spec.lanes, wanted.length);
-  const ground = await startGround(spec.dir, { lanes: count, runs: wanted.length + 1 });
+  const ground = await startGround(spec.dir, { lanes: count, runs: wanted.length + 1 + spare });
   const lanes: Lane[] = [];
   try {
     for (let lane = 0; lane < count; lane += 1) lanes.push(await startLane(ground, lane));
     const zones = await undisturbed(ground, lanes[0]);
     const todo = [...wanted];
     const played = new Map<string, Played>();
+    const used = lanes.map(() => wanted.length);
+    const further = (index: number) => (): string => domainOf(index, (used[index] = (used[index] ?? 0) + 1));
     const drive = async (lane: Lane, index: number): Promise<void> => {
       for (let turn = 1, fault = todo.shift(); fault !== undefined; turn += 1, fault = todo.shift()) {
-        const one = await playOne({ ground, lane, domain: domainOf(index, turn), zones }, fault);
+        const place = { ground, lane, domain: domainOf(index, turn), another: further(index), zones };
+        const one = await playOne(place, fault);
         played.set(fault.name, one);
         spec.say(`${one.problems.length === 0 ? 'survived' : 'NOT SURVIVED'} ${one.name} ${one.seconds.toFixed(1)} s`);
         for (const problem of one.problems) spec.say(`    ${problem}`);
@@ -87,10 +93,11 @@ interface Place {
   readonly ground: Ground;
   readonly lane: Lane;
   readonly domain: string;
+  readonly another: () => string;
   readonly zones: Zones;
 }
 
-async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Promise<Played> {
+async function playOne({ ground, lane, domain, another, zones }: Place, fault: Fault): Promise<Played> {
   const began = performance.now();
   const problems: string[] = [];
   await clean(lane);
@@ -115,8 +122,9 @@ async function playOne({ ground, lane, domain, zones }: Place, fault: Fault): Pr
     clearWays(lane.ways);
   };
   try {
-    const stage = { ground, lane, domain, testimony, life, operator: () => operator, dress, converge, clear, atEnd };
-    problems.push(...(await fault.play(stage)));
+    const operatorNow = (): Running | undefined => operator;
+    const own = { domain, another, testimony, life, operator: operatorNow, dress, converge, clear, atEnd };
+    problems.push(...(await fault.play({ ground, lane, ...own })));
   } catch (error) {
     problems.push(messageOf(error));
   } finally {

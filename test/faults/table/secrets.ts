@@ -7,7 +7,7 @@ import type { ConfigMapObject, SecretObject } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import { operatorNamespace, tenant } from '../lane.ts';
 import { objectName } from '../objects.ts';
-import { asUndisturbed, type Fault, type Stage } from './fault.ts';
+import { ask, asUndisturbed, type Fault, type Stage } from './fault.ts';
 
 type Kept = SecretObject | ConfigMapObject;
 
@@ -41,15 +41,6 @@ async function required(stage: Stage, target: Target): Promise<Kept> {
   const found = await find(stage, target);
   if (found === undefined) throw new Error(`there is no ${target.kind} of the wanted kind in ${target.namespace}`);
   return { ...found, apiVersion: 'v1', kind: target.kind };
-}
-
-/** Someone wants to know: a look that does not wait for its turn. */
-async function ask({ lane }: Stage): Promise<void> {
-  const stamp = new Date().toISOString();
-  for (const kind of ['MailDomain', 'MailExchanger']) {
-    const ref = { apiVersion, kind, namespace: tenant, name: objectName };
-    await lane.kube.annotate(ref, { 'mailseal.dev/requested-at': stamp });
-  }
 }
 
 /** What is known of a shard may be five seconds old. */
@@ -86,14 +77,12 @@ interface Damage {
   readonly look: (stage: Stage) => Promise<void>;
   /** It must be there again, with what it held. */
   readonly same?: boolean;
-  /** For the change of spec. */
-  readonly patienceMs?: number;
   /** What is a problem elsewhere and no more than a consequence here. */
   readonly tolerated?: RegExp;
 }
 
 /** In steady state something is damaged; then all must be well again, and a change of spec must go through. */
-function mended({ target, how, look, same = false, patienceMs, tolerated }: Damage): Fault['play'] {
+function mended({ target, how, look, same = false, tolerated }: Damage): Fault['play'] {
   return async (stage) => {
     const problems = [...(await stage.converge('new-domain'))];
     const before = await required(stage, target);
@@ -110,7 +99,7 @@ function mended({ target, how, look, same = false, patienceMs, tolerated }: Dama
         return now !== undefined && now.metadata.resourceVersion !== before.metadata.resourceVersion;
       });
     }
-    problems.push(...(await stage.converge('spec-change', patienceMs)));
+    problems.push(...(await stage.converge('spec-change')));
     return problems.filter((problem) => tolerated?.test(problem) !== true);
   };
 }
@@ -229,7 +218,7 @@ export const secretFaults: readonly Fault[] = [
   {
     name: 'installation-deleted',
     fault: 'the installation id is deleted, and the operator restarted',
-    holds: 'what was published stays ours; Ready again when no cache holds the old mark, after 300 s',
-    play: mended({ target: targets.installation, how: remove, look: restart, patienceMs: 420_000 }),
+    holds: again,
+    play: mended({ target: targets.installation, how: remove, look: restart, same: true }),
   },
 ];
