@@ -216,7 +216,7 @@ export function createElection(options: ElectionOptions): Election {
       });
       if (leads && !(await lead())) return;
       // Often enough to take over within a second from a leader that gives its lease back.
-      await pause(timers, between(400, 700, random), stopping.signal);
+      await pause(timers, between(200, 400, random), stopping.signal);
     }
   };
 

@@ -8,7 +8,8 @@
  *        ▲         ▲                                                                  │
  *        └─ jitter ┴───────────────────── from the last version seen ◀────────────────┘
  * ```
- * Every way of losing events ends in a list, which sets the cache right and counts what had been missed.
+ * Every way of losing events ends in a list, which sets the cache right and counts what had been missed. After a lost
+ * connection the server is first asked how far it is: it may have been restored from a backup.
  */
 import { hasReason, KubeError } from './error.ts';
 import { accept, type Cached, createCache, type Cache } from './cache.ts';
@@ -105,6 +106,16 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     return version;
   };
 
+  /**
+   * Whether the server is at an older version than the next watch would begin with, as after the restore of a backup:
+   * such a watch would say nothing until the server has come as far again, and skip all changes up to there.
+   */
+  const isSetBack = async (state: State, from: string, signal: AbortSignal): Promise<boolean> => {
+    const { resourceVersion } = await kube.listPage<T>(query, { limit: 1, signal });
+    state.doubtful = false;
+    return isOlder(resourceVersion, from);
+  };
+
   const watch = async (state: State, from: string, signal: AbortSignal): Promise<void> => {
     const silence = watchForSilence(signal);
     const cached: Cached = { version: from };
@@ -149,6 +160,11 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     const started = timers.monotonic();
     let listed = false;
     try {
+      if (state.doubtful && state.version !== undefined && (await isSetBack(state, state.version, signal))) {
+        state.version = undefined;
+        // The list will say it a second time.
+        state.distrusted = true;
+      }
       if (state.version === undefined || started >= state.relistAt) {
         state.watchedTo = state.version;
         state.version = await list(state, signal);
@@ -174,6 +190,8 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     onError(told);
     trouble = explain(plural, state, told, denied);
     if (isGone(error)) state.version = undefined;
+    // The server may have been another when it answers again.
+    if (silent || hasReason(error, 'Unreachable')) state.doubtful = true;
     if (isUnknownKind(error)) {
       // An answer all the same: nobody is to wait for a kind whose CRD may never come.
       contact = timers.monotonic();
@@ -194,6 +212,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
       relistAt: 0,
       failures: 0,
       distrusted: false,
+      doubtful: false,
     };
     while (!signal.aborted) {
       const wait = await round(state, signal);
@@ -235,6 +254,8 @@ interface State {
   relistAt: number;
   failures: number;
   distrusted: boolean;
+  /** The connection was lost: what answers next may know less than we do. */
+  doubtful: boolean;
 }
 
 /** 410, a version that the server doesn't know yet (504 `Timeout`: it has been set back), or a kind that has gone. */

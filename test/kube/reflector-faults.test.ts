@@ -92,11 +92,13 @@ describe('a reflector', () => {
     const { kube, reflector, timers, errors } = scene();
     let tell: ((event: WatchEvent<ConfigMapObject>) => void) | undefined;
     const from: string[] = [];
+    let version = '100';
     const bookmarked = createReflector<ConfigMapObject, string>({
       kube: {
-        listPage: kube.listPage,
-        watch: (_, version, options) => {
-          from.push(version);
+        listPage: async (...given) =>
+          ({ ...(await kube.listPage<ConfigMapObject>(...given)), resourceVersion: version }) as never,
+        watch: (_, start, options) => {
+          from.push(start);
           options.onOpen?.();
           tell = options.onEvent as unknown as typeof tell;
           return new Promise((_resolve, reject) => {
@@ -115,9 +117,10 @@ describe('a reflector', () => {
     await settle();
     for (let minute = 0; minute < 10; minute++) {
       await timers.advance(60_000);
+      version = `${500 + minute}`;
       tell?.({
         type: 'BOOKMARK',
-        object: { ...configMap('', ''), metadata: { name: '', resourceVersion: `${500 + minute}` } },
+        object: { ...configMap('', ''), metadata: { name: '', resourceVersion: version } },
       });
     }
     expect(from).toHaveLength(1);
@@ -244,6 +247,42 @@ describe('a reflector', () => {
     await timers.advance(10_000);
     expect([lists, set.get('mail/a')]).toEqual([3, undefined]);
     expect(errors).toEqual(['Expired', 'BadAnswer']);
+    await set.stop();
+    await reflector.stop();
+  });
+
+  test('follows a server that was set back, as by a restored backup, from when it answers again', async () => {
+    const kube = createFakeKube();
+    const old = createFakeKube({ firstVersion: 10 });
+    await put(kube, 'a', 'new');
+    await put(old, 'a', 'restored');
+    const { timers, reflector } = scene();
+    let server = kube;
+    const set = createReflector<ConfigMapObject, string>({
+      kube: {
+        watch: (...given) => server.watch(...given),
+        listPage: (...given) => server.listPage(...given),
+      },
+      query,
+      timers,
+      random: () => 0.5,
+      select: (object) => object.data?.['value'],
+      onChange: () => undefined,
+    });
+    set.start();
+    await timers.advance(100);
+    expect(set.get('mail/a')).toBe('new');
+    kube.setFault((call) => {
+      if (call.verb === 'watch') throw new KubeError(0, 'Unreachable', 'it is being restored');
+    });
+    kube.cut();
+    await timers.advance(1000);
+    server = old;
+    await timers.advance(2000);
+    expect(set.get('mail/a')).toBe('restored');
+    await put(old, 'a', 'changed');
+    await timers.advance(100);
+    expect(set.get('mail/a')).toBe('changed');
     await set.stop();
     await reflector.stop();
   });
