@@ -20,6 +20,7 @@ import { installationId, rememberedId } from '../reconcile/installation.ts';
 import { createWorld } from '../reconcile/world.ts';
 import { serveOperatorStatus } from '../server/operator-status.ts';
 import type { Cache } from '../world.ts';
+import { watchClock } from './clock-watch.ts';
 import type { Io } from './io.ts';
 
 /** Without a word from the API server for so long, a restart is the best that can be done. */
@@ -81,7 +82,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       instance: hostname(),
       onError: (error) => log.warn('an Event could not be written', { problem: messageOf(error) }),
     });
-    const world = createWorld({
+    const parts = {
       config,
       clock: io.clock,
       log,
@@ -94,10 +95,17 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       installationId: id,
       events,
       onShardRebuilt: controllers.notify.policy,
-    });
+    };
     log.info('leading', { installationId: id });
-    await controllers.run(world, signal);
-    await world.zoneWriter.flush();
+    while (!signal.aborted) {
+      const watched = watchClock(io.clock);
+      const world = createWorld(parts);
+      await controllers.run(world, AbortSignal.any([signal, watched.set]));
+      watched.stop();
+      await world.zoneWriter.flush();
+      // What is remembered for a while, by a clock that was set back, would be remembered for that long too.
+      if (watched.set.aborted) log.warn('the clock was set: what was remembered is forgotten, and all is looked at');
+    }
     metrics.leader.set({ name: 'mailseal' }, 0);
   };
   // A connection of its own: no burst of writes delays a renewal of the Lease.

@@ -7,7 +7,8 @@
  *  due ──▶ fresh/failing ─▶┘   one per key      └─ failed ───▶ delayed, doubling per failure
  * ```
  * A key is never run twice at once: one that is added while it runs is queued again when it has ended. Keys that failed
- * last time take at most half of the workers, so that slow failures leave room for the healthy.
+ * last time take at most half of the workers, so that slow failures leave room for the healthy. A run that takes longer
+ * than 1.5 s only waits for somebody: it gives its worker to another, up to a bound.
  */
 import { createDelays } from './delays.ts';
 import { backoff, type Random, systemRandom, systemTimers, type Timers } from './timers.ts';
@@ -20,6 +21,7 @@ export interface Outcome {
 }
 
 export interface WorkQueueOptions {
+  /** Runs at once, but for those that take long: of them there may be several times as many. */
   readonly workers: number;
   /** A rejection counts as `failed`, with the error's `retryAfterSeconds` if it has one. */
   readonly run: (key: string, signal: AbortSignal) => Promise<Outcome>;
@@ -61,6 +63,9 @@ interface Ready {
   readonly since: number;
 }
 
+const slowMilliseconds = 1500;
+const mostPerWorker = 6;
+
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { workers, run, timers = systemTimers, random = systemRandom, metrics = {} } = options;
   const { baseMilliseconds = 200, maximumMilliseconds = 300_000 } = options;
@@ -73,6 +78,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const delays = createDelays(timers, (key) => add(key));
   const failingShare = Math.max(1, Math.floor(workers / 2));
   let runningFailing = 0;
+  /** Runs that have given their worker to another, and those among them whose key failed last time. */
+  let slow = 0;
+  let slowFailing = 0;
   let abort: AbortController | undefined;
 
   const add = (key: string): void => {
@@ -88,15 +96,18 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   const next = (): Ready | undefined => {
     const [healthy] = fresh.values();
-    const [failed] = runningFailing < failingShare ? failing.values() : [];
+    const mayFail = runningFailing < failingShare && slowFailing < failingShare * mostPerWorker;
+    const [failed] = mayFail ? failing.values() : [];
     if (healthy === undefined || failed === undefined) return healthy ?? failed;
     return failed.since < healthy.since ? failed : healthy;
   };
 
+  const hasRoom = (): boolean => running.size - slow < workers && running.size < workers * mostPerWorker;
+
   const dispatch = (): void => {
     if (abort === undefined) return;
     const { signal } = abort;
-    for (let ready = next(); ready !== undefined && running.size < workers; ready = next()) {
+    for (let ready = next(); ready !== undefined && hasRoom(); ready = next()) {
       const failed = failing.delete(ready.key);
       fresh.delete(ready.key);
       delays.drop(ready.key);
@@ -110,8 +121,18 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     const started = timers.monotonic();
     metrics.started?.((started - ready.since) / 1000);
     if (failedBefore) runningFailing += 1;
+    let isSlow = false;
+    const inTime = timers.after(slowMilliseconds, () => {
+      isSlow = true;
+      slow += 1;
+      if (failedBefore) [runningFailing, slowFailing] = [runningFailing - 1, slowFailing + 1];
+      dispatch();
+    });
     const outcome = await attempt(key, signal);
-    if (failedBefore) runningFailing -= 1;
+    inTime();
+    if (isSlow) slow -= 1;
+    if (failedBefore && isSlow) slowFailing -= 1;
+    else if (failedBefore) runningFailing -= 1;
     metrics.finished?.((timers.monotonic() - started) / 1000, outcome.failed === true);
     const again = running.get(key) === true;
     running.delete(key);

@@ -130,6 +130,22 @@ describe('a work queue', () => {
     expect(Math.max(...good.map(({ at }) => at)) - added).toBeLessThanOrEqual(200);
   });
 
+  test('runs that take long wait for somebody, and keep none of the others waiting', async () => {
+    const { queue, runs, timers } = scene(2, async (key, timers) => {
+      await after(timers, key.startsWith('slow') ? 60_000 : 10);
+      return {};
+    });
+    for (let index = 0; index < 8; index++) queue.add(`slow${index}`);
+    await timers.advance(7000);
+    queue.add('quick');
+    await timers.advance(20);
+    expect(runs.map(({ key }) => key)).toContain('quick');
+    // A bound all the same.
+    for (let index = 8; index < 40; index++) queue.add(`slow${index}`);
+    await timers.advance(40_000);
+    expect(queue.depth().running).toBe(12);
+  });
+
   test('stops when the runs under way have ended, and begins none after', async () => {
     const { queue, runs, timers } = scene(1, async (_, timers) => {
       await after(timers, 50);

@@ -59,7 +59,7 @@ async function publishPits({ ground }: Stage, zone: string, address: string): Pr
   const lines = Array.from({ length: crowdSize }, (_, index) => failing(index, zone).domain)
     .filter((domain) => domain.startsWith('pit'))
     .flatMap((domain) => [`update add ${domain}. 5 MX 10 mx.${domain}.`, `update add mx.${domain}. 5 A ${address}`]);
-  const { name, secret } = ground.tsig;
+  const { name, secret } = ground.dns.bind.tsig;
   const input = `server ${places.primary.v4}\nzone ${zone}.\n${lines.join('\n')}\nsend\n`;
   await run(['nsupdate', '-y', `hmac-sha256:${name}:${secret}`], { input });
 }
