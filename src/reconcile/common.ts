@@ -7,6 +7,7 @@ import { addFinalizer } from '../kube/finalizers.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { type Trouble, summarise } from '../status/findings.ts';
 import type { Change, Wait } from '../plan/change.ts';
+import type { State } from '../plan/state.ts';
 import type { Result, World } from '../world.ts';
 import { roundOf } from './round.ts';
 
@@ -101,6 +102,8 @@ export interface Course {
   readonly waits: readonly Wait[];
   /** With these changes nothing is left to do or to wait for. */
   readonly done?: boolean;
+  /** As the plan leaves it. */
+  readonly state: Pick<State, 'certificate'>;
   /** Of the durable state that the plan was made from. */
   readonly resourceVersion: string | undefined;
   readonly report: (trouble: Trouble | undefined) => {
@@ -125,7 +128,14 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   }
   const round = roundOf(course.changes);
   const statusDueMs = await report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
-  return world.pace.next(label, { statusDueMs, made, round, waits: course.waits, done: course.done === true });
+  const waits = [...course.waits, ...untilRenewal(course.state, world.clock.now())];
+  return world.pace.next(label, { statusDueMs, made, round, waits, done: course.done === true });
+}
+
+/** A certificate that lives for hours only is due before the next look that nothing else calls for. */
+function untilRenewal({ certificate }: Course['state'], now: number): readonly Wait[] {
+  const forMs = (certificate?.renewAt ?? 0) - now;
+  return forMs > 0 ? [{ why: 'the certificate is to be renewed', forMs }] : [];
 }
 
 /** Changes that are made, accepted and needed again at the next look. */

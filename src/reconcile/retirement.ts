@@ -56,6 +56,7 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
   return carryOut(world, retirement, {
     changes: plan.changes,
     waits: obstacle === undefined ? plan.waits : [{ why: obstacle.message, forMs: troubledMs }, ...plan.waits],
+    state: plan.state,
     resourceVersion: stored.resourceVersion,
     report: (trouble) => report(spec, plan, trouble ?? obstacle),
   });

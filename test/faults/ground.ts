@@ -45,12 +45,20 @@ const placesZone = (lanes: number): ZoneSpec => ({
 
 export async function startGround(
   dir: string,
-  size: { readonly lanes: number; readonly runs: number },
+  size: {
+    readonly lanes: number;
+    readonly runs: number;
+    /** Of the certificates of each profile; as Pebble has it when absent. */
+    readonly validitySeconds?: Readonly<Record<string, number>>;
+  },
 ): Promise<Ground & { readonly stop: () => Promise<void> }> {
   const zones = Array.from({ length: size.lanes }, (_, lane) => laneZone(lane, size.runs));
   const program = join(dir, 'program');
   const [dns] = await Promise.all([startDns(dir, [placesZone(size.lanes), ...zones]), bundle(program)]);
-  const pebble = await startAcme(dir, { keyAlgorithm: 'rsa' });
+  const pebble = await startAcme(dir, {
+    keyAlgorithm: 'rsa',
+    ...(size.validitySeconds === undefined ? {} : { validitySeconds: size.validitySeconds }),
+  });
   const rootsFile = join(dir, 'roots.pem');
   writeFileSync(rootsFile, await pebble.rootPem());
   const doorCa = await createCa(join(dir, 'doors'), 'CA of the doors');

@@ -87,9 +87,13 @@ export const operatorNamespace = 'mailseal-system';
 export const tenant = 'mail';
 
 /** Longer than record changes are gathered for: an id that did not wait for the policy would come first. */
-const volumeDelayMs = 1000;
+const soonMs = 1000;
 
-export async function startLane(ground: Ground, lane: number): Promise<Lane> {
+export async function startLane(
+  ground: Ground,
+  lane: number,
+  { volumeDelayMs = soonMs }: { readonly volumeDelayMs?: number | undefined } = {},
+): Promise<Lane> {
   const dir = join(ground.dir, `lane${lane}`);
   const started: { readonly stop: () => Promise<void> }[] = [];
   const keep = <T extends { readonly stop: () => Promise<void> }>(part: T): T => {

@@ -4,18 +4,19 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { slim } from './slim.ts';
 
 /**
  * Writes `main.js` and its chunks into `outDir`, which is emptied first. Resolves with the bytes that each npm package
- * has in it; rejects with esbuild's errors.
+ * has in it; rejects with esbuild's errors. `plugins` come before those that every bundle has.
  */
 export async function bundle(
   outDir: string,
   entry: string = join(import.meta.dirname, '../../src/main.ts'),
   /** False keeps the names, for profiles. */
   minify = true,
+  plugins: readonly Plugin[] = [],
 ): Promise<Readonly<Record<string, number>>> {
   rmSync(outDir, { recursive: true, force: true });
   const { metafile } = await build({
@@ -27,7 +28,7 @@ export async function bundle(
     platform: 'node',
     target: 'node24',
     minify,
-    plugins: [slim],
+    plugins: [...plugins, slim],
     legalComments: 'linked',
     logLevel: 'silent',
     metafile: true,

@@ -109,7 +109,10 @@ export async function startDns(
   return { bind, views, stop };
 }
 
-export async function startAcme(dir: string, options: Pick<PebbleSpec, 'keyAlgorithm'> = {}): Promise<Pebble> {
+export async function startAcme(
+  dir: string,
+  options: Pick<PebbleSpec, 'keyAlgorithm' | 'validitySeconds'> = {},
+): Promise<Pebble> {
   await addAddress(places.acme);
   return startPebble({
     ...options,

@@ -1,12 +1,13 @@
 /** A short life of a domain on a lane, with the observer looking on: what becomes of it, and what he says. */
+import { readFileSync } from 'node:fs';
 import { conditionOf } from '../../src/api/conditions.ts';
-import { apiVersion, type MailDomain, type MailDomainSpec } from '../../src/api/types.ts';
-import { type Ground, type Lane, tenant } from '../faults/lane.ts';
+import { apiVersion, type CertificateIssuer, type MailDomain, type MailDomainSpec } from '../../src/api/types.ts';
+import { type Ground, type Lane, type OperatorOptions, tenant } from '../faults/lane.ts';
 import { clean, grant } from '../faults/objects.ts';
 import { mxAddress } from '../faults/ways.ts';
 import { type Running, waitFor } from '../lab/process.ts';
 import { observeLane } from './lane.ts';
-import type { Observer } from './observer.ts';
+import type { Observer, ObserverSpec } from './observer.ts';
 
 export interface Stage {
   readonly ground: Ground;
@@ -15,7 +16,7 @@ export interface Stage {
   readonly observer: Observer;
   /** Applies the domain's object, with what is to differ from a plain one. */
   readonly apply: (spec?: Partial<MailDomainSpec>) => Promise<void>;
-  readonly start: (flags?: readonly string[]) => Running;
+  readonly start: (options?: OperatorOptions) => Running;
   /** Resolves when it is Ready by its newest spec. */
   readonly ready: () => Promise<void>;
   /** Resolves when nothing was written for a while. */
@@ -26,7 +27,12 @@ export interface Stage {
 
 /** `before` prepares the world before the observer comes, `play` is what happens then. */
 export interface Scenario {
-  readonly name: string;
+  /** Beside the host of the lane, which goes by two names. */
+  readonly moreHosts?: (domain: string) => ObserverSpec['hosts'];
+  /** Milliseconds until a Secret that was written is in the pods' volumes; the lane is its own then. */
+  readonly volumeDelayMs?: number;
+  /** For the one domain, from its apply on. */
+  readonly readyWithinMs?: number;
   readonly before?: (stage: Pick<Stage, 'ground' | 'lane' | 'domain'>) => Promise<void>;
   readonly play: (stage: Stage) => Promise<void>;
 }
@@ -48,16 +54,21 @@ export async function playTrial(ground: Ground, lane: Lane, trial: Trial): Promi
   const { scenario, domain, index, program } = trial;
   await clean(lane);
   await grant(ground, lane, domain);
+  await issueBy(ground, lane, 'default');
   await scenario.before?.({ ground, lane, domain });
   const address = mxAddress(index);
   const observer = await observeLane(ground, lane, {
     domains: [domain],
     zones: [domain.slice(domain.indexOf('.') + 1)],
-    hosts: [`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address })),
+    hosts: [
+      ...[`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address })),
+      ...(scenario.moreHosts?.(domain) ?? []),
+    ],
+    deadlines: scenario.readyWithinMs === undefined ? [] : [{ domain, withinMs: scenario.readyWithinMs }],
   });
   const started: Running[] = [];
-  const start: Stage['start'] = (flags = []) => {
-    const operator = lane.startOperator({ flags, ...(program === undefined ? {} : { program }) });
+  const start: Stage['start'] = (options = {}) => {
+    const operator = lane.startOperator({ ...options, ...(program === undefined ? {} : { program }) });
     started.push(operator);
     return operator;
   };
@@ -72,12 +83,24 @@ export async function playTrial(ground: Ground, lane: Lane, trial: Trial): Promi
       ...waits(lane, observer),
       apply: apply(lane, domain),
     });
-    observer.told({ is: 'settled' });
   } finally {
     await observer.stop();
     await Promise.all(started.map((operator) => operator.stop(2000)));
   }
   return observer.problems();
+}
+
+/** The CA takes any profile where it is not told which. */
+export async function issueBy(ground: Ground, lane: Lane, profile: string): Promise<void> {
+  const caBundle = readFileSync(ground.door.caFile, 'utf8');
+  const acme = { server: lane.acmeServer, email: 'postmaster@example.test', caBundle, profile };
+  const issuer: CertificateIssuer = {
+    apiVersion,
+    kind: 'CertificateIssuer',
+    metadata: { name: 'one' },
+    spec: { default: true, acme },
+  };
+  await lane.kube.apply(issuer, { fieldManager: 'faults' });
 }
 
 const apply =

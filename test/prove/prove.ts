@@ -1,8 +1,8 @@
 /**
  * `npm run prove -- NAME [--quick] [--only CASE] [--json FILE]`: long campaigns. A short form of each is in the tests:
  * test/dane/rollover.model.test.ts, test/kube/chaos.live.test.ts, test/faults/kill-everywhere.lab.test.ts,
- * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts. The exit code is 0 if the campaign holds, 1 if
- * not, 2 if the command line could not be read.
+ * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts, test/observer/observer.lab.test.ts. The exit code
+ * is 0 if the campaign holds, 1 if not, 2 if the command line could not be read.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { proveDeletion } from './deletion.ts';
 import { proveFaults } from './faults.ts';
 import { proveKillEverywhere } from './kill-everywhere.ts';
 import { proveKubeFaults } from './kube-faults.ts';
+import { proveObserver } from './observer.ts';
 import { proveRolloverModel } from './rollover-model.ts';
 
 export interface Campaign {
@@ -38,6 +39,10 @@ const campaigns: Readonly<Record<string, Campaign>> = {
   faults: {
     says: 'a table of faults, each injected while the operator works; --only watch plays those whose names begin so',
     run: proveFaults,
+  },
+  observer: {
+    says: 'a seeded defect for each invariant, which the observer must name; --only I2,I7 tries those two',
+    run: proveObserver,
   },
 };
 

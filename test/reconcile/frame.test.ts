@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { MailsealError } from '../../src/errors.ts';
 import { KubeError } from '../../src/kube/error.ts';
-import { retryAfterMs, troubleOf } from '../../src/reconcile/common.ts';
+import { carryOut, retryAfterMs, troubleOf } from '../../src/reconcile/common.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import type { StoredCertificate } from '../../src/plan/state.ts';
 import type { World } from '../../src/world.ts';
 import { createZoneWriter } from '../../src/apply/zonewriter.ts';
 import { fakeProvider } from '../fakes/provider.ts';
@@ -204,4 +205,19 @@ test('a provider that asks for patience is not asked before', async () => {
 
 test('an object that has gone asks for nothing', async () => {
   expect(await reconcileExchanger(scene.start(), 'mail', 'another')).toEqual({});
+});
+
+test.each<readonly [string, number, number]>([
+  ['of a few hours is looked at when it is due', 10 * 60_000, 10 * 60_000],
+  ['of many days is looked at with the rest', 20 * 86_400_000, 30 * 60_000],
+  ['that is overdue already is no reason to hurry', -60_000, 30 * 60_000],
+])('a certificate %s', async (_, dueInMs, lookAgainInMs) => {
+  const world = scene.start();
+  const object = scene.exchanger();
+  if (object === undefined) throw new Error('there is no exchanger');
+  const certificate = { renewAt: scene.now() + dueInMs } as StoredCertificate;
+  const report = () => ({ status: {}, conditions: [] });
+  const course = { changes: [], waits: [], state: { certificate }, resourceVersion: undefined, report };
+  await carryOut(world, object, course);
+  expect((await carryOut(world, object, course)).requeueAfterMs).toBe(lookAgainInMs);
 });

@@ -53,7 +53,10 @@ export const pairs: MakeRule = (_scene, say) => {
     if (sighting.of === 'presented' || sighting.of === 'served') {
       const [leaf] = sighting.chain ?? [];
       const where = sighting.of === 'presented' ? `${sighting.host} at ${sighting.address}` : `pod ${sighting.pod}`;
-      const ended = leaf !== undefined && leaf.validToDate.getTime() < sighting.from;
+      // What a host had before Mailseal gave it anything is not of its making.
+      const name = sighting.of === 'presented' ? sighting.host : `mta-sts.${sighting.domain}`;
+      const given = leaf !== undefined && covers(namesOf(leaf), name);
+      const ended = given && leaf.validToDate.getTime() < sighting.from;
       if (ended) say('I7', sighting.to, `${where} presents a certificate that ended at ${leaf.validTo}`);
     }
     if (sighting.of !== 'object') return;
@@ -76,7 +79,7 @@ const floorShare = 0.2;
 
 export const validity: MakeRule = ({ hosts, domains }, say) => {
   let away = 0;
-  let suspended = false;
+  const suspended = new Set<string>();
   const floor = (leaf: X509Certificate): number => {
     const [begin, end] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
     return end - (end - begin) * floorShare;
@@ -87,15 +90,17 @@ export const validity: MakeRule = ({ hosts, domains }, say) => {
       if ((told.is === 'away' || told.is === 'back') && told.what !== 'views') away += told.is === 'away' ? 1 : -1;
     }
     if (sighting.of === 'object' && /^Mail(Domain|Exchanger)$/u.test(sighting.thing.kind)) {
-      suspended = sighting.change !== 'Gone' && sighting.thing.spec?.['suspend'] === true;
+      const { kind, metadata, spec } = sighting.thing;
+      const key = `${kind} ${metadata.namespace}/${metadata.name}`;
+      if (sighting.change !== 'Gone' && spec?.['suspend'] === true) suspended.add(key);
+      else suspended.delete(key);
     }
     if ((sighting.of !== 'presented' && sighting.of !== 'served') || away > 0) return;
     const [leaf] = sighting.chain ?? [];
     if (leaf === undefined || sighting.from < floor(leaf)) return;
     const ours = [...hosts.map(({ host }) => host), ...domains.map((domain) => `mta-sts.${domain}`)];
-    // What a host had before Mailseal gave it anything is not of its making.
     if (!ours.some((host) => covers(namesOf(leaf), host))) return;
-    const invariant: Invariant = suspended ? 'I19' : 'I8';
+    const invariant: Invariant = suspended.size > 0 ? 'I19' : 'I8';
     const where = sighting.of === 'presented' ? sighting.address : sighting.pod;
     const left = Math.round((leaf.validToDate.getTime() - sighting.from) / 1000);
     const words = `of ${namesOf(leaf).join(', ')} is still served by ${where} with ${left} s of validity left`;
