@@ -142,7 +142,7 @@ const truncated = spoil((text) => text.slice(0, text.length / 2));
 const newer = spoil((text) => text.replace('"formatVersion":1', '"formatVersion":99'));
 
 /** What a state that was lost costs: keys and certificates are made again. */
-const madeAgain = /keys of the (exchanger|domain) were stored|certificates for .* were installed|orders were/u;
+const madeAgain = /keys of the (exchanger|domain) .*were stored|certificates for .* were installed|orders were/u;
 const kept = 'StateUnreadable is said, nothing is written over it; put back, all goes on';
 const again = 'made again with what it held; then a change of spec goes through';
 
