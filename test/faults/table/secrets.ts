@@ -43,7 +43,7 @@ async function required(stage: Stage, target: Target): Promise<Kept> {
   return { ...found, apiVersion: 'v1', kind: target.kind };
 }
 
-/** What is known of a shard may be five seconds old. */
+/** What is known of a shard may be five seconds old, and a state is known for three after it was written. */
 async function askLater(stage: Stage): Promise<void> {
   await pause(6000);
   await ask(stage);
@@ -111,7 +111,7 @@ function stated(target: Target, how: Damage['how'], reason: Reason): Fault['play
     const before = await required(stage, target);
     await how(stage, before);
     const spoilt = await required(stage, target);
-    await ask(stage);
+    await askLater(stage);
     await untilSaid(stage, reason);
     const after = await required(stage, target);
     if (after.metadata.resourceVersion !== spoilt.metadata.resourceVersion) problems.push('it was written over');
@@ -178,7 +178,7 @@ export const secretFaults: readonly Fault[] = [
       name: `state-${of}-deleted`,
       fault: `the durable state of the ${of} is deleted`,
       holds: 'Ready again, with the zone of an undisturbed run; what is lost is made again',
-      play: mended({ target: targets[of], how: remove, look: ask, tolerated: madeAgain }),
+      play: mended({ target: targets[of], how: remove, look: askLater, tolerated: madeAgain }),
     }),
   ),
   {
