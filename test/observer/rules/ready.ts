@@ -24,7 +24,7 @@ interface Outside {
 
 /** How long what disagrees with Ready=True must last to be more than an accident, and how long it is looked for. */
 const lastingMs = 2000;
-const watchedMs = 6000;
+const watchedMs = 12_000;
 
 export const readiness: MakeRule = (scene, say) => {
   const roots = scene.roots.flatMap(certificatesIn);
