@@ -1,11 +1,14 @@
 /**
  * Two operators and one Lease: the leader is killed, or told to end, and the time is taken until the other has written
- * what only a leader writes: the status of an object that was changed when the first was gone.
+ * what only a leader writes: the status of an object that was changed when the first was gone. All the while the leader
+ * has a look under way at a CA that takes connections and never answers.
  */
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { apiVersion, type MailDomain } from '../src/api/types.ts';
+import { apiVersion, type CertificateIssuer, type MailDomain } from '../src/api/types.ts';
 import { createKube, type KubeClient } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/config.ts';
 import { bundle } from '../test/lab/bundle.ts';
@@ -58,6 +61,19 @@ const domainOf = (maxAgeSeconds: number): MailDomain => ({
   spec: { domain: 'example.test', mx: { hosts: ['mx1.example.test'] }, mtaSts: { maxAgeSeconds } },
 });
 
+async function startTarpit(): Promise<Server> {
+  const server = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+const slowIssuer = (server: Server): CertificateIssuer => ({
+  apiVersion,
+  kind: 'CertificateIssuer',
+  metadata: { name: 'tarpit' },
+  spec: { acme: { server: `https://127.0.0.1:${(server.address() as AddressInfo).port}/directory` } },
+});
+
 /** Ends the leader by `signal`, changes the object, and resolves with the seconds until the other leads and has said so. */
 async function failover(
   kube: KubeClient,
@@ -90,6 +106,8 @@ async function main(): Promise<void> {
   await kubectl(plane.kubeconfig, 'wait', '--for=condition=Established', '-f', crds);
   for (const name of [operatorNamespace, 'mail']) await kubectl(plane.kubeconfig, 'create', 'namespace', name);
   const kube = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'bench' });
+  const tarpit = await startTarpit();
+  await kube.apply(slowIssuer(tarpit), { fieldManager: 'bench' });
   let leader = await startOperator(plane);
   await waitFor('the first operator leads', leader.leads, patience);
   const seconds = { SIGKILL: [] as number[], SIGTERM: [] as number[] };
@@ -112,6 +130,7 @@ async function main(): Promise<void> {
   writeFileSync(file, JSON.stringify(rows));
   await leader.part.stop();
   kube.close();
+  tarpit.close();
   await plane.stop();
 }
 

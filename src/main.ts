@@ -15,3 +15,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   readStdin: () => text(process.stdin),
   signal: stop.signal,
 });
+// Told to end, it has done so: what still waits for an answer of somebody's can do nothing any more.
+if (stop.signal.aborted) process.exit();

@@ -9,14 +9,16 @@ import { messageOf } from '../errors.ts';
 import { createKube } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
-import { guardWrites, writesWhile } from '../kube/guard.ts';
+import { guardWrites, type MayWrite } from '../kube/guard.ts';
 import { createElection } from '../kube/lease.ts';
+import type { Kube } from '../kube/types.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { createResolver, type TestedResolver } from '../observe/dns/resolver.ts';
 import { createCaches } from '../reconcile/caches.ts';
 import { createControllers } from '../reconcile/controllers.ts';
 import { installationId, rememberedId } from '../reconcile/installation.ts';
+import { serveTerm } from '../reconcile/term.ts';
 import { createWorld } from '../reconcile/world.ts';
 import { serveOperatorStatus } from '../server/operator-status.ts';
 import type { Cache } from '../world.ts';
@@ -87,8 +89,6 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
       clock: io.clock,
       log,
       metrics,
-      kube: guarded,
-      mayWrite: writesWhile(isLeader),
       cache: caches.cache,
       outside,
       inside,
@@ -99,10 +99,14 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     log.info('leading', { installationId: id });
     while (!signal.aborted) {
       const watched = watchClock(io.clock);
-      const world = createWorld(parts);
-      await controllers.run(world, AbortSignal.any([signal, watched.set]));
+      const term = {
+        kube,
+        isLeader,
+        controllers,
+        createWorld: (writing: Kube, mayWrite: MayWrite) => createWorld({ ...parts, kube: writing, mayWrite }),
+      };
+      await serveTerm(term, AbortSignal.any([signal, watched.set]));
       watched.stop();
-      await world.zoneWriter.flush();
       // What is remembered for a while, by a clock that was set back, would be remembered for that long too.
       if (watched.set.aborted) log.warn('the clock was set: what was remembered is forgotten, and all is looked at');
     }

@@ -4,7 +4,9 @@ import type { Kube } from './types.ts';
 /** Throws KubeError `NotLeader` where whoever asks may not write, since another may lead by now. */
 export type MayWrite = () => void;
 
-export const writesWhile =
+type Wrap = <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) => (...given: A) => Promise<R>;
+
+const writesWhile =
   (isLeader: () => boolean): MayWrite =>
   () => {
     if (!isLeader()) throw new KubeError(0, 'NotLeader', 'nothing was written: another operator may lead by now');
@@ -13,19 +15,50 @@ export const writesWhile =
 /** The same API, whose writes reject with reason `NotLeader` while `isLeader` says no: asked anew before each. */
 export function guardWrites(kube: Kube, isLeader: () => boolean): Kube {
   const mayWrite = writesWhile(isLeader);
-  const guarded =
-    <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) =>
-    async (...given: A): Promise<R> => {
-      mayWrite();
-      return write(...given);
-    };
+  return wrapWrites(kube, (write) => async (...given) => {
+    mayWrite();
+    return write(...given);
+  });
+}
+
+/** What may be written from one beginning to its end, by whoever has to do with it. */
+export interface Term {
+  readonly kube: Kube;
+  readonly mayWrite: MayWrite;
+  /** From now on nothing is written; resolves when no write to Kubernetes is under way any more. */
+  readonly end: () => Promise<void>;
+}
+
+/** A term that also ends, for each write, where `isLeader` says no. */
+export function createTerm(kube: Kube, isLeader: () => boolean): Term {
+  const underWay = new Set<Promise<unknown>>();
+  let over = false;
+  const lasts = (): boolean => !over && isLeader();
+  const counted = wrapWrites(kube, (write) => async (...given) => {
+    const writing = write(...given);
+    underWay.add(writing);
+    try {
+      return await writing;
+    } finally {
+      underWay.delete(writing);
+    }
+  });
   return {
-    get: kube.get,
-    list: kube.list,
-    create: async (object) => guarded(kube.create<typeof object>)(object),
-    replace: async (object) => guarded(kube.replace<typeof object>)(object),
-    apply: async (object, options) => guarded(kube.apply<typeof object>)(object, options),
-    annotate: guarded(kube.annotate),
-    remove: guarded(kube.remove),
+    kube: guardWrites(counted, lasts),
+    mayWrite: writesWhile(lasts),
+    end: async () => {
+      over = true;
+      await Promise.allSettled(underWay);
+    },
   };
 }
+
+const wrapWrites = (kube: Kube, wrap: Wrap): Kube => ({
+  get: kube.get,
+  list: kube.list,
+  create: async (object) => wrap(kube.create<typeof object>)(object),
+  replace: async (object) => wrap(kube.replace<typeof object>)(object),
+  apply: async (object, options) => wrap(kube.apply<typeof object>)(object, options),
+  annotate: wrap(kube.annotate),
+  remove: wrap(kube.remove),
+});

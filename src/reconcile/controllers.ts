@@ -16,7 +16,7 @@ import { reconcileRetirement } from './retirement.ts';
  */
 export interface Controllers {
   readonly notify: Notify;
-  /** Looks at everything that waits, until `signal` aborts; resolves when the last look has ended. */
+  /** Looks at everything until `signal` aborts, and resolves then: looks under way are left to themselves. */
   readonly run: (world: World, signal: AbortSignal) => Promise<void>;
   readonly depths: () => Readonly<Record<string, number>>;
 }
@@ -140,7 +140,9 @@ export function createControllers(
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
       await promise;
-      await Promise.all(names.map((name) => queueOf(name).stop()));
+      // The next run has queues of its own: a look of this one that is slow is in nobody's way.
+      for (const queue of queues.values()) void queue.stop();
+      queues.clear();
     },
     depths: () => Object.fromEntries(names.map((name) => [name, queueOf(name).depth().ready])),
   };

@@ -18,7 +18,7 @@ import {
   type Retirement,
 } from '../../src/api/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
-import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
+import type { Kube, KubeObject, SecretObject } from '../../src/kube/types.ts';
 import { createLog } from '../../src/log.ts';
 import { createAddressPolicy } from '../../src/observe/dns/address.ts';
 import { createPolicyWatch } from '../../src/observe/policypods.ts';
@@ -60,8 +60,8 @@ export interface Scene {
   readonly freeze: (host: string | undefined) => void;
   /** A human edits the spec. */
   readonly edit: (spec: MailExchanger['spec']) => Promise<void>;
-  /** A program that has just started and remembers nothing. */
-  readonly start: () => World;
+  /** A program that has just started and remembers nothing; it may reach the API in a way of its own. */
+  readonly start: (way?: Kube) => World;
   readonly exchanger: () => MailExchanger | undefined;
   readonly state: () => { readonly keys: readonly { readonly pem: string; readonly spkiSha256: string }[] } | undefined;
   readonly mounted: () => { readonly key: string; readonly chain: string } | undefined;
@@ -151,7 +151,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     return { host, address, port: 25, at: time, result };
   };
 
-  const start = (): World => {
+  const start = (way: Kube = kube): World => {
     const log = createLog(() => undefined, 'error', clock);
     const cache: Cache = {
       domain: (namespace, name) => at<MailDomain>('MailDomain', namespace, name),
@@ -174,15 +174,15 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
     return {
       clock,
       log,
-      kube,
+      kube: way,
       namespace,
       installationId: 'scene-installation',
       cache,
-      store: createStore(kube, namespace),
-      claims: createClaims(kube, namespace, clock),
-      shards: createShards({ kube, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], gapMs: 0, log }),
+      store: createStore(way, namespace),
+      claims: createClaims(way, namespace, clock),
+      shards: createShards({ kube: way, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], gapMs: 0, log }),
       providerOf: async () => mortal,
-      issuerOf: createIssuers({ kube, namespace, find, clock, onRequest: () => undefined }).get,
+      issuerOf: createIssuers({ kube: way, namespace, find, clock, onRequest: () => undefined }).get,
       zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),
       orders: createOrders(),
       allow,
@@ -193,7 +193,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       prober: createProber({ resolver: outside, allow, clock, probe }),
       policyWatch: createPolicyWatch({ clock, fetch: () => Promise.reject(new Error('nothing is served here')) }),
       policyPort: 8443,
-      statusWriter: createStatusWriter(kube, clock),
+      statusWriter: createStatusWriter(way, clock),
       events: { record: async () => undefined },
       pace: createPace(),
       riding: new Set(),
