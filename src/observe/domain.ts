@@ -48,7 +48,7 @@ export async function observePods(
   if (state?.certificate === undefined || publication === undefined) {
     return world.cache.policyPods().map(({ name }) => ({ pod: name, served: undefined }));
   }
-  const wanted = { body: publication.body, spkiSha256: state.key.spkiSha256 };
+  const wanted = { id: publication.id, body: publication.body, spkiSha256: state.key.spkiSha256 };
   return Promise.all(
     world.cache.policyPods().map(async ({ name, uid, ip }): Promise<ObservedPod> => {
       if (ip === undefined) return { pod: name, served: undefined };
@@ -80,7 +80,7 @@ export async function fetchFromOutside(
     world.outside.lookup(desired.policyHost, 'AAAA'),
   ]);
   const addresses = answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : []));
-  const wanted = { body: publication.body, spkiSha256: state.key.spkiSha256 };
+  const wanted = { id: publication.id, body: publication.body, spkiSha256: state.key.spkiSha256 };
   const fetches = await Promise.all(
     addresses.map(async (address): Promise<PolicyFetch> => {
       if (!world.allow.permits(address)) {

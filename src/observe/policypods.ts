@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
+import { isOfPublication } from '../policyshard/shard.ts';
 
 /** Who serves a policy, and what the asker hopes to be shown. */
 export interface PolicyQuestion {
@@ -8,7 +9,12 @@ export interface PolicyQuestion {
   readonly port: number;
   /** Tells pods apart that had the same address one after another. */
   readonly endpoint: string;
-  readonly wanted: { readonly body: string; readonly spkiSha256: string };
+  readonly wanted: {
+    /** Of the publication: the same body may be published anew, by another id. */
+    readonly id: string;
+    readonly body: string;
+    readonly spkiSha256: string;
+  };
   /** Milliseconds since 1970: when someone last asked for a fresh look. */
   readonly askedAt: number;
   /** Whether the certificate must lead to a trusted root: yes for what a sender would do. */
@@ -28,10 +34,15 @@ export interface PolicyWatchOptions {
 const steadyMs = 60 * 60 * 1000;
 const mostRemembered = 100_000;
 
-const digestOf = ({ wanted }: PolicyQuestion): string => `${wanted.spkiSha256}\n${wanted.body}`;
+const digestOf = ({ wanted }: PolicyQuestion): string => `${wanted.spkiSha256} ${wanted.id}\n${wanted.body}`;
+
+/** Only answers that were as wanted are worth remembering: one of an earlier publication changes within seconds. */
+function isAsWanted(fetch: PolicyFetch, { body, id, spkiSha256 }: PolicyQuestion['wanted']): boolean {
+  if (fetch.outcome !== 'Fetched' || fetch.body !== body || fetch.chain[0]?.spkiSha256 !== spkiSha256) return false;
+  return fetch.revision === undefined || isOfPublication(fetch.revision, body, id);
+}
 
 export function createPolicyWatch(options: PolicyWatchOptions): PolicyWatch {
-  /** Only answers that were as wanted are worth remembering. */
   const seen = new Map<string, { readonly digest: string; readonly fetch: PolicyFetch }>();
   return {
     fetch: async (question) => {
@@ -43,11 +54,7 @@ export function createPolicyWatch(options: PolicyWatchOptions): PolicyWatch {
       seen.delete(key);
       const { domain, address, port, verify } = question;
       const fetch = await options.fetch({ domain, address, port, verify });
-      const good =
-        fetch.outcome === 'Fetched' &&
-        fetch.body === question.wanted.body &&
-        fetch.chain[0]?.spkiSha256 === question.wanted.spkiSha256;
-      if (good) seen.set(key, { digest, fetch });
+      if (isAsWanted(fetch, question.wanted)) seen.set(key, { digest, fetch });
       const [oldest] = seen.keys();
       if (seen.size > mostRemembered && oldest !== undefined) seen.delete(oldest);
       return fetch;

@@ -1,16 +1,19 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createPolicyWatch, type PolicyQuestion, type PolicyWatch } from '../../src/observe/policypods.ts';
 import type { PolicyFetch } from '../../src/pki/observed.ts';
+import { revisionOf } from '../../src/policyshard/shard.ts';
 import { digest, hour, sent } from '../plan/cases.ts';
 
 let time: number;
 let asked: number;
 let body: string;
+let revision: string | undefined;
 let watch: PolicyWatch;
 beforeEach(() => {
   time = 0;
   asked = 0;
   body = 'new';
+  revision = undefined;
   const fetch = async (): Promise<PolicyFetch> => {
     asked += 1;
     return {
@@ -20,16 +23,18 @@ beforeEach(() => {
       body,
       contentType: 'text/plain',
       chain: [sent(digest('c'))],
+      ...(revision === undefined ? {} : { revision }),
     };
   };
   watch = createPolicyWatch({ clock: { now: () => time }, fetch });
 });
+const wanted = { id: '2', body: 'new', spkiSha256: digest('c') };
 const question = (change: Partial<PolicyQuestion> = {}): PolicyQuestion => ({
   domain: 'example.com',
   address: '192.0.2.1',
   port: 443,
   endpoint: 'pod-1',
-  wanted: { body: 'new', spkiSha256: digest('c') },
+  wanted,
   askedAt: 0,
   verify: false,
   ...change,
@@ -39,8 +44,9 @@ test.each<readonly [string, Partial<PolicyQuestion>, number, number]>([
   ['the same question within the hour is answered from memory', {}, hour - 1, 1],
   ['after an hour it is asked again', {}, hour, 2],
   ['someone asked for a fresh look since', { askedAt: 1 }, 1, 2],
-  ['another wanted body is asked for', { wanted: { body: 'newer', spkiSha256: digest('c') } }, 0, 2],
-  ['another wanted key is asked for', { wanted: { body: 'new', spkiSha256: digest('d') } }, 0, 2],
+  ['another wanted body is asked for', { wanted: { ...wanted, body: 'newer' } }, 0, 2],
+  ['another wanted key is asked for', { wanted: { ...wanted, spkiSha256: digest('d') } }, 0, 2],
+  ['the same words were published anew', { wanted: { ...wanted, id: '3' } }, 0, 2],
   ['another pod at the same address is asked', { endpoint: 'pod-2' }, 0, 2],
   ['another domain is asked for', { domain: 'example.net' }, 0, 2],
 ])('%s', async (_, change, ms, want) => {
@@ -57,5 +63,14 @@ test('what is not as wanted is never remembered', async () => {
   body = 'new';
   await watch.fetch(question());
   await watch.fetch(question());
+  expect(asked).toBe(4);
+});
+
+test('the wanted words of an earlier publication are not remembered, those of the wanted one are', async () => {
+  revision = revisionOf('new', 'certificate', '1');
+  for (let n = 0; n < 3; n += 1) expect(await watch.fetch(question())).toMatchObject({ revision });
+  expect(asked).toBe(3);
+  revision = revisionOf('new', 'certificate', '2');
+  for (let n = 0; n < 3; n += 1) expect(await watch.fetch(question())).toMatchObject({ revision });
   expect(asked).toBe(4);
 });
