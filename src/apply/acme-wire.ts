@@ -32,12 +32,14 @@ export type AcmeResource =
   | 'finalize'
   | 'certificate';
 
+type Method = 'GET' | 'HEAD' | 'POST';
+
 export interface WireOptions {
   readonly directoryUrl: string;
   readonly caBundle?: string | undefined;
   readonly accountKeyPem: string;
   readonly accountUrl?: string | undefined;
-  readonly onRequest?: ((method: 'GET' | 'HEAD' | 'POST', resource: AcmeResource) => void) | undefined;
+  readonly onRequest?: ((method: Method, resource: AcmeResource) => void) | undefined;
   /** Asked right before each request that is more than a question. */
   readonly mayWrite?: MayWrite | undefined;
   readonly timeoutMs: number;
@@ -120,6 +122,18 @@ async function readBody(body: Dispatcher.ResponseData['body'], contentType: stri
   return /[/+]json\b/.test(contentType) && text !== '' ? parseJson(text) : text;
 }
 
+/** Asks once more at the last moment at which the request can still be held back. */
+const fencedBy = (mayWrite: MayWrite | undefined, then: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler => ({
+  onResponseStart: (...given) => then.onResponseStart?.(...given),
+  onResponseData: (...given) => then.onResponseData?.(...given),
+  onResponseEnd: (...given) => then.onResponseEnd?.(...given),
+  onResponseError: (...given) => then.onResponseError?.(...given),
+  onRequestStart: (...given) => {
+    mayWrite?.();
+    then.onRequestStart?.(...given);
+  },
+});
+
 /** Opens nothing yet: connections, directory and nonces come with the first request. */
 export async function createWire(options: WireOptions): Promise<Wire> {
   const { Client, Agent, request } = await import('./acme-library.ts');
@@ -130,6 +144,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   });
+  // Asked when the connection stands: it may take long to be made.
+  const fencedAgent = agent.compose((dispatch) => (how, then) => dispatch(how, fencedBy(options.mayWrite, then)));
   const client = new Client({ directoryUrl, accountKey: options.accountKeyPem }) as unknown as Inner;
   client.api.accountUrl = options.accountUrl ?? null;
   client.http.maxBadNonceRetries = nonceRetries;
@@ -143,11 +159,11 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     if (nonces.length > mostNonces) nonces.shift();
   };
 
-  const send = async (url: string, method: 'GET' | 'HEAD' | 'POST', data: unknown): Promise<WireAnswer> => {
+  const send = async (url: string, method: Method, data: unknown, dispatcher: Dispatcher): Promise<WireAnswer> => {
     const signal = AbortSignal.timeout(timeoutMs);
     const body = data === undefined ? {} : { body: JSON.stringify(data) };
     const headers = { 'content-type': 'application/jose+json', 'user-agent': 'mailseal' };
-    const answer = await request(url, { dispatcher: agent, method, headers, signal, ...body });
+    const answer = await request(url, { dispatcher, method, headers, signal, ...body });
     const single = Object.entries(answer.headers).map(([name, value]) => [
       name,
       Array.isArray(value) ? value.join(', ') : value,
@@ -161,13 +177,14 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   };
 
   client.http.request = async (url, verb, { data } = {}) => {
-    const method = verb.toUpperCase() as 'GET' | 'HEAD' | 'POST';
+    const method = verb.toUpperCase() as Method;
     const ask = method === 'POST' ? asking.getStore() : undefined;
     const resource = ask?.resource ?? (method === 'HEAD' ? 'newNonce' : 'directory');
     const asked = ask?.asked ?? (method === 'HEAD' ? 'a nonce' : 'its directory');
-    if (ask?.payload !== undefined) options.mayWrite?.();
     options.onRequest?.(method, resource);
-    const answer = await send(url, method, data).catch((error: unknown) => {
+    const dispatcher = ask?.payload === undefined ? agent : fencedAgent;
+    const answer = await send(url, method, data, dispatcher).catch((error: unknown) => {
+      if (error instanceof KubeError) throw error;
       const late = error instanceof Error && error.name === 'TimeoutError';
       const why = late ? `no whole answer within ${timeoutMs / 1000} s` : messageOf(error);
       const message = `The CA ${ca} can't be reached for ${asked}: ${why}.`;

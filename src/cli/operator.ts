@@ -9,7 +9,7 @@ import { messageOf } from '../errors.ts';
 import { createKube } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
-import { guardWrites, type MayWrite } from '../kube/guard.ts';
+import { type MayWrite, writesWhile } from '../kube/guard.ts';
 import { createElection } from '../kube/lease.ts';
 import type { Kube } from '../kube/types.ts';
 import { createLog, type Log } from '../log.ts';
@@ -39,8 +39,10 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   const log = createLog(io.out, config.logLevel, io.clock);
   const metrics = createMetrics();
   const access = await loadKubeConfig(config.kube);
+  const isLeader = (): boolean => !config.leaderElection || election.isLeader();
   const kube = createKube(access, {
     userAgent: 'mailseal-operator',
+    mayWrite: writesWhile(isLeader),
     onRequest: (method, resource, code) => metrics.kubeRequests.inc({ method, resource, code: String(code) }),
   });
   const controllers = createControllers(metrics, log, () => ({
@@ -73,13 +75,11 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   const lead = async (signal: AbortSignal): Promise<void> => {
     await caches.synced;
     metrics.leader.set({ name: 'mailseal' }, 1);
-    const isLeader = config.leaderElection ? election.isLeader : (): boolean => true;
-    const guarded = guardWrites(kube, isLeader);
-    const store = createStore(guarded, config.namespace);
+    const store = createStore(kube, config.namespace);
     const remembered = (): Promise<string | undefined> => rememberedId(store, caches.cache);
-    const id = await installationId(guarded, config.namespace, config.installationId, remembered);
+    const id = await installationId(kube, config.namespace, config.installationId, remembered);
     const events = createEventRecorder({
-      kube: guarded,
+      kube,
       controller: 'mailseal.dev/operator',
       instance: hostname(),
       onError: (error) => log.warn('an Event could not be written', { problem: messageOf(error) }),

@@ -1,6 +1,7 @@
 import { badAnswer, failure, type Page, pageOf, parse } from './answer.ts';
 import type { KubeAccess } from './config.ts';
 import { aborted, hasReason, isRecord, KubeError } from './error.ts';
+import type { MayWrite } from './guard.ts';
 import { collectionPath, objectPath, pluralOf, queryString } from './resources.ts';
 import { withRetries } from './retry.ts';
 import { type Random, systemRandom, systemTimers, type Timers } from './timers.ts';
@@ -49,6 +50,8 @@ export interface KubeClientOptions {
   /** At most so many for all calls together; each watch has one of its own. */
   readonly connections?: number;
   readonly timeoutSeconds?: number;
+  /** Asked right before each attempt to write is sent: it may have waited for a connection since it was made. */
+  readonly mayWrite?: MayWrite;
   readonly timers?: Timers;
   readonly random?: Random;
 }
@@ -71,6 +74,7 @@ export function createKube(access: KubeAccess, options: KubeClientOptions): Kube
   const transport = createTransport(access, {
     connections: options.connections ?? 6,
     userAgent: options.userAgent,
+    mayWrite: options.mayWrite,
   });
   const timeoutMilliseconds = (options.timeoutSeconds ?? 15) * 1000;
 

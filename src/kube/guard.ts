@@ -6,7 +6,8 @@ export type MayWrite = () => void;
 
 type Wrap = <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) => (...given: A) => Promise<R>;
 
-const writesWhile =
+/** While `isLeader` says yes. */
+export const writesWhile =
   (isLeader: () => boolean): MayWrite =>
   () => {
     if (!isLeader()) throw new KubeError(0, 'NotLeader', 'nothing was written: another operator may lead by now');

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { messageOf } from '../errors.ts';
 import type { Credentials, KubeAccess } from './config.ts';
 import { aborted, KubeError } from './error.ts';
+import type { MayWrite } from './guard.ts';
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -45,7 +46,14 @@ interface Pool {
 /** Shorter than the API server's idle time of 90 s, so that we never write to a connection it is about to close. */
 const idleMilliseconds = 60_000;
 
-export function createTransport(access: KubeAccess, options: { connections: number; userAgent: string }): Transport {
+export interface TransportOptions {
+  readonly connections: number;
+  readonly userAgent: string;
+  /** Asked when what is more than a question is about to go out, on a connection that stands. */
+  readonly mayWrite?: MayWrite | undefined;
+}
+
+export function createTransport(access: KubeAccess, options: TransportOptions): Transport {
   const secure = access.server.protocol === 'https:';
   let pool: Pool | undefined;
 
@@ -75,7 +83,7 @@ export function createTransport(access: KubeAccess, options: { connections: numb
           : { 'Content-Type': request.contentType, 'Content-Length': Buffer.byteLength(request.body) }),
       },
     });
-    return head(sent, request);
+    return head(sent, request, request.method === 'GET' ? undefined : options.mayWrite);
   };
 
   const bodyOf = async (message: IncomingMessage, maximumBytes: number): Promise<Answer> => {
@@ -116,7 +124,11 @@ function retire(pool: Pool): void {
 /** Sockets whose handshake is done: a request on one that breaks may have been acted on. */
 const established = new WeakSet<Socket>();
 
-function head(sent: ClientRequest, request: Request): Promise<IncomingMessage> {
+/** A connection taken from the pool, or through a proxy that asked nothing of TLS, may stand already. */
+const stands = (socket: Socket): boolean => established.has(socket) || (!('encrypted' in socket) && !socket.connecting);
+
+/** Nothing is sent before the connection stands: a request may have waited long for one. */
+function head(sent: ClientRequest, request: Request, mayWrite: MayWrite | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let connected = false;
     let timer: NodeJS.Timeout | undefined;
@@ -125,14 +137,20 @@ function head(sent: ClientRequest, request: Request): Promise<IncomingMessage> {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', abort);
     };
-    sent.once('socket', (socket) => {
-      if (established.has(socket)) connected = true;
-      else {
-        socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
-          established.add(socket);
-          connected = true;
-        });
+    const send = (socket: Socket): void => {
+      established.add(socket);
+      try {
+        mayWrite?.();
+      } catch (error) {
+        sent.destroy(asKubeError(error, sent.host, false));
+        return;
       }
+      connected = true;
+      sent.end(request.body);
+    };
+    sent.once('socket', (socket) => {
+      if (stands(socket)) send(socket);
+      else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => send(socket));
       if (request.timeoutMilliseconds === undefined) return;
       timer = setTimeout(() => {
         const after = `${Math.round((request.timeoutMilliseconds ?? 0) / 1000)} s`;
@@ -150,7 +168,6 @@ function head(sent: ClientRequest, request: Request): Promise<IncomingMessage> {
     });
     if (request.signal?.aborted === true) abort();
     else request.signal?.addEventListener('abort', abort, { once: true });
-    sent.end(request.body);
   });
 }
 

@@ -323,3 +323,22 @@ test('whoever may not write asks the CA for nothing, and still reads', async () 
   expect(await fenced.poll(order)).toMatchObject({ status: 'pending' });
   await fenced.close();
 });
+
+test('a request that waited for its connection is not sent when another leads by then', async () => {
+  let leads = true;
+  const mayWrite = (): void => {
+    if (!leads) throw new KubeError(0, 'NotLeader', 'another leads');
+  };
+  const fenced = open({
+    accountUrl,
+    mayWrite,
+    // Counted when it is made, before there is a connection for it.
+    onRequest: (_, resource) => {
+      if (resource === 'newOrder') leads = false;
+    },
+  });
+  const before = server.requests.length;
+  await expect(fenced.newOrder(['mx.example.com'])).rejects.toMatchObject({ reason: 'NotLeader' });
+  expect(server.requests.slice(before).filter((request) => request.startsWith('POST'))).toEqual([]);
+  await fenced.close();
+});

@@ -65,16 +65,22 @@ test.each([
   expect(String(error)).toMatch(rcodeName === 'NOTIMP' ? /NOTIMP/ : /example\.com/);
 });
 
-test('whoever may not write sends nothing', async () => {
+test.each<readonly [string, boolean]>([
+  ['begins', false],
+  ['waits for its connection', true],
+])('whoever may not write when its change %s sends nothing', async (_, leading) => {
   const sent: Buffer[] = [];
   const script: Script = (query) => {
     sent.push(query);
     return [signMessage(bare(query, 0), key, now, macOf(query)).bytes];
   };
+  let leads = leading;
   const provider = await against(script, () => {
-    throw new KubeError(0, 'NotLeader', 'another leads');
+    if (!leads) throw new KubeError(0, 'NotLeader', 'another leads');
   });
-  await expect(provider.apply(zone, [txt(1)])).rejects.toMatchObject({ reason: 'NotLeader' });
+  const applied = provider.apply(zone, [txt(1)]);
+  leads = false;
+  await expect(applied).rejects.toMatchObject({ reason: 'NotLeader' });
   expect(sent).toEqual([]);
 });
 

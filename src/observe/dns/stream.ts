@@ -6,7 +6,8 @@ import type { Endpoint } from './endpoint.ts';
 /** A TCP or TLS connection that carries many questions at a time (RFC 7766 §6.2.1.1). */
 export interface DnsStream {
   /**
-   * Sends what `build` makes for a free message id and resolves with the message that comes back under it.
+   * Sends what `build` makes for a free message id, as soon as the connection stands, and resolves with the message
+   * that comes back under it.
    * Rejects with the connection's error, or after `timeoutMs`; then it is unknown whether the server acted.
    */
   readonly exchange: (build: (id: number) => Buffer, timeoutMs: number) => Promise<Buffer>;
@@ -24,7 +25,7 @@ export interface StreamOptions {
 
 interface Waiting {
   readonly resolve: (bytes: Buffer) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 function openSocket(endpoint: Endpoint, caBundle: string | undefined): Socket {
@@ -65,6 +66,14 @@ export function openStream(endpoint: Endpoint, options: StreamOptions = {}): Dns
   let pieces: Buffer = Buffer.alloc(0);
   let retired = false;
 
+  /** What is to be sent once the connection stands; undefined when it does. */
+  let held: (() => void)[] | undefined = [];
+  socket.once(endpoint.protocol === 'tls' ? 'secureConnect' : 'connect', () => {
+    const sends = held ?? [];
+    held = undefined;
+    for (const send of sends) send();
+  });
+
   const end = (error: Error): void => {
     retired = true;
     socket.destroy();
@@ -95,7 +104,6 @@ export function openStream(endpoint: Endpoint, options: StreamOptions = {}): Dns
     new Promise((resolve, reject) => {
       if (retired) throw new Error('the connection is closed');
       const id = freeId(waiting);
-      const query = frame(build(id));
       const timer = setTimeout(() => {
         waiting.delete(id);
         // Whoever does not answer one question in time gets no more on this connection.
@@ -113,7 +121,17 @@ export function openStream(endpoint: Endpoint, options: StreamOptions = {}): Dns
           reject(error);
         },
       });
-      socket.write(query);
+      const send = (): void => {
+        const asked = waiting.get(id);
+        try {
+          if (asked !== undefined) socket.write(frame(build(id)));
+        } catch (error) {
+          waiting.delete(id);
+          asked?.reject(error);
+        }
+      };
+      if (held === undefined) send();
+      else held.push(send);
     });
   return { exchange, done: () => retired, close: () => end(new Error('closed')) };
 }
