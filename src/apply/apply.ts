@@ -58,10 +58,10 @@ export async function applyChanges(world: World, applicant: Applicant, changes: 
   throw told;
 }
 
-/** Someone else wrote first, or leads now: nothing is wrong, and the next look sees what stands. */
+/** Someone else wrote first or leads now, or the object went: nothing is wrong, and the next look sees what stands. */
 export function isLostRace(error: unknown): boolean {
   if (error instanceof MailsealError) return error.reason === 'RecordChanged';
-  return hasReason(error, 'Conflict', 'AlreadyExists', 'NotLeader');
+  return hasReason(error, 'Conflict', 'AlreadyExists', 'NotLeader', 'Deleted');
 }
 
 /** The durable state, at the version that the plan was made from or that this run wrote. */

@@ -3,7 +3,7 @@
  * `Conflict`: read again and plan anew; `Forbidden`: a right is missing, the message names it; status 0, 429 and 5xx
  * have been retried where that is safe: requeue, not before `retryAfterSeconds`. `reason` is the API server's
  * (`NotFound`, `AlreadyExists`, …) or one of ours: `Unreachable`, `Timeout`, `TooLarge`, `BadAnswer`, `NotLeader`,
- * `Aborted`, `Invalid`.
+ * `Deleted`, `Aborted`, `Invalid`.
  */
 export class KubeError extends Error {
   readonly status: number;
@@ -46,13 +46,20 @@ export function aborted(): KubeError {
 export function fromStatus(body: unknown, httpStatus: number, retryAfterHeader?: string): KubeError {
   const status = isRecord(body) && body['kind'] === 'Status' ? body : {};
   const code = typeof status['code'] === 'number' ? status['code'] : httpStatus;
-  const reason = typeof status['reason'] === 'string' && status['reason'] !== '' ? status['reason'] : reasonOf(code);
+  const told = typeof status['reason'] === 'string' && status['reason'] !== '' ? status['reason'] : reasonOf(code);
+  const reason = told === 'Invalid' && isOfAnother(status['details']) ? 'Conflict' : told;
   const said = typeof status['message'] === 'string' && status['message'] !== '' ? status['message'] : undefined;
   const details = isRecord(status['details']) ? status['details']['retryAfterSeconds'] : undefined;
   return new KubeError(code, reason, said ?? `the Kubernetes API answered ${code} (${reason})`, {
     retryAfterSeconds: seconds(retryAfterHeader) ?? (typeof details === 'number' && details > 0 ? details : undefined),
     mayHaveActed: code >= 500,
   });
+}
+
+/** The uid that was given is not that of the object: it went, and another one has its name. */
+function isOfAnother(details: unknown): boolean {
+  const causes = isRecord(details) && Array.isArray(details['causes']) ? details['causes'] : [];
+  return causes.some((cause) => isRecord(cause) && cause['field'] === 'metadata.uid');
 }
 
 function reasonOf(code: number): string {

@@ -1,7 +1,7 @@
 import { KubeError } from './error.ts';
 import type { Kube } from './types.ts';
 
-/** Throws KubeError `NotLeader` where whoever asks may not write, since another may lead by now. */
+/** Throws a KubeError where nothing may be written: `NotLeader`, another may lead by now; `Deleted`, the object is. */
 export type MayWrite = () => void;
 
 type Wrap = <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) => (...given: A) => Promise<R>;
@@ -13,9 +13,8 @@ export const writesWhile =
     if (!isLeader()) throw new KubeError(0, 'NotLeader', 'nothing was written: another operator may lead by now');
   };
 
-/** The same API, whose writes reject with reason `NotLeader` while `isLeader` says no: asked anew before each. */
-export function guardWrites(kube: Kube, isLeader: () => boolean): Kube {
-  const mayWrite = writesWhile(isLeader);
+/** The same API, whose writes reject with what `mayWrite` throws: asked anew before each. */
+export function guardWrites(kube: Kube, mayWrite: MayWrite): Kube {
   return wrapWrites(kube, (write) => async (...given) => {
     mayWrite();
     return write(...given);
@@ -44,9 +43,10 @@ export function createTerm(kube: Kube, isLeader: () => boolean): Term {
       underWay.delete(writing);
     }
   });
+  const mayWrite = writesWhile(lasts);
   return {
-    kube: guardWrites(counted, lasts),
-    mayWrite: writesWhile(lasts),
+    kube: guardWrites(counted, mayWrite),
+    mayWrite,
     end: async () => {
       over = true;
       await Promise.allSettled(underWay);

@@ -79,7 +79,7 @@ export async function unlessGone(written: Promise<number | undefined>): Promise<
   try {
     return await written;
   } catch (failure) {
-    if (hasReason(failure, 'NotFound')) return undefined;
+    if (hasReason(failure, 'NotFound', 'Deleted')) return undefined;
     throw failure;
   }
 }
@@ -90,8 +90,8 @@ function raceTrouble(error: unknown): Trouble | undefined {
     const message = `again and again the name servers refuse a change, as if someone else had just made another: ${error.message}. See who else writes these records`;
     return { kind: 'Retry', reason: error.reason, message };
   }
-  // Whoever no longer leads says nothing of the object.
-  if (hasReason(error, 'NotLeader')) return undefined;
+  // Whoever no longer leads says nothing of the object, and of one that went there is nothing to say.
+  if (hasReason(error, 'NotLeader', 'Deleted')) return undefined;
   const message = `again and again someone else writes the same objects in Kubernetes first: ${messageOf(error)}`;
   return { kind: 'Retry', reason: 'KubernetesUnavailable', message };
 }

@@ -70,7 +70,12 @@ export function createControllers(
   const finish = async (key: string): Promise<Result> => {
     if (world === undefined) return {};
     const at = key.indexOf(' ');
-    return end(world, key.slice(0, at) === 'domain' ? 'domain' : 'exchanger', key.slice(at + 1));
+    const [kind, of] = [key.slice(0, at) === 'domain' ? 'domain' : 'exchanger', key.slice(at + 1)] as const;
+    const object = cachedObject(world.cache, kind, of);
+    if (isEnding(object)) return end(world, kind, of);
+    // It has come back under its name: another object, with a queue of its own.
+    if (object !== undefined) queueOf(kind).add(of);
+    return {};
   };
   const create = (name: Queue): WorkQueue =>
     createWorkQueue({

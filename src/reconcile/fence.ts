@@ -1,6 +1,6 @@
 /** A look may be slow: what it has not written when its object is deleted, it must not write any more. */
 import { KubeError } from '../kube/error.ts';
-import { guardWrites } from '../kube/guard.ts';
+import { guardWrites, type MayWrite } from '../kube/guard.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Cache, World } from '../world.ts';
 
@@ -34,18 +34,24 @@ export function fenced(world: World, kind: Fenced, key: string): World {
     const now = cachedObject(world.cache, kind, key);
     return now !== undefined && !isEnding(now) && now.metadata.uid === uid;
   };
+  const mayWrite: MayWrite = () => {
+    if (!stays()) throw new KubeError(0, 'Deleted', 'nothing was written: the object is deleted');
+  };
   const gate =
     <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>) =>
-    (...given: A): Promise<R> =>
-      stays() ? write(...given) : Promise.reject(new KubeError(0, 'NotLeader', 'nothing was written: it is deleted'));
-  const { store, claims, shards, zoneWriter } = world;
+    async (...given: A): Promise<R> => {
+      mayWrite();
+      return write(...given);
+    };
+  const { store, claims, shards, zoneWriter, statusWriter } = world;
   return {
     ...world,
-    kube: guardWrites(world.kube, stays),
+    kube: guardWrites(world.kube, mayWrite),
     store: { ...store, save: gate(store.save), remove: gate(store.remove) },
-    claims: { ...claims, hold: gate(claims.hold) },
+    claims: { ...claims, hold: gate(claims.hold), release: gate(claims.release) },
     shards: { ...shards, serve: gate(shards.serve), unserve: gate(shards.unserve) },
     zoneWriter: { ...zoneWriter, submit: gate(zoneWriter.submit) },
+    statusWriter: { ...statusWriter, write: gate(statusWriter.write) },
     // Asked for before every step of an order.
     issuerOf: gate(world.issuerOf),
   };

@@ -127,6 +127,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
       if (waited < ms) return ms - waited;
       if (shared && waited < wordingMs && !takeShare()) return wordingMs - waited;
       const { name, namespace } = object.metadata;
+      // A uid would be no help: the API server overlooks it where a status is applied.
       const metadata = namespace === undefined ? { name } : { name, namespace };
       await kube.apply({ apiVersion, kind: object.kind, metadata, status } as KubeObject, {
         fieldManager: 'mailseal/status',

@@ -102,6 +102,19 @@ export const scenarios: readonly Scenario[] = [
     want: ['Conflict', 'Conflict', 'done', 'done', undefined],
   },
   {
+    sentence: 'an apply that names the uid of an object that went writes nothing, whether another has its name or not',
+    run: async (kube, name) => {
+      const made = await kube.create(map(name, {}));
+      const late = { ...map(name, { x: '1' }), metadata: { ...map(name, {}).metadata, uid: made.metadata.uid ?? '' } };
+      await kube.remove(ref(name));
+      const absent = await refused(kube.apply(late, a));
+      await kube.create(map(name, { y: '1' }));
+      const another = await refused(kube.apply(late, a));
+      return [absent, another, (await kube.get<ConfigMapObject>(ref(name)))?.data];
+    },
+    want: ['Conflict', 'Conflict', { y: '1' }],
+  },
+  {
     sentence: 'a finalizer holds an object until it is taken away',
     run: async (kube, name) => {
       const made = await kube.create(map(name, {}, ['example.com/other']));

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KubeError } from '../../src/kube/error.ts';
-import { guardWrites } from '../../src/kube/guard.ts';
+import { guardWrites, writesWhile } from '../../src/kube/guard.ts';
 import { createElection, type Election } from '../../src/kube/lease.ts';
 import type { Timers } from '../../src/kube/timers.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
@@ -102,7 +102,7 @@ describe('an election', () => {
     const kube = createFakeKube({ now: timers.now });
     const one = candidate(kube, timers, 'one');
     await timers.advance(5000);
-    const guarded = guardWrites(kube, one.election.isLeader);
+    const guarded = guardWrites(kube, writesWhile(one.election.isLeader));
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'b' } };
     await guarded.create(object);
     one.timers.freeze();
