@@ -25,6 +25,18 @@ export interface Publication {
   readonly txtTtlSeconds?: number;
   /** Made by someone else before us: what was served under it earlier is unknown. */
   readonly adopted?: true;
+  /** Seen on an endpoint and never meant by us: what it promised counts, and it is served to nobody. */
+  readonly strange?: true;
+}
+
+/** The newest publication that is our own, with the body that it stands for known; undefined where none is left. */
+export function lastMeant(history: readonly Publication[]): Publication | undefined {
+  return history.findLast(isMeant);
+}
+
+/** Whether it is our own publication: not one that was found in the world. */
+export function isMeant({ adopted, strange }: Publication): boolean {
+  return adopted !== true && strange !== true;
 }
 
 /**
@@ -106,7 +118,10 @@ export function promisedUntil(
 }
 
 /** Seconds. `none` promises nothing: a sender that holds it delivers as if there were no policy. */
-function promiseOf(one: Publication, adoptedMaxAge: number | undefined): number {
+export function promiseOf(
+  one: Pick<Publication, 'mode' | 'maxAgeSeconds' | 'adopted'>,
+  adoptedMaxAge?: number,
+): number {
   if (one.adopted === true)
     return Math.max(adoptedMaxAge ?? longestMaxAge, one.mode === 'none' ? 0 : one.maxAgeSeconds);
   return one.mode === 'none' ? 0 : one.maxAgeSeconds;

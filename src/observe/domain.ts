@@ -1,5 +1,6 @@
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer, ServerAnswer } from '../dns/answer.ts';
+import { lastMeant } from '../mtasts/lifecycle.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import {
   type ObservedDomain,
@@ -44,7 +45,7 @@ export async function observePods(
   state: DomainState | undefined,
   askedAt: number,
 ): Promise<readonly ObservedPod[]> {
-  const publication = state?.publications.at(-1);
+  const publication = lastMeant(state?.publications ?? []);
   if (state?.certificate === undefined || publication === undefined) {
     return world.cache.policyPods().map(({ name }) => ({ pod: name, served: undefined }));
   }
@@ -73,7 +74,7 @@ export async function fetchFromOutside(
   state: DomainState | undefined,
   askedAt: number,
 ): Promise<PolicyFetch | undefined> {
-  const publication = state?.publications.at(-1);
+  const publication = lastMeant(state?.publications ?? []);
   if (state?.certificate === undefined || publication === undefined) return undefined;
   const answers = await Promise.all([
     world.outside.lookup(desired.policyHost, 'A'),
@@ -106,7 +107,7 @@ export async function fetchFromOutside(
  * On its way: looks follow each other quickly, and the last of them, when all is stored as done, sees everything anew.
  */
 export function isMoving(state: DomainState | undefined): boolean {
-  if (state?.certificate === undefined || state.publications.at(-1)?.shownSince === undefined) return true;
+  if (state?.certificate === undefined || lastMeant(state.publications)?.shownSince === undefined) return true;
   return state.applied.some(({ since }) => since === undefined);
 }
 

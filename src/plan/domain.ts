@@ -2,7 +2,7 @@ import type { Reason } from '../api/reasons.ts';
 import type { DesiredDomain } from '../desired/domain.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets } from '../dns/rrset.ts';
-import type { ModeDecision, Publication } from '../mtasts/lifecycle.ts';
+import { isMeant, type ModeDecision, type Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
@@ -15,7 +15,7 @@ import { shortened } from './history.ts';
 import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { recordKey, type RecordView, type WantedSet } from './record-view.ts';
-import { holdOf, planServe, type Serving, servingOf } from './serving.ts';
+import { holdOf, planServe, renewedEntry, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
 import type { AppliedSet, DomainState, StoredKey } from './state.ts';
 
@@ -214,7 +214,12 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     now,
   });
   const state = certificate.state as DomainState;
-  const serve = planServe(desired.policyHost, observed.entry, state, publication);
+  // What stands may be served anew by a suspended object, where it is known.
+  const standing = minted.publications.findLast(({ shownSince }) => shownSince !== undefined);
+  const serve =
+    desired.suspended && (standing === undefined || !isMeant(standing))
+      ? renewedEntry(state, observed.entry)
+      : planServe(desired.policyHost, observed.entry, state, publication);
   const { changes, waits } = assemble({
     stored: observed.state,
     state,

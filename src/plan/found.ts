@@ -2,9 +2,10 @@
  * What the world shows of a domain's policy and its history does not hold: the trace of a later state, after a restore,
  * or of a body that slipped out. Nobody can take that back, so the history takes it in, and what follows gets a new id.
  */
-import { burnt, mintedTime, mintId, type Publication } from '../mtasts/lifecycle.ts';
+import { burnt, mintedTime, mintId, promiseOf, type Publication } from '../mtasts/lifecycle.ts';
 import { parsePolicy } from '../mtasts/policy.ts';
 import { parseStsRecords, stsRecordName } from '../mtasts/record.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 import type { ObservedDomain } from './domain.ts';
 import { isMarked, owned, strangerAt } from './ownership.ts';
 import type { RecordView } from './record-view.ts';
@@ -31,12 +32,12 @@ const dayMs = 86_400_000;
 /** After an id that was announced over ours a second time: the pause before ours is announced again, doubled each time. */
 const firstPauseMs = 300_000;
 
-/** What a body promises; what is no policy promises nothing. */
-function promiseOf(body: string): Pick<Publication, 'body' | 'mode' | 'maxAgeSeconds' | 'mxs'> {
-  const policy = parsePolicy(body);
-  if (!policy.ok) return { body, mode: 'none', maxAgeSeconds: 0, mxs: [] };
-  const { mode, maxAgeSeconds, mxs } = policy.value;
-  return { body, mode, maxAgeSeconds, mxs };
+type Served = Pick<Publication, 'body' | 'mode' | 'maxAgeSeconds' | 'mxs'>;
+
+/** What a body says; undefined for what is no policy: it binds nobody, and is nothing to remember. */
+function policyOf(body: string | null | undefined): Served | undefined {
+  const policy = parsePolicy(body ?? '');
+  return typeof body === 'string' && policy.ok ? { body, ...policy.value } : undefined;
 }
 
 /** The live id that only we can have made, if the history does not know it. */
@@ -53,11 +54,19 @@ function unknownId(state: DomainState, seen: Seen): string | undefined {
   return state.publications.some((one) => one.id === id) ? undefined : id;
 }
 
-/** Which bodies the endpoints show. */
-function bodiesOf({ pods, outsideFetch, entry }: Seen): readonly string[] {
-  const fetches = [...pods.map(({ served }) => served), outsideFetch];
-  const fetched = fetches.flatMap((fetch) => (fetch?.outcome === 'Fetched' ? [fetch.body] : []));
-  return [...new Set([...(typeof entry?.policy === 'string' ? [entry.policy] : []), ...fetched])];
+interface Shown extends Served {
+  /** By what is ours, not only at the published address. */
+  readonly own: boolean;
+}
+
+/** Which policies the endpoints show. */
+function policiesOf({ pods, outsideFetch, entry }: Seen): readonly Shown[] {
+  const bodyOf = (fetch: PolicyFetch | undefined) => (fetch?.outcome === 'Fetched' ? fetch.body : undefined);
+  const own = new Set([entry?.policy, ...pods.map(({ served }) => bodyOf(served))]);
+  return [...new Set([...own, bodyOf(outsideFetch)])].flatMap((body) => {
+    const policy = policyOf(body);
+    return policy === undefined ? [] : [{ ...policy, own: own.has(policy.body) }];
+  });
 }
 
 /**
@@ -67,21 +76,29 @@ function bodiesOf({ pods, outsideFetch, entry }: Seen): readonly string[] {
 function adopted(state: DomainState, id: string, seen: Seen, now: number): Publication {
   const shownSince = Math.min(mintedTime(id) ?? now, now);
   const before = state.publications.findLast(({ shownSince }) => shownSince !== undefined);
-  const served = promiseOf(typeof seen.entry?.policy === 'string' ? seen.entry.policy : '');
+  const served = policyOf(seen.entry?.policy) ?? { body: '', mode: 'none', maxAgeSeconds: 0, mxs: [] };
   const mode = served.mxs.length === 0 ? (before?.mode ?? 'testing') : served.mode;
   return { ...served, mode, id, mintedAt: now, shownSince, adopted: true };
 }
 
-/** A body that was seen is taken for fetched, under the id that stands. */
-function slipped(history: readonly Publication[], bodies: readonly string[], now: number): readonly Publication[] {
+/**
+ * A policy that was seen is taken for fetched, under the id that stands. Once that is burnt, a stranger's that promises
+ * no more than is remembered already changes nothing, however often it is another one.
+ */
+function slipped(history: readonly Publication[], shown: readonly Shown[], now: number): readonly Publication[] {
   const last = history.at(-1);
   if (last === undefined) return [];
-  const announced = last.shownSince !== undefined;
-  const strange = bodies.filter((body) =>
-    announced ? burnt(history, body).includes(last.id) : history.every((one) => one.body !== body),
+  const announced = history.findLastIndex(({ shownSince }) => shownSince !== undefined);
+  const longest = Math.max(...history.slice(Math.max(0, announced)).map((one) => promiseOf(one)));
+  const strange = shown.filter((one) =>
+    last.shownSince === undefined
+      ? history.every(({ body }) => body !== one.body) && (one.own || promiseOf(one) > longest)
+      : burnt(history, one.body).includes(last.id),
   );
   const used = history.map(({ id }) => id);
-  return strange.map((body) => ({ ...promiseOf(body), id: mintId(now, body, used), mintedAt: now }));
+  return strange.map(({ body, mode, maxAgeSeconds, mxs }) => {
+    return { id: mintId(now, body, used), body, mode, maxAgeSeconds, mxs, mintedAt: now, strange: true };
+  });
 }
 
 /** Someone who announces again what we had announced over is at work still. */
@@ -99,13 +116,12 @@ export function withFound(state: DomainState, seen: Seen, now: number): Found {
   const rival = id === undefined ? undefined : rivalOf(state, id, now);
   if (rival !== undefined) return { state, rival };
   const known = id === undefined ? state.publications : [...state.publications, adopted(state, id, seen, now)];
-  const bodies = bodiesOf(seen).filter((body) => id === undefined || body !== known.at(-1)?.body);
-  const publications = [...known, ...slipped(known, bodies, now)];
+  const shown = policiesOf(seen);
+  const publications = [...known, ...slipped(known, shown, now)];
   if (publications.length === state.publications.length) return { state, rival: undefined };
   // Hosts that an unknown policy of ours named stay in the policy until they have left the MX set.
-  const own = new Set(bodiesOf({ ...seen, outsideFetch: undefined }));
-  const unknown = [...own].filter((body) => state.publications.every((one) => one.body !== body));
-  const named = unknown.flatMap((body) => promiseOf(body).mxs);
+  const unknown = shown.filter((one) => one.own && state.publications.every(({ body }) => body !== one.body));
+  const named = unknown.flatMap(({ mxs }) => mxs);
   const listedHosts = [...new Set([...state.listedHosts, ...named])];
   return { state: { ...state, publications, listedHosts }, rival: undefined };
 }

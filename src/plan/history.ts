@@ -45,6 +45,12 @@ function merge(a: Publication, b: Publication): Publication {
   };
 }
 
+/** The first that was announced to enforce since the policy was last announced as withdrawn: max_age grows from then. */
+export function firstEnforcing(history: readonly Publication[]): Publication | undefined {
+  const withdrawn = history.findLastIndex((one) => one.mode === 'none' && isAnnounced(one));
+  return history.find((one, at) => at > withdrawn && one.mode === 'enforce' && isAnnounced(one));
+}
+
 /** Of bodies that follow each other and were never announced one is enough: that of the longest promise. */
 function joinUnannounced(history: readonly Publication[], now: number): readonly Publication[] {
   const joined: Publication[] = [];
@@ -77,8 +83,7 @@ export function shortened(history: readonly Publication[], now: number): readonl
   const joined = joinUnannounced(history, now);
   const last = joined.findLastIndex(isAnnounced);
   if (last < 0) return joined.filter((one) => !isPast(one, now));
-  const withdrawn = joined.findLastIndex(({ mode }) => mode === 'none');
-  const enforced = joined.find((one, at) => at > withdrawn && one.mode === 'enforce' && isAnnounced(one));
+  const enforced = firstEnforcing(joined);
   // Only from the front: what is younger may have been served under an id that is older.
   let start = 0;
   while (start < last && hasEnded(joined.slice(start), now)) start += 1;

@@ -3,6 +3,8 @@ import type { DesiredDomain } from '../desired/domain.ts';
 import {
   effectiveMaxAge,
   effectiveMode,
+  isMeant,
+  lastMeant,
   mintId,
   type ModeDecision,
   policyHosts,
@@ -10,6 +12,7 @@ import {
 } from '../mtasts/lifecycle.ts';
 import { formatPolicy, type Mode } from '../mtasts/policy.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import { firstEnforcing } from './history.ts';
 import type { RecordsPlan } from './records.ts';
 import type { DomainState, RemovedHost } from './state.ts';
 
@@ -65,20 +68,20 @@ export function decideMode(
   });
 }
 
-/** The last publication while it says what is wanted and nobody has seen another body under its id; else a new one. */
+/**
+ * The last publication while it says what is wanted and nobody has seen another body under its id, or while nothing may
+ * change; else a new one.
+ */
 export function publish(desired: DesiredDomain, state: DomainState, mode: Mode, now: number): Publication {
   const last = state.publications.at(-1);
   const { maxAgeSeconds: wantedSeconds, immediately } = desired.mtaSts;
-  const withdrawn = state.publications.findLastIndex((one) => one.mode === 'none');
-  const enforcingSince = state.publications
-    .slice(withdrawn + 1)
-    .find((one) => one.mode === 'enforce' && one.shownSince !== undefined)?.shownSince;
+  const enforcingSince = firstEnforcing(state.publications)?.shownSince;
   const { seconds: maxAgeSeconds } = effectiveMaxAge({ mode, wantedSeconds, immediately, enforcingSince, now });
   const { hosts: mxs } = policyHosts({ listed: desired.hosts, removed: state.removedHosts, now, slop });
   const body = formatPolicy({ mode, maxAgeSeconds, mxs });
-  // What a found id stands for is not known for sure.
-  const same = last?.body === body && last.adopted !== true;
-  if (last !== undefined && (same || desired.suspended)) return last;
+  if (last?.body === body && isMeant(last)) return last;
+  const kept = desired.suspended ? lastMeant(state.publications) : undefined;
+  if (kept !== undefined) return kept;
   const id = mintId(
     now,
     body,

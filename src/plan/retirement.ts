@@ -1,6 +1,6 @@
 /** What happens after a MailDomain or MailExchanger was deleted, until no sender relies on it any more. */
 import { formatPolicy } from '../mtasts/policy.ts';
-import { mintId, type PromiseEnd, promisedUntil, type Publication } from '../mtasts/lifecycle.ts';
+import { isMeant, mintId, type PromiseEnd, promisedUntil, type Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { assemble } from './assemble.ts';
 import { type CertificatePlan, planCertificate } from './certificate.ts';
@@ -52,7 +52,7 @@ const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-s
 /** RFC 8461 §8.3: a policy is withdrawn by a new one that asks for nothing. */
 function withdrawal(state: DomainState, now: number): Publication {
   const last = state.publications.at(-1);
-  if (last?.mode === 'none' && last.adopted !== true) return last;
+  if (last?.mode === 'none' && isMeant(last)) return last;
   const body = formatPolicy({ mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [] });
   const used = state.publications.map(({ id }) => id);
   return { id: mintId(now, body, used), body, mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [], mintedAt: now };

@@ -68,6 +68,7 @@ export function planServe(
   const policy = publication.body;
   const revision = revisionOf(policy, certificate.chain, publication.id);
   const entry: HostEntry = { policy, revision, certificate: certificate.chain, key: state.key.pem };
-  if (given?.revision === entry.revision && given.key === entry.key) return [];
+  const parts = ['policy', 'revision', 'certificate', 'key'] as const;
+  if (parts.every((part) => given?.[part] === entry[part])) return [];
   return [{ do: 'Serve', why: 'the pods are to show the newest policy and certificate', host, entry }];
 }

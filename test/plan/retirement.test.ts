@@ -90,6 +90,22 @@ describe('a policy that senders hold', () => {
     expect(written(open)).toEqual(['+ _mta-sts.example.com TXT']);
   });
 
+  test.each<readonly [string, string]>([
+    ['a page that is no policy', 'It works!\n'],
+    ['a policy of a stranger that asks for nothing', body.replace('86400', '60')],
+  ])('is withdrawn by a policy of ours, where %s is shown', (_, page) => {
+    let state = settled;
+    for (let n = 0; n < 3; n += 1) {
+      const made = plan({ state, outsideFetch: fetched(page) }, now + n * minute);
+      expect(made.changes.flatMap((change) => (change.do === 'Serve' ? [change.entry.policy] : []))).toEqual([body]);
+      expect(written(made)).toEqual([]);
+      state = domain(made.state);
+    }
+    const { id: given } = state.publications.at(-1) ?? {};
+    const shown = { ...everywhere, entry: entryOf(body, given) };
+    expect(written(plan({ state, ...shown }))).toEqual(['+ _mta-sts.example.com TXT']);
+  });
+
   test('counts its testing anew when it comes back', () => {
     expect(domain(plan({ state: { ...settled, testingSince: now - 99 * day } }).state).testingSince).toBeUndefined();
   });
