@@ -32,8 +32,6 @@ export interface Cache {
   readonly exchanger: (namespace: string, name: string) => MailExchanger | undefined;
   /** In the namespace of the operator. */
   readonly retirement: (name: string) => Retirement | undefined;
-  /** As it was last seen before it went; undefined where it stands, or has not been seen to go. */
-  readonly removedRetirement: (name: string) => Retirement | undefined;
   readonly domains: () => readonly MailDomain[];
   readonly exchangers: () => readonly MailExchanger[];
   readonly retirements: () => readonly Retirement[];

@@ -44,6 +44,14 @@ export interface Claims {
   readonly release: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<boolean>;
   /** The retirement that holds it, by the object that was deleted; undefined where none does. */
   readonly retiring: (what: 'domain' | 'host', name: string) => Promise<Claimant | undefined>;
+  /** All that retirements hold, by the names that were claimed. */
+  readonly inherited: () => Promise<readonly Inherited[]>;
+}
+
+export interface Inherited {
+  readonly what: 'domain' | 'host';
+  readonly name: string;
+  readonly heir: Claimant;
 }
 
 const formatVersion = '1';
@@ -182,7 +190,19 @@ export function createClaims(kube: Kube, namespace: string, clock: Clock): Claim
     const holder = (await read(what, name))?.holder;
     return holder?.kind === 'Retirement' ? holder : undefined;
   };
-  return { hold, share, pass, release, retiring };
+
+  const inherited: Claims['inherited'] = async () => {
+    const labelSelector = 'app.kubernetes.io/managed-by=mailseal,mailseal.dev/claim';
+    const all = await kube.list<ConfigMapObject>({ apiVersion: 'v1', kind: 'ConfigMap', namespace, labelSelector });
+    return all.flatMap((claim) => {
+      const what = claim.metadata.labels?.['mailseal.dev/claim'];
+      const { formatVersion: version, claimed: name } = claim.data ?? {};
+      const heir = holderOf(claim);
+      if ((what !== 'domain' && what !== 'host') || version !== formatVersion || name === undefined) return [];
+      return heir?.kind === 'Retirement' ? [{ what, name, heir }] : [];
+    });
+  };
+  return { hold, share, pass, release, retiring, inherited };
 }
 
 async function isThere(kube: Kube, { kind, namespace, name }: Claimant): Promise<boolean> {

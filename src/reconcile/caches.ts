@@ -45,8 +45,8 @@ interface Attested {
 export interface Notify {
   readonly domain: (object: string) => void;
   readonly exchanger: (object: string) => void;
-  /** By its name in the namespace of the operator. */
-  readonly retirement: (name: string) => void;
+  /** By its name in the namespace of the operator; when it went, as it was last seen. */
+  readonly retirement: (name: string, removed?: Retirement) => void;
   readonly provider: (name: string) => void;
   readonly issuer: (name: string) => void;
   /** Policy pods, or where they are reached, changed. */
@@ -115,14 +115,12 @@ export function createCaches(options: CachesOptions): Caches {
     },
   );
   const nameOf = (key: string): string => key.slice(key.indexOf('/') + 1);
-  const removed = createRemoved();
   const retirements = follow<Retirement, Retirement>(
     { apiVersion, kind: 'Retirement', namespace },
     slim,
     (key, entry, previous) => {
-      if (entry === undefined && previous !== undefined) removed.set(nameOf(key), previous);
-      else removed.delete(nameOf(key));
-      onAsked((told) => notify.retirement(nameOf(told)))(key, entry, previous);
+      const removed = entry === undefined ? previous : undefined;
+      onAsked((told) => notify.retirement(nameOf(told), removed))(key, entry, previous);
     },
   );
   const providers = follow<DNSProvider, DNSProvider>(
@@ -171,7 +169,6 @@ export function createCaches(options: CachesOptions): Caches {
     domain: (at, name) => domains.get(`${at}/${name}`),
     exchanger: (at, name) => exchangers.get(`${at}/${name}`),
     retirement: (name) => retirements.get(`${namespace}/${name}`),
-    removedRetirement: removed.get,
     retirements: () => values(retirements),
     domains: () => values(domains),
     exchangers: () => values(exchangers),
@@ -201,22 +198,6 @@ export function createCaches(options: CachesOptions): Caches {
     lastContact: () => Math.max(...needed.map((reflector) => reflector.lastContact())),
     problems: () => reflectors.flatMap((reflector) => reflector.problem() ?? []),
     watchDenied: () => needed.find((reflector) => reflector.watchDenied())?.problem(),
-  };
-}
-
-/** Retirements that went: so many at most, for one that was taken down holds nothing long before that. */
-const mostRemoved = 1000;
-
-function createRemoved(): Pick<Map<string, Retirement>, 'get' | 'set' | 'delete'> {
-  const removed = new Map<string, Retirement>();
-  return {
-    get: (name) => removed.get(name),
-    delete: (name) => removed.delete(name),
-    set: (name, retirement) => {
-      const [oldest] = removed.keys();
-      if (removed.size >= mostRemoved && oldest !== undefined) removed.delete(oldest);
-      return removed.set(name, retirement);
-    },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Retirement } from '../api/types.ts';
 import { messageOf, stackOf } from '../errors.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/workqueue.ts';
 import type { Log } from '../log.ts';
@@ -7,6 +8,7 @@ import type { Notify } from './caches.ts';
 import { cachedObject, fenced, isEnding } from './fence.ts';
 import { reconcileDomain } from './domain.ts';
 import { reconcileExchanger } from './exchanger.ts';
+import { giveUpForgotten } from './givenup.ts';
 import { reconcileIssuer, reconcileProvider } from './grants.ts';
 import { reconcileRetirement } from './retirement.ts';
 
@@ -23,12 +25,13 @@ export interface Controllers {
 
 /** A look at a domain mostly waits: for the company of others' changes, for the CA, for name servers. */
 const workersFor = { domain: 64, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
-const endingWorkers = 8;
+const workers: Readonly<Record<Queue, number>> = { ...workersFor, ending: 8, claims: 1 };
 /** Someone waits for it: it is never left alone for long. */
 const longestEndingRetryMs = 5000;
 
 type Kind = keyof typeof workersFor;
-type Queue = Kind | 'ending';
+/** `claims`: what retirements left that went while nobody looked, once a run. */
+type Queue = Kind | 'ending' | 'claims';
 
 /** `namespace/name` in two. */
 const split = (key: string): readonly [string, string] => {
@@ -36,10 +39,10 @@ const split = (key: string): readonly [string, string] => {
   return [key.slice(0, at), key.slice(at + 1)];
 };
 
-const reconcilers: Readonly<Record<Kind, (world: World, key: string) => Promise<Result>>> = {
+type Looking = Exclude<Kind, 'retirement'>;
+const reconcilers: Readonly<Record<Looking, (world: World, key: string) => Promise<Result>>> = {
   domain: (world, key) => reconcileDomain(fenced(world, 'domain', key), ...split(key)),
   exchanger: (world, key) => reconcileExchanger(fenced(world, 'exchanger', key), ...split(key)),
-  retirement: (world, name) => reconcileRetirement(fenced(world, 'retirement', name), name),
   provider: reconcileProvider,
   issuer: reconcileIssuer,
 };
@@ -55,6 +58,8 @@ export function createControllers(
 ): Controllers {
   let world: World | undefined;
   const queues = new Map<Queue, WorkQueue>();
+  /** Retirements that went during this run, until what they held was seen to. */
+  const removed = new Map<string, Retirement>();
   const queueOf = (name: Queue): WorkQueue => {
     const queue = queues.get(name) ?? create(name);
     queues.set(name, queue);
@@ -62,9 +67,20 @@ export function createControllers(
   };
   const look = async (kind: Kind, key: string): Promise<Result> => {
     if (world === undefined) return {};
+    if (kind === 'retirement') return lookAtRetirement(world, key);
     if (kind !== 'domain' && kind !== 'exchanger') return reconcilers[kind](world, key);
     if (!isEnding(cachedObject(world.cache, kind, key))) return reconcilers[kind](world, key);
     queueOf('ending').add(`${kind} ${key}`);
+    return {};
+  };
+  const lookAtRetirement = async (world: World, name: string): Promise<Result> => {
+    const last = removed.get(name);
+    const result = await reconcileRetirement(fenced(world, 'retirement', name), name, last);
+    if (removed.get(name) === last) removed.delete(name);
+    return result;
+  };
+  const attend = async (): Promise<Result> => {
+    if (world !== undefined) await giveUpForgotten(world);
     return {};
   };
   const finish = async (key: string): Promise<Result> => {
@@ -77,12 +93,16 @@ export function createControllers(
     if (object !== undefined) queueOf(kind).add(of);
     return {};
   };
+  const turn = (name: Queue, key: string): Promise<Result> => {
+    if (name === 'ending') return finish(key);
+    return name === 'claims' ? attend() : look(name, key);
+  };
   const create = (name: Queue): WorkQueue =>
     createWorkQueue({
-      workers: name === 'ending' ? endingWorkers : workersFor[name],
+      workers: workers[name],
       ...(name === 'ending' ? { maximumMilliseconds: longestEndingRetryMs } : {}),
       run: async (key) => {
-        const { requeueAfterMs } = await (name === 'ending' ? finish(key) : look(name, key));
+        const { requeueAfterMs } = await turn(name, key);
         return { requeueAfterMilliseconds: requeueAfterMs };
       },
       onError: (key, error) =>
@@ -116,7 +136,11 @@ export function createControllers(
   const notify: Notify = {
     domain: (key) => add('domain', key),
     exchanger: (key) => add('exchanger', key),
-    retirement: (key) => queueOf('retirement').add(key),
+    retirement: (key, last) => {
+      if (last === undefined || world === undefined) removed.delete(key);
+      else removed.set(key, last);
+      queueOf('retirement').add(key);
+    },
     provider: (key) => {
       queueOf('provider').add(key);
       everybody();
@@ -131,7 +155,7 @@ export function createControllers(
     },
   };
   const kinds = Object.keys(workersFor) as readonly Kind[];
-  const names: readonly Queue[] = [...kinds, 'ending'];
+  const names = Object.keys(workers) as readonly Queue[];
   return {
     notify,
     run: async (with_, signal) => {
@@ -141,6 +165,8 @@ export function createControllers(
         queueOf(kind).start();
       }
       queueOf('ending').start();
+      queueOf('claims').add('all');
+      queueOf('claims').start();
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
@@ -148,6 +174,8 @@ export function createControllers(
       // The next run has queues of its own: a look of this one that is slow is in nobody's way.
       for (const queue of queues.values()) void queue.stop();
       queues.clear();
+      removed.clear();
+      world = undefined;
     },
     depths: () => Object.fromEntries(names.map((name) => [name, queueOf(name).depth().ready])),
   };

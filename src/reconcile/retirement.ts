@@ -24,11 +24,11 @@ const troubledMs = 60_000;
 /**
  * One look at a Retirement: validate → observe → plan → apply → status. What is desired is the end of everything; the
  * way there lies in the durable state that the deleted object left. It may be ended at any point.
+ * @param removed as it was last seen before it went; undefined where it has not been seen to go.
  */
-export async function reconcileRetirement(world: World, name: string): Promise<Result> {
+export async function reconcileRetirement(world: World, name: string, removed?: Retirement): Promise<Result> {
   const retirement = world.cache.retirement(name);
   if (retirement === undefined) {
-    const removed = world.cache.removedRetirement(name);
     if (removed !== undefined) await giveUp(world, removed);
     return {};
   }

@@ -187,6 +187,7 @@ describe('installed', () => {
     ['yes', 'create secrets', namespace],
     ['yes', 'update secrets', namespace],
     ['yes', 'delete configmaps', namespace],
+    ['yes', 'list configmaps', namespace],
     ['yes', 'update leases', namespace],
     ['yes', 'patch pods', namespace],
     ['yes', 'update secrets', 'mail'],

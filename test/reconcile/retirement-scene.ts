@@ -131,8 +131,6 @@ export async function createRetirementScene(): Promise<RetirementScene> {
         ...world.cache,
         domain: (_, name) => all<MailDomain>('MailDomain').find(({ metadata }) => metadata.name === name),
         domains: () => all('MailDomain'),
-        removedRetirement: (name) =>
-          all('Retirement').some(({ metadata }) => metadata.name === name) ? undefined : watched.get(name),
         policyPods: () => [{ name: 'policy-1', uid: '1', ip: '192.0.2.7' }],
         policyAddresses: () => ({ ipv4: ['192.0.2.7'], ipv6: [] }),
       },
@@ -144,7 +142,7 @@ export async function createRetirementScene(): Promise<RetirementScene> {
       results.push(await reconcileDomain(world, metadata.namespace ?? '', metadata.name));
     if (scene.exchanger() !== undefined) results.push(await reconcileExchanger(world, 'mail', 'mx'));
     for (const one of all<Retirement>('Retirement')) watched.set(one.metadata.name, one);
-    for (const name of watched.keys()) results.push(await reconcileRetirement(world, name));
+    for (const [name, last] of watched) results.push(await reconcileRetirement(world, name, last));
     const pauses = results.flatMap(({ requeueAfterMs }) => requeueAfterMs ?? []);
     return { requeueAfterMs: Math.min(30 * 60_000, ...pauses) };
   };

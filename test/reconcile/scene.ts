@@ -157,7 +157,6 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       domain: (namespace, name) => at<MailDomain>('MailDomain', namespace, name),
       exchanger: (namespace, name) => at<MailExchanger>('MailExchanger', namespace, name),
       retirement: (name) => one<Retirement>('Retirement', name),
-      removedRetirement: () => undefined,
       retirements: () => all('Retirement'),
       domains: () => all('MailDomain'),
       exchangers: () => all('MailExchanger'),
