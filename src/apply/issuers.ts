@@ -43,7 +43,7 @@ interface Account {
 interface AccountWatch {
   /** The CA does not know the account any more. */
   readonly onLost: () => Promise<void>;
-  /** It refuses an order in a way that may be about the account; resolves with what else is to be said. */
+  /** It refuses an order in a way that may be about the account; returns what else is to be said. */
   readonly onDoubt: () => string;
 }
 
@@ -80,9 +80,16 @@ function watched(acme: Acme, { onLost, onDoubt }: AccountWatch): Acme {
   };
 }
 
+interface Doubt {
+  readonly acme: Acme;
+  readonly isReplaced: () => Promise<boolean>;
+}
+
 export function createIssuers(options: IssuersOptions): Issuers {
   const { kube, namespace } = options;
   const ready = new Map<string, { readonly spec: string; readonly issuer: Promise<IssuerApi> }>();
+  /** Issuers in doubt: whether the Secret of the account is another by now, or none. */
+  const doubts = new Map<string, Doubt>();
 
   const secretFor = (name: string, server: string, account: Account): SecretObject => ({
     apiVersion: 'v1',
@@ -163,10 +170,15 @@ export function createIssuers(options: IssuersOptions): Issuers {
       mayWrite: options.mayWrite,
     });
     const url = account.url ?? (await acme.register({ email: spec.email }));
-    if (account.url === undefined) await kube.replace(secretFor(name, spec.server, { ...account, url }));
+    const resourceVersion =
+      account.url === undefined
+        ? (await kube.replace(secretFor(name, spec.server, { ...account, url }))).metadata.resourceVersion
+        : account.resourceVersion;
+    const isReplaced = async (): Promise<boolean> =>
+      (await loadAccount(name, spec.server))?.resourceVersion !== resourceVersion;
     const onDoubt = (): string => {
       // Whoever deletes the Secret is to have a new account with the next look.
-      ready.delete(name);
+      doubts.set(name, { acme, isReplaced });
       const secret = secretFor(name, spec.server, account).metadata.name;
       return `If it no longer accepts our account, delete Secret ${namespace}/${secret}: a new account is registered then.`;
     };
@@ -183,8 +195,22 @@ export function createIssuers(options: IssuersOptions): Issuers {
     });
   };
 
+  /** Only one whose Secret someone has replaced is opened anew: many domains share it, and a refusal is mostly about one. */
+  const settleDoubt = async (name: string): Promise<void> => {
+    const doubt = doubts.get(name);
+    if (doubt === undefined) return;
+    const replaced = await doubt.isReplaced();
+    // Another may have settled it meanwhile, and opened the next.
+    if (doubts.get(name) !== doubt) return;
+    doubts.delete(name);
+    if (!replaced) return;
+    ready.delete(name);
+    await doubt.acme.close();
+  };
+
   return {
     get: async (name) => {
+      await settleDoubt(name);
       const issuer = options.find(name);
       if (issuer === undefined) {
         throw new MailsealError('IssuerNotFound', `the CertificateIssuer ${name} does not exist`, { kind: 'Stalled' });
