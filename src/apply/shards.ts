@@ -93,7 +93,8 @@ export function createShards(options: ShardOptions): Shards {
   const fetch = async (index: number): Promise<Reading> => {
     const secret = await kube.get<SecretObject>(refOf(index));
     const { shard, problems } = await unpack(secret);
-    for (const problem of problems) log.error('a policy shard is damaged', { shard: index, ...problem });
+    for (const { host, message } of problems)
+      log.error('a policy shard is damaged', { shard: index, host, problem: message });
     // What can't be read is built anew: every entry is made from its domain's durable state.
     const lost = Object.keys(secret?.data ?? {}).length === 0 || problems.length > 0;
     return { resourceVersion: secret?.metadata.resourceVersion, shard: shard ?? emptyShard, lost };
