@@ -1,6 +1,8 @@
 import { zonesOf } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import type { Authorities, Resolver } from '../dns/answer.ts';
+import { parentsUpTo } from '../dns/names.ts';
+import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { policyAddressSets } from '../plan/domain.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { GoneView, ObservedRemoval } from '../plan/removal.ts';
@@ -65,22 +67,31 @@ function grantedProviderOf({ providerOf, cache }: World): RecordObserver['provid
 /** Whether no server and no cache that we can ask shows any of our values; what others put there does not count. */
 async function lookWhetherGone(
   { authorities, outside }: { readonly authorities: Authorities; readonly outside: Resolver },
-  { zone, name, type, values }: AppliedSet,
+  { zone, name, type, values }: Pick<AppliedSet, 'zone' | 'name' | 'type' | 'values'>,
 ): Promise<GoneView['gone']> {
   const [servers, seen] = await Promise.all([authorities.lookupAll(zone, name, type), outside.lookup(name, type)]);
   const heard = servers.filter(({ answer }) => answered(answer.outcome));
+  const shown = heard.flatMap(({ answer }) => answer.values.filter((value) => values.includes(value)));
+  const not = (why: string): GoneView['gone'] => ({ ok: false, why, shown });
   const silent = servers.find(({ server }) => !heard.some((one) => one.server === server));
-  if (heard.length === 0) return { ok: false, why: `no authoritative server of ${zone} answers` };
-  if (silent !== undefined) return { ok: false, why: `${silent.server} gives no answer` };
+  if (heard.length === 0) return not(`no authoritative server of ${zone} answers`);
+  if (silent !== undefined) return not(`${silent.server} gives no answer`);
   const showing = heard.find(({ answer }) => answer.values.some((value) => values.includes(value)));
-  if (showing !== undefined) return { ok: false, why: `${showing.server} still shows it` };
-  if (!answered(seen.outcome)) return { ok: false, why: `the outside resolver answers ${seen.detail ?? seen.outcome}` };
+  if (showing !== undefined) return not(`${showing.server} still shows it`);
+  if (!answered(seen.outcome)) return not(`the outside resolver answers ${seen.detail ?? seen.outcome}`);
   return seen.values.some((value) => values.includes(value))
-    ? { ok: false, why: 'the outside resolver still remembers it' }
+    ? not('the outside resolver still remembers it')
     : { ok: true };
 }
 
 const answered = (outcome: string): boolean => outcome === 'Found' || outcome === 'NoData' || outcome === 'NxDomain';
+
+/** What was meant last may never have been written: of a domain's policy any id that was announced counts. */
+function everSaid(state: State, { name, type, values }: AppliedSet): readonly string[] {
+  if (state.kind !== 'domain' || type !== 'TXT' || name !== stsRecordName(state.domain)) return values;
+  const announced = state.publications.filter(({ shownSince }) => shownSince !== undefined);
+  return [...new Set([...values, ...announced.map(({ id }) => formatStsRecord(id))])];
+}
 
 /** What still stands of all that was applied; where nobody can ask the provider, what the world sees of it. */
 async function observeGone(
@@ -98,7 +109,7 @@ async function observeGone(
       if (live === undefined && !isLost(own)) return [];
       return Promise.all(
         sets.map(async (set): Promise<readonly [string, GoneView]> => {
-          const gone = await lookWhetherGone(world, set);
+          const gone = await lookWhetherGone(world, { ...set, values: everSaid(state, set) });
           const view = { live: live?.get(recordKey(set)), gone };
           return [recordKey(set), live === undefined ? { ...view, byHand: true } : view];
         }),
@@ -129,14 +140,26 @@ async function challengesOf(
   if (seen !== undefined) return { challenges: seen, asked: true };
   if (!isLost(own)) return { challenges: undefined, asked: false };
   const open = (state.order?.authorizations ?? []).map(({ txtName, txtValue }) => ({ name: txtName, value: txtValue }));
-  const answers = await Promise.all(
-    [...state.spent, ...open].map(async ({ name, value }) => ({
-      value,
-      ...(await observer.outside.lookup(name, 'TXT')),
-    })),
+  const views = await Promise.all(
+    [...state.spent, ...open].map(async ({ name, value }) => {
+      const place = await placeOf(observer.outside, name);
+      return place !== undefined && (await lookWhetherGone(world, { ...place, type: 'TXT', values: [value] })).ok;
+    }),
   );
-  const none = answers.every(({ outcome, value, values }) => answered(outcome) && !values.includes(value));
+  const none = views.every((gone) => gone);
   return { challenges: none ? { challenges: [], spentLive: new Map() } : undefined, asked: false };
+}
+
+/** Where a name leads by its CNAMEs, and the zone that holds that; undefined where it can't be looked up. */
+async function placeOf(outside: Resolver, at: string): Promise<{ name: string; zone: string } | undefined> {
+  const { outcome, canonicalName: name } = await outside.lookup(at, 'TXT');
+  if (!answered(outcome)) return undefined;
+  for (const zone of [name, ...parentsUpTo(name, '')]) {
+    const cut = await outside.lookup(zone, 'NS');
+    if (!answered(cut.outcome)) return undefined;
+    if (cut.outcome === 'Found' && cut.canonicalName === zone) return { name, zone };
+  }
+  return undefined;
 }
 
 /** Everything that the end of an object's records is planned from. */
@@ -185,17 +208,23 @@ function soughtRecords({ domain, applied }: DomainState, world: World): readonly
 export async function observeDomainRetirement(
   world: World,
   state: DomainState,
-  namespace: string,
-  settling: boolean,
+  request: {
+    /** That of the object that was deleted. */
+    readonly namespace: string;
+    readonly settling: boolean;
+    /** When someone last asked for a fresh look. */
+    readonly askedAt: number;
+  },
 ): Promise<Looked<ObservedDomainRetirement>> {
+  const { namespace, settling, askedAt } = request;
   const { attempt, failures } = attempting();
   const names = { domain: state.domain, policyHost: `mta-sts.${state.domain}` };
   const [removal, views, issuer, pods, outsideFetch, entry] = await Promise.all([
     lookAtRemoval(world, state, namespace),
     attempt(() => observeRecords(observerOf(world), soughtRecords(state, world))),
     attempt(() => world.issuerOf(state.issuer)),
-    observePods(world, names, state, 0),
-    fetchFromOutside(world, names, state, 0),
+    observePods(world, names, state, askedAt),
+    fetchFromOutside(world, names, state, askedAt),
     world.shards.read(names.policyHost),
   ]);
   const open = state.order;

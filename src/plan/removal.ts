@@ -16,7 +16,10 @@ export interface GoneView {
   /** In the provider's own eyes. */
   readonly live: RecordSet | undefined;
   /** Neither an authoritative server nor the outside view shows our values. */
-  readonly gone: { readonly ok: true } | { readonly ok: false; readonly why: string };
+  readonly gone:
+    | { readonly ok: true }
+    /** `shown`: our values that an authoritative server shows; absent or empty where none was heard to. */
+    | { readonly ok: false; readonly why: string; readonly shown?: readonly string[] };
   /** The provider can't be asked before a human has mended something: only by hand can the set be removed. */
   readonly byHand?: true;
 }

@@ -91,6 +91,19 @@ function keptRecords(
 const announcement = ({ applied, domain }: DomainState): AppliedSet | undefined =>
   applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(domain));
 
+/** An id that a server shows has not gone, whatever was seen before: its promise is counted from when it goes again. */
+function dateReturn(state: DomainState, { gone }: Pick<ObservedDomainRetirement, 'gone'>): DomainState {
+  const txt = announcement(state);
+  const view = txt === undefined ? undefined : gone.get(recordKey(txt))?.gone;
+  const shown = view?.ok === false ? (view.shown ?? []) : [];
+  const publications = state.publications.map((one): Publication => {
+    if (one.goneSince === undefined || !shown.includes(formatStsRecord(one.id))) return one;
+    const { goneSince: _, ...standing } = one;
+    return standing;
+  });
+  return { ...state, publications };
+}
+
 /** Where only a human could change the TXT record, and has removed it, nobody sees an id any more. */
 function dateRemoval(state: DomainState, { gone }: ObservedDomainRetirement, now: number): DomainState {
   const txt = announcement(state);
@@ -119,7 +132,7 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
     now,
   });
   const told = datePublications(minted, records, hold === undefined, now);
-  const dated = dateRemoval({ ...told, applied: records.applied }, observed, now);
+  const dated = dateRemoval(dateReturn({ ...told, applied: records.applied }, observed), observed, now);
   const names = [policyHostOf(stored)];
   const certificate: CertificatePlan =
     observed.certificate === undefined
@@ -156,7 +169,7 @@ const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it
  * never announced a policy has promised nothing.
  */
 export function planDomainRetirement(observed: ObservedDomainRetirement, now: number): RetirementPlan {
-  const { state } = withFound(observed.state, observed, now);
+  const state = dateReturn(withFound(observed.state, observed, now).state, observed);
   const announced = state.publications.some(({ shownSince }) => shownSince !== undefined);
   const end = promiseEnd(state);
   if (announced && !('until' in end && now >= end.until)) return planHolding(observed, state, now);

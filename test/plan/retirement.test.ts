@@ -174,6 +174,36 @@ describe('a policy that senders hold', () => {
     expect(written(made)).toEqual([]);
   });
 
+  describe('where only a human can change the record', () => {
+    const record = txt('_mta-sts.example.com', `v=STSv1; id=${live.id};`);
+    const left = {
+      ...held,
+      publications: [live, { ...none, shownSince: undefined as never }],
+      applied: [applied(record)],
+    };
+    const look = (state: DomainState, seen: GoneView['gone'], at: number): RetirementPlan => {
+      const views = { gone: new Map([[recordKey(record), { live: undefined, gone: seen, byHand: true } as const]]) };
+      return holding(at, { state, views: new Map(), ...views });
+    };
+    const shown: GoneView['gone'] = { ok: false, why: 'ns1 still shows it', shown: record.values };
+    const silent: GoneView['gone'] = { ok: false, why: 'ns1 gives no answer' };
+    const away = look(left, { ok: true }, now);
+
+    test('its promise is counted from when the record has gone', () => {
+      expect(look(left, shown, now).due).toBeUndefined();
+      expect(away.due).toBe(due);
+      expect(look(domain(away.state), silent, now + hour).due).toBe(due);
+    });
+    test.each([
+      ['while it is counted', now + hour],
+      ['after it had passed', due + hour],
+    ])('and anew where it comes back %s', (_, at) => {
+      const back = look(domain(away.state), shown, at);
+      expect(back).toMatchObject({ phase: 'Withdrawing', due: undefined });
+      expect(look(domain(back.state), { ok: true }, at + hour).due).toBe(due + (at - now) + hour);
+    });
+  });
+
   describe('and that has passed', () => {
     const after = due + minute;
     const some = domain(holding(after, { gone: new Map([...gone(id, report), ...standing(mark, address)]) }).state);
