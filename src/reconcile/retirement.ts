@@ -16,6 +16,7 @@ import { carryOut, labelOf, reconcile, troubleOf } from './common.ts';
 import { claimsOf, giveUp, heirOf } from './givenup.ts';
 import { rebuilt } from './lost.ts';
 import { neededStill } from './needed.ts';
+import { askedAt } from './pace.ts';
 import { renewAsStored } from './renewal.ts';
 
 /** What stands in the way is looked at again after this time: it waits for a human, mostly. */
@@ -100,7 +101,9 @@ async function plans(
   switch (state.kind) {
     case 'domain': {
       const settling = world.pace.isSettling(labelOf(retirement));
-      const { observed, failures } = await observeDomainRetirement(world, state, namespace, settling);
+      const now = world.clock.now();
+      const request = { namespace, settling, askedAt: askedAt(retirement, now) };
+      const { observed, failures } = await observeDomainRetirement(world, state, request);
       return { plan: planDomainRetirement(observed, world.clock.now()), failures };
     }
     case 'exchanger': {

@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { MailsealError } from '../../src/errors.ts';
+import { createPolicyWatch, type PolicyWatchOptions } from '../../src/observe/policypods.ts';
+import { key, sent } from '../plan/cases.ts';
 import { createRetirementScene, domain, type RetirementScene } from './retirement-scene.ts';
 import { zone } from './scene.ts';
 
@@ -92,6 +94,27 @@ describe('a retirement whose zone can’t be written any more', () => {
     await later(day);
     expect([hasEnded(), scene.state() === undefined]).toEqual([false, false]);
   });
+});
+
+test('a pod that shows the policy no more is noticed at once when someone asks for a look', async () => {
+  let lost = false;
+  const begun = scene.begin();
+  const fetch: PolicyWatchOptions['fetch'] = async ({ address }) => {
+    const [body, time] = [await scene.policy(), scene.now()];
+    if (lost || typeof body !== 'string') return { address, at: time, outcome: 'Failed', detail: 'answers 404' };
+    const chain = [sent(key('c').spkiSha256)];
+    return { address, at: time, outcome: 'Fetched', body, contentType: 'text/plain', chain };
+  };
+  const world = { ...begun, policyWatch: createPolicyWatch({ clock: begun.clock, fetch }) };
+  await scene.remove('MailDomain', 'news');
+  await scene.run(() => reason() === 'PromiseHeld', { world });
+  lost = true;
+  await scene.askRetirement();
+  for (let looks = 0; looks < 3; looks += 1) {
+    await scene.look(world);
+    scene.pass(10_000);
+  }
+  expect(reason()).not.toBe('PromiseHeld');
 });
 
 describe('a Retirement that someone removes', () => {

@@ -41,6 +41,8 @@ export interface RetirementScene extends Scene {
   readonly remove: (kind: 'MailDomain' | 'MailExchanger', name: string) => Promise<void>;
   /** Someone removes the one Retirement that there is. */
   readonly removeRetirement: () => Promise<void>;
+  /** Someone asks for a fresh look at it. */
+  readonly askRetirement: () => Promise<void>;
   readonly run: (done: () => boolean | Promise<boolean>, options?: RunOptions) => Promise<World>;
   /** The administrator grants otherwise. */
   readonly grant: (spec: Partial<DNSProvider['spec']>) => Promise<void>;
@@ -174,6 +176,13 @@ export async function createRetirementScene(): Promise<RetirementScene> {
     removeRetirement: async () => {
       const { name } = made.retirement()?.metadata ?? { name: '' };
       await scene.kube.remove({ apiVersion, kind: 'Retirement', namespace: 'mailseal', name });
+    },
+    askRetirement: async () => {
+      const object = made.retirement();
+      if (object === undefined) throw new Error('there is no retirement');
+      scene.pass(1000);
+      const annotations = { 'mailseal.dev/requested-at': new Date(scene.now()).toISOString() };
+      await scene.kube.replace({ ...object, metadata: { ...object.metadata, annotations } });
     },
     run: (done, options = {}) => runUntil(scene, done, { looks: 400, ...options, look, start: begin }),
     grant: async (spec) => {
