@@ -9,7 +9,8 @@ import type { SecretObject } from '../../src/kube/types.ts';
 import { renewalTime } from '../../src/pki/certificate.ts';
 import type { State } from '../../src/plan/state.ts';
 import { recertified, type Shard } from '../../src/policyshard/shard.ts';
-import { type Ground, operatorNamespace } from './lane.ts';
+import { operatorNamespace } from './cluster.ts';
+import type { Ground } from './lane.ts';
 
 const dayMs = 86_400_000;
 const stateKey = 'state.json';

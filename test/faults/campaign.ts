@@ -9,7 +9,6 @@ import { domainOf, startGround } from './ground.ts';
 import { type Ground, type Lane, startLane } from './lane.ts';
 import { type Outcome, run } from './run.ts';
 import { plays, type Scenario, scenarios } from './scenarios.ts';
-import { mxAddress } from './ways.ts';
 import { broken, type Failure, judged, type NamedKill, type Outcomes, type Result, verdicts } from './verdicts.ts';
 
 export interface CampaignSpec {
@@ -89,7 +88,6 @@ async function undisturbed(
     domain: domainOf(0, 0),
     kills: {},
     upTo,
-    observed: { mxAddress: mxAddress(0) },
     ended,
   });
   for (const scenario of scenarios) {
@@ -150,7 +148,6 @@ async function killSome(ground: Ground, lanes: readonly Lane[], runs: number, sp
         }),
         upTo: scenarioOf(spec.only ?? '') ?? lastScenario,
         reference: behind((_, { zone }) => zone),
-        observed: { mxAddress: mxAddress(1) },
       });
       for (const [one, outcome] of verdicts(picked, outcomes)) {
         if (outcome !== undefined) results.push(judged(one, outcome, spec.say));
@@ -198,7 +195,7 @@ async function killEverywhere(ground: Ground, lanes: readonly Lane[], spec: Camp
         kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
         upTo: kills.at(-1)?.scenario ?? lastScenario,
         reference: zones,
-        observed: { mxAddress: mxAddress(index), everyMs: lookEveryMs },
+        lookEveryMs,
       }).catch((error: unknown) => broken(kills, error));
       for (const [kill, outcome] of verdicts(kills, outcomes)) {
         const times = (tried.get(kill) ?? 0) + 1;

@@ -1,5 +1,5 @@
 /** The way of an operator to an HTTPS server, here the Kubernetes API or the CA: everything passes, writes by the gate. */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -122,25 +122,4 @@ export function acmeWrite(method: string, path: string, body: Buffer): Write | u
   if (method !== 'POST') return undefined;
   const { payload = '' } = JSON.parse(body.toString()) as { payload?: string };
   return payload === '' ? undefined : { wire: 'acme', what: `acme ${path.split('/')[1] ?? ''}`, body };
-}
-
-/** Node's HTTP client, for whoever stands outside: the text at a URL, whatever certificate is shown. */
-export function fetchAnyway(url: string, address: string, port: number): Promise<string | undefined> {
-  const { hostname, pathname } = new URL(url);
-  return new Promise((resolve, reject) => {
-    const options: https.RequestOptions = {
-      host: address,
-      port,
-      path: pathname,
-      servername: hostname,
-      headers: { host: hostname },
-      rejectUnauthorized: false,
-      agent: new https.Agent(),
-      timeout: 3000,
-    };
-    const call: ClientRequest = https.get(options, (answer) => {
-      buffer(answer).then((body) => resolve(answer.statusCode === 200 ? body.toString() : undefined), reject);
-    });
-    call.once('error', reject).once('timeout', () => call.destroy(new Error(`${address} is silent`)));
-  });
 }

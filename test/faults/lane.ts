@@ -3,22 +3,19 @@
  * operators of its runs, one after another, reach the world.
  */
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { createKube, type KubeClient } from '../../src/kube/client.ts';
-import { loadKubeConfig } from '../../src/kube/config.ts';
+import { join } from 'node:path';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
-import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
-import { kubectl } from '../lab/kubectl.ts';
 import { writeKubeconfig } from '../lab/kubeconfig.ts';
 import { places, type startDns } from '../lab/lab.ts';
 import type { Certificate } from '../lab/mail-ca.ts';
 import { type Proxy, startProxy } from '../kube/proxy.ts';
 import { addAddress } from '../lab/namespace.ts';
 import type { Pebble } from '../lab/pebble.ts';
-import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
 import { type Running, startProcess } from '../lab/process.ts';
+import { type Cluster, operatorNamespace, startCluster, tenant } from './cluster.ts';
 import { startDnsDoor } from './dns-door.ts';
 import type { DnsRelay } from './dns-relay.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -40,23 +37,20 @@ export interface Ground {
   readonly door: { readonly certificate: Certificate; readonly caFile: string };
 }
 
-export interface Lane {
+export interface Lane extends Omit<Cluster, 'stop'> {
   /** From 0. */
   readonly index: number;
   readonly gate: Gate;
   /** Before the doors, where faults are made: of the Kubernetes API, and of the CA. */
   readonly api: Proxy;
   readonly ca: Proxy;
-  readonly kube: KubeClient;
   /** What a DNSProvider and a CertificateIssuer say of the doors. */
   readonly dnsServer: string;
   readonly acmeServer: string;
-  readonly policyServers: readonly string[];
   readonly ways: Ways;
-  readonly pods: PodsStandin;
-  /** The lane's control plane, past all doors. */
-  readonly plane: ControlPlane;
   readonly startOperator: (options?: OperatorOptions) => Running;
+  /** This lane with another cluster in place of its own: the same world, by the same doors but that of the API. */
+  readonly anotherCluster: () => Promise<Lane>;
   /** A further way to the API server, for an operator whose writes pass a gate of its own. */
   readonly openApiDoor: (name: string, gate: Gate) => Promise<ApiDoor>;
   readonly stop: () => Promise<void>;
@@ -83,9 +77,6 @@ export interface OperatorOptions {
   readonly program?: string;
 }
 
-export const operatorNamespace = 'mailseal-system';
-export const tenant = 'mail';
-
 /** Longer than record changes are gathered for: an id that did not wait for the policy would come first. */
 const soonMs = 1000;
 
@@ -104,35 +95,26 @@ export async function startLane(
     for (const part of started.splice(0).reverse()) await part.stop();
   };
   try {
-    const plane = keep(await startControlPlane({ dir: join(dir, 'cluster') }));
-    await prepareCluster(plane.kubeconfig);
-    const kube = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'faults' });
-    keep({ stop: async () => kube.close() });
-    const policyServers = [placeOf(lane, 80), placeOf(lane, 81)];
-    const pods = keep(
-      await startPodsStandin({
-        kube,
-        namespace: operatorNamespace,
-        dir: join(dir, 'policy'),
-        addresses: policyServers,
-        program: ground.program,
-        shards: 1,
-        volumeDelayMs,
-      }),
-    );
-    keep(await startMailHost(kube, dir, lane));
+    const program = ground.program;
+    const clusterAt = async (at: string, places: readonly number[]): Promise<Cluster> => {
+      const policyServers = places.map((place) => placeOf(lane, place));
+      return keep(await startCluster({ dir: at, program, policyServers, volumeDelayMs }));
+    };
+    const cluster = await clusterAt(dir, [80, 81]);
+    const mail = keep(await startMailHost(dir, lane));
+    mail.mountFrom(cluster.kube);
     const gate = createGate();
     const tls = pem(ground.door.certificate);
     const ways = keep(await startWays(lane, { acme: ground.acme, tls }));
     const { caFile } = ground.door;
-    const openApiDoor = async (name: string, behind: Gate): Promise<ApiDoor> => {
+    const doorOf = async ({ plane }: Cluster, name: string, behind: Gate): Promise<ApiDoor> => {
       const upstreamCa = readFileSync(plane.caFile, 'utf8');
       const spec = { gate: behind, upstream: plane.server, upstreamCa, tls, writeOf: kubernetesWrite, keepHost: false };
       const door = keep(await startHttpDoor(spec));
       const api = keep(await startProxy({ server: door.url, caFile, adminToken: plane.adminToken }, { tls }));
       return { api, kubeconfig: writeKubeconfig(dir, name, api.url, caFile, plane.adminToken) };
     };
-    const { api, kubeconfig } = await openApiDoor('operator', gate);
+    const { api, kubeconfig } = await doorOf(cluster, 'operator', gate);
     const caDoor = keep(
       await startHttpDoor({
         gate,
@@ -146,23 +128,34 @@ export async function startLane(
     );
     const ca = keep(await startProxy({ server: caDoor.url, caFile, adminToken: '', keepHost: true }, { tls }));
     const dns = keep(await startDnsDoor(gate, { address: '127.0.0.1', port: ways.updates.port }));
-    return {
+    const own: Lane = {
+      ...cluster,
       index: lane,
       gate,
       api,
       ca,
-      kube,
       dnsServer: dns.server,
       acmeServer: `${ca.url}/dir`,
-      policyServers,
       ways,
-      pods,
-      plane,
       startOperator: (options = {}) =>
-        keep(startOperator(ground, { dir, lane, pods, resolver: ways.resolver }, { kubeconfig, ...options })),
-      openApiDoor,
+        keep(
+          startOperator(ground, { dir, lane, pods: cluster.pods, resolver: ways.resolver }, { kubeconfig, ...options }),
+        ),
+      anotherCluster: async () => {
+        const at = join(dir, `another-${started.length}`);
+        const other = await clusterAt(at, [82, 83]);
+        mail.mountFrom(other.kube);
+        const door = await doorOf(other, 'other', gate);
+        const start: Lane['startOperator'] = (options = {}) => {
+          const place = { dir: at, lane, pods: other.pods, resolver: ways.resolver };
+          return keep(startOperator(ground, place, { kubeconfig: door.kubeconfig, ...options }));
+        };
+        return { ...own, ...other, api: door.api, startOperator: start };
+      },
+      openApiDoor: (name, behind) => doorOf(cluster, name, behind),
       stop,
     };
+    return own;
   } catch (error) {
     await stop();
     throw error;
@@ -174,19 +167,13 @@ const pem = ({ cert, key }: Certificate): { readonly cert: string; readonly key:
   key: readFileSync(key, 'utf8'),
 });
 
-async function prepareCluster(kubeconfig: string): Promise<void> {
-  const crds = resolve(import.meta.dirname, '../../crds');
-  await kubectl(kubeconfig, 'apply', '--server-side', '-f', crds);
-  await kubectl(kubeconfig, 'wait', '--for=condition=Established', '-f', crds);
-  for (const name of [operatorNamespace, tenant]) await kubectl(kubeconfig, 'create', 'namespace', name);
+interface MailHost {
+  /** Whatever Secret of the tenant holds key and chain is mounted as it changes. */
+  readonly mountFrom: (kube: KubeClient) => void;
+  readonly stop: () => Promise<void>;
 }
 
-/** A Postfix that mounts whatever Secret of the tenant holds key and chain. */
-async function startMailHost(
-  kube: KubeClient,
-  dir: string,
-  lane: number,
-): Promise<{ readonly stop: () => Promise<void> }> {
+async function startMailHost(dir: string, lane: number): Promise<MailHost> {
   const address = placeOf(lane, postfixPlace);
   await addAddress(address);
   const host = await startPostfixMx({
@@ -198,19 +185,23 @@ async function startMailHost(
   });
   let mounting = Promise.resolve();
   const problems: unknown[] = [];
-  const mounts = createReflector<SecretObject, SecretObject>({
-    kube,
-    query: { apiVersion: 'v1', kind: 'Secret', namespace: tenant },
-    select: (secret) => (secret.type === 'kubernetes.io/tls' ? secret : undefined),
-    onChange: (_, secret) => {
-      if (secret === undefined) return;
-      mounting = mounting.then(() => mount(host, secret)).catch((error: unknown) => void problems.push(error));
-    },
-  });
-  mounts.start();
+  const reflectors: { readonly stop: () => Promise<void> }[] = [];
   return {
+    mountFrom: (kube) => {
+      const mounts = createReflector<SecretObject, SecretObject>({
+        kube,
+        query: { apiVersion: 'v1', kind: 'Secret', namespace: tenant },
+        select: (secret) => (secret.type === 'kubernetes.io/tls' ? secret : undefined),
+        onChange: (_, secret) => {
+          if (secret === undefined) return;
+          mounting = mounting.then(() => mount(host, secret)).catch((error: unknown) => void problems.push(error));
+        },
+      });
+      mounts.start();
+      reflectors.push(mounts);
+    },
     stop: async () => {
-      await mounts.stop();
+      for (const mounts of reflectors) await mounts.stop();
       await mounting;
       await host.stop();
       if (problems.length > 0) throw new AggregateError(problems, 'a Secret could not be mounted');
@@ -229,7 +220,7 @@ async function mount(host: PostfixMx, { data = {} }: SecretObject): Promise<void
 interface OperatorPlace {
   readonly dir: string;
   readonly lane: number;
-  readonly pods: PodsStandin;
+  readonly pods: Cluster['pods'];
   readonly resolver: DnsRelay;
 }
 

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { apiVersion, type MailDomain } from '../../src/api/types.ts';
 import type { KubeObject, Ref } from '../../src/kube/types.ts';
-import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
+import { operatorNamespace, tenant } from './cluster.ts';
+import type { Ground, Lane } from './lane.ts';
 
 /** Of the MailDomain, and so of its MailExchanger. */
 export const objectName = 'one';

@@ -6,9 +6,10 @@ import type { Observer } from '../observer/observer.ts';
 import type { Told } from '../observer/sightings.ts';
 import { passDays } from './aging.ts';
 import type { Kill, Spot, Witness } from './gate.ts';
-import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
+import type { Ground, Lane } from './lane.ts';
 import { clean, grant, secondOf } from './objects.ts';
-import { plays, type Scenario, scenarios, secretsOf, type Stage, watchedObjects } from './scenarios.ts';
+import { plays, type Scenario, scenarios, type Stage, watchedObjects } from './scenarios.ts';
+import { mxAddress } from './ways.ts';
 import { createTestimony, type Testimony } from './witness.ts';
 import { settledZone, type Zone } from './zone.ts';
 
@@ -21,8 +22,8 @@ export interface RunSpec {
   readonly upTo: Scenario;
   /** What the zone holds after an undisturbed run; absent in that run itself. */
   readonly reference?: Readonly<Partial<Record<Scenario, Zone | Promise<Zone>>>> | undefined;
-  /** Given, the observer looks on: at the MX host of the lane, as often as that. */
-  readonly observed?: { readonly mxAddress: string; readonly everyMs?: number };
+  /** Milliseconds between the looks of the observer, where it is not to look as often as usual. */
+  readonly lookEveryMs?: number;
   /** Is told of each scenario as it ends. */
   readonly ended?: (scenario: Scenario, outcome: Outcome) => void;
 }
@@ -54,7 +55,7 @@ export interface Life {
 }
 
 /** @param told learns of the kill and of the start after it. */
-export function createLife(lane: Lane, told: (told: Told) => void = () => undefined): Life {
+export function createLife(lane: Lane, told: (told: Told) => void): Life {
   let operator: Running | undefined;
   let again = Promise.resolve();
   let restarting = false;
@@ -94,9 +95,9 @@ export async function run(
 ): Promise<Partial<Readonly<Record<Scenario, Outcome>>>> {
   await clean(lane);
   await grant(ground, lane, spec.domain);
-  const testimony = createTestimony(lane.policyServers);
-  const observer = await observe(ground, lane, spec);
-  const life = createLife(lane, observer?.told);
+  const testimony = createTestimony();
+  const observer = await observe(ground, lane, spec.domain, spec.lookEveryMs);
+  const life = createLife(lane, observer.told);
   const outcomes: Partial<Record<Scenario, Outcome>> = {};
   const wanted = scenarios.slice(0, scenarios.indexOf(spec.upTo) + 1);
   try {
@@ -108,21 +109,21 @@ export async function run(
     }
   } finally {
     await life.stop();
-    await observer?.stop();
+    await observer.stop();
   }
   const last = outcomes[spec.upTo];
-  if (last === undefined || observer === undefined) return outcomes;
+  if (last === undefined) return outcomes;
   return { ...outcomes, [spec.upTo]: { ...last, problems: [...new Set([...last.problems, ...observer.problems()])] } };
 }
 
-async function observe(ground: Ground, lane: Lane, { domain, observed }: RunSpec): Promise<Observer | undefined> {
-  if (observed === undefined) return undefined;
-  const { mxAddress: address, ...often } = observed;
+/** Has the observer look on from now on at a domain, at the one beside it and at their MX host. */
+export function observe(ground: Ground, lane: Lane, domain: string, everyMs?: number): Promise<Observer> {
+  const address = mxAddress(lane.index);
   return observeLane(ground, lane, {
     domains: [domain, secondOf(domain)],
     zones: [domain.slice(domain.indexOf('.') + 1)],
     hosts: [`mx.${domain}`, `smtp.${domain}`].map((host) => ({ host, address })),
-    ...often,
+    ...(everyMs === undefined ? {} : { everyMs }),
   });
 }
 
@@ -135,7 +136,7 @@ export interface Scene {
   readonly life: Life;
   /** Milliseconds until it must be Ready; two minutes when absent. */
   readonly patienceMs?: number | undefined;
-  readonly observer?: Observer | undefined;
+  readonly observer: Observer;
 }
 
 const stageOf = ({ ground, lane, spec: { domain } }: Scene): Stage => ({ ground, lane, domain });
@@ -151,7 +152,7 @@ async function passTime(scene: Scene): Promise<void> {
   if (days !== undefined) {
     await passDays(lane.kube, days);
     const passed = scenarios.slice(0, scenarios.indexOf(scenario) + 1).map((one) => plays[one].days ?? 0);
-    observer?.told({ is: 'clock', aheadMs: passed.reduce((sum, one) => sum + one, 0) * dayMs });
+    observer.told({ is: 'clock', aheadMs: passed.reduce((sum, one) => sum + one, 0) * dayMs });
   }
   await Promise.all([stage.domain, secondOf(stage.domain)].map((name) => stage.ground.forget(name)));
 }
@@ -163,10 +164,7 @@ export async function play(scene: Scene): Promise<Outcome> {
   const spot = await spec.kills[scenario];
   const begin = performance.now();
   await passTime(scene);
-  const standing = [operatorNamespace, tenant].map((namespace) => secretsOf(lane, namespace));
-  testimony.begin((await Promise.all(standing)).flat());
-  const witness = observer === undefined ? testimony : joined(testimony, observer.wires());
-  gate.arm({ spot, kill: life.kill, witness });
+  gate.arm({ spot, kill: life.kill, witness: joined(testimony, observer.wires()) });
   await plays[scenario].act?.(stageOf(scene));
   life.start();
   const problems = await untilEnd(scene);
@@ -183,13 +181,14 @@ export async function play(scene: Scene): Promise<Outcome> {
     zone = settled.zone;
     problems.push(...settled.problems);
   }
-  if (problems.length === 0) await observer?.look().then(() => observer.told({ is: 'settled' }));
-  problems.push(...testimony.problems(), ...orderProblems(scene), ...(observer?.problems() ?? []));
+  if (problems.length === 0) await observer.look().then(() => observer.told({ is: 'settled' }));
+  problems.push(...testimony.problems(), ...orderProblems(scene), ...observer.problems());
   const seconds = (performance.now() - begin) / 1000;
   return { writes: gate.seen(), zone, problems, struck: gate.struck(), seconds };
 }
 
-const joined = (a: Witness, b: Witness): Witness => ({
+/** Both are shown what passes. */
+export const joined = (a: Witness, b: Witness): Witness => ({
   before: async (write) => void (await Promise.all([a.before(write), b.before(write)])),
   after: (write, accepted) => {
     a.after(write, accepted);

@@ -8,7 +8,8 @@ import type { ConfigMapObject, KubeObject, SecretObject } from '../../src/kube/t
 import type { State } from '../../src/plan/state.ts';
 import type { Shard } from '../../src/policyshard/shard.ts';
 import { ageCertificates } from './aging.ts';
-import { type Ground, type Lane, operatorNamespace, tenant } from './lane.ts';
+import { operatorNamespace, tenant } from './cluster.ts';
+import type { Ground, Lane } from './lane.ts';
 import { applyDomain, applySecondDomain, objectName, secondName } from './objects.ts';
 import { textOf } from './witness.ts';
 
@@ -83,7 +84,7 @@ async function notReady(stage: Stage, ...names: readonly string[]): Promise<stri
 }
 
 /** All Secrets of a namespace. */
-export const secretsOf = (lane: Lane, namespace: string): Promise<readonly SecretObject[]> =>
+const secretsOf = (lane: Lane, namespace: string): Promise<readonly SecretObject[]> =>
   lane.kube.list<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace });
 
 async function statesOf({ lane }: Stage): Promise<readonly State[]> {

@@ -135,8 +135,9 @@ async function watch(what: Followed, { version, signal, note }: Watched): Promis
       }
     }
   } catch (error) {
-    // A connection that was cut: what is missing comes with the next.
     if (error instanceof SyntaxError) throw error;
+    // A connection that was cut, perhaps with the server: what is behind it next may be older, and is listed anew.
+    return '';
   }
   return last;
 }

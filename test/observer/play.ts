@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { apiVersion, type CertificateIssuer, type MailDomain, type MailDomainSpec } from '../../src/api/types.ts';
-import { type Ground, type Lane, type OperatorOptions, tenant } from '../faults/lane.ts';
+import { tenant } from '../faults/cluster.ts';
+import type { Ground, Lane, OperatorOptions } from '../faults/lane.ts';
 import { clean, grant } from '../faults/objects.ts';
 import { mxAddress } from '../faults/ways.ts';
 import { type Running, waitFor } from '../lab/process.ts';

@@ -3,7 +3,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { apiVersion, type MailDomainSpec } from '../../src/api/types.ts';
 import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
 import { createGate } from '../faults/gate.ts';
-import { type Ground, operatorNamespace, tenant } from '../faults/lane.ts';
+import { operatorNamespace, tenant } from '../faults/cluster.ts';
+import type { Ground } from '../faults/lane.ts';
 import { type Running, waitFor } from '../lab/process.ts';
 import { issueBy, type Scenario, type Stage } from './play.ts';
 

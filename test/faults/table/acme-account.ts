@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/clock.ts';
 import type { SecretObject } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import { newKey } from '../../pki/certificates.ts';
-import { operatorNamespace } from '../lane.ts';
+import { operatorNamespace } from '../cluster.ts';
 import { applyDomain } from '../objects.ts';
 import type { Fault, Stage } from './fault.ts';
 import { asked, hear, type Saying, trial } from './trial.ts';

@@ -1,7 +1,7 @@
 /** What goes wrong between the operator and the CA. */
 import type { SecretObject } from '../../../src/kube/types.ts';
 import { type CaAnswer, type CaMeddling, drip } from '../ca-relay.ts';
-import { tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
 import { makeCa } from '../../pki/certificates.ts';
 import { accountFaults } from './acme-account.ts';
 import { anotherCa } from './another-ca.ts';
@@ -112,9 +112,12 @@ async function replaced(stage: Stage): Promise<void> {
   });
 }
 
+const anotherRoot = 'the root of another CA is trusted from the middle of the row on';
+
 export const acmeFaults: readonly Fault[] = [
   trial({
     name: 'acme-nonces',
+    excuses: { I14: anotherRoot },
     fault: 'the CA refuses nine nonces of ten (badNonce)',
     holds: asUndisturbed,
     when: 'new',
@@ -145,6 +148,7 @@ export const acmeFaults: readonly Fault[] = [
   }),
   trial({
     name: 'acme-answers-lost',
+    excuses: { I6: 'the place of an order was never told' },
     fault: 'answers are lost after the CA acted: account, order, challenge, finalize, certificate',
     holds: `${asUndisturbed}; an order whose place was never told is opened again`,
     when: 'new',
@@ -153,6 +157,7 @@ export const acmeFaults: readonly Fault[] = [
   }),
   trial({
     name: 'acme-orders-spoilt',
+    excuses: { I6: 'the orders that are stored are of no use any more' },
     fault: 'an order is lost at the CA, and an authorization of another deactivated',
     holds: 'it is said; new orders are opened after a minute, and all is as in an undisturbed run',
     when: 'new',
@@ -225,6 +230,7 @@ export const acmeFaults: readonly Fault[] = [
   }),
   trial({
     name: 'acme-replaced',
+    excuses: { I6: 'the orders that are stored are of no use any more', I14: anotherRoot },
     fault: 'the CA forgets accounts and orders, and issues from another root by other intermediates',
     holds: 'the account is registered again with its key, new orders are opened, and all is as in an undisturbed run',
     when: 'new',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { apiVersion, type MailDomain } from '../../../src/api/types.ts';
 import { waitFor } from '../../lab/process.ts';
-import { tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
 import { asUndisturbed, ask, type Fault, happened, type Stage } from './fault.ts';
 

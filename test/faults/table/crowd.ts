@@ -8,7 +8,7 @@ import { run } from '../../lab/command.ts';
 import { places } from '../../lab/lab.ts';
 import { addAddress } from '../../lab/namespace.ts';
 import { waitFor } from '../../lab/process.ts';
-import { tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
 import type { Fault, Stage } from './fault.ts';
 
 const crowdSize = 60;

@@ -2,9 +2,13 @@
 import { apiVersion } from '../../../src/api/types.ts';
 import type { Proxy } from '../../kube/proxy.ts';
 import type { Running } from '../../lab/process.ts';
-import { type Ground, type Lane, type OperatorOptions, tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
+import type { Ground, Lane, OperatorOptions } from '../lane.ts';
 import { objectName } from '../objects.ts';
 import type { Scenario } from '../scenarios.ts';
+import type { Witness } from '../gate.ts';
+import type { Observer } from '../../observer/observer.ts';
+import type { Invariant } from '../../observer/sightings.ts';
 import type { Life } from '../run.ts';
 import type { Testimony } from '../witness.ts';
 
@@ -15,6 +19,8 @@ export interface Fault {
   readonly fault: string;
   /** What must hold, as a sentence. */
   readonly holds: string;
+  /** What the fault breaks by itself, whatever an operator does, and why: the observer does not judge it. */
+  readonly excuses?: Readonly<Partial<Record<Invariant, string>>>;
   /** One of the few that `npm test` plays. */
   readonly quick?: boolean;
   /** Resolves with what did not hold; to reject says the same. */
@@ -31,6 +37,10 @@ export interface Stage {
   readonly another: () => string;
   /** What it saw of all writes so far. */
   readonly testimony: Testimony;
+  /** Looks on from before the row's first moment until after its last. */
+  readonly observer: Observer;
+  /** For the gate of an operator that `converge` does not start: both of these. */
+  readonly witness: Witness;
   /** The operator without election; whoever starts others ends them. */
   readonly life: Life;
   /** The operator of `life` that was started last. */
@@ -59,6 +69,13 @@ export const asUndisturbed = 'Ready; zone, keys and orders as in an undisturbed 
 
 /** A fault that did not happen proves nothing. */
 export const happened = (times: number): readonly string[] => (times > 0 ? [] : ['the fault did not happen']);
+
+/** Somebody else changes the world: what stands then is his, until the operator has looked again. */
+export async function byOthers({ observer }: Stage, change: () => unknown): Promise<void> {
+  observer.told({ is: 'changed-by-others' });
+  await change();
+  observer.told({ is: 'changed-by-others' });
+}
 
 /** Someone wants to know: a look that does not wait for its turn. */
 export async function ask({ lane }: Stage): Promise<void> {

@@ -4,7 +4,7 @@ import type { ConfigMapObject, Ref } from '../../../src/kube/types.ts';
 import { apiVersion, type MailDomain } from '../../../src/api/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import type { Fault as Trouble, Seen } from '../../kube/proxy.ts';
-import { tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
 import { asUndisturbed, calm, type Fault, happened, type Stage } from './fault.ts';
 
@@ -187,6 +187,9 @@ async function flipFlop({ lane, converge }: Stage): Promise<readonly string[]> {
   return [...problems, ...(await converge('spec-change'))];
 }
 
+/** As with a kill, at most one for each certificate: that is counted. */
+const orderLost = { I6: 'an order that can not be stored is lost' } as const;
+
 export const kubernetesFaults: readonly Fault[] = [
   {
     name: 'watch-events-dropped',
@@ -227,6 +230,7 @@ export const kubernetesFaults: readonly Fault[] = [
   },
   {
     name: 'writes-answered-500',
+    excuses: orderLost,
     fault: 'every fourth request that writes is answered 500',
     holds: asUndisturbed,
     quick: true,
@@ -234,18 +238,21 @@ export const kubernetesFaults: readonly Fault[] = [
   },
   {
     name: 'writes-answered-429',
+    excuses: orderLost,
     fault: 'every third request that writes is answered 429 with Retry-After: 1',
     holds: asUndisturbed,
     play: onWrites(3, { do: 'answer', status: 429, retryAfter: 1, reason: 'TooManyRequests' }),
   },
   {
     name: 'answers-lost',
+    excuses: orderLost,
     fault: 'every third request that writes is carried out, and its answer lost',
     holds: asUndisturbed,
     play: onWrites(3, { do: 'lose' }),
   },
   {
     name: 'writes-hang',
+    excuses: orderLost,
     fault: 'three requests that write, every fifth, are never answered',
     holds: asUndisturbed,
     play: onWrites(5, { do: 'hang' }, 3),
@@ -258,6 +265,7 @@ export const kubernetesFaults: readonly Fault[] = [
   },
   {
     name: 'api-server-killed',
+    excuses: orderLost,
     fault: 'API server and etcd are killed while an order is open, and started again',
     holds: asUndisturbed,
     play: powerCut,

@@ -4,7 +4,8 @@ import type { KubeObject } from '../../../src/kube/types.ts';
 import { type Running, waitFor } from '../../lab/process.ts';
 import { createGate, type Write } from '../gate.ts';
 import { acmeWrite } from '../http-door.ts';
-import { operatorNamespace } from '../lane.ts';
+import { operatorNamespace } from '../cluster.ts';
+import { joined } from '../run.ts';
 import { asUndisturbed, type Fault, type Stage } from './fault.ts';
 import { whose } from './whose.ts';
 
@@ -33,13 +34,13 @@ interface Pair {
 
 /** The first comes by the lane's own doors, the second by one of its own; who speaks ACME and DNS is seen by its port. */
 async function startPair(stage: Stage, together: boolean): Promise<Pair> {
-  const { lane, life, testimony } = stage;
+  const { lane, life, testimony, observer } = stage;
   const deeds: Deed[] = [];
   const note = (by: string | undefined, { what }: Write): void => {
     if (!what.includes(' leases/')) deeds.push({ by: by ?? 'somebody', what });
   };
   const gate = createGate();
-  gate.arm({ spot: undefined, kill: () => undefined, witness: testimony });
+  gate.arm({ spot: undefined, kill: () => undefined, witness: joined(testimony, observer.wires('second')) });
   gate.listen((write) => note('second', write));
   const { kubeconfig } = await lane.openApiDoor('second', gate);
   // Nobody is to wait for the Lease of an operator that another row has ended.
@@ -102,7 +103,10 @@ function paused(moment: RegExp): Fault['play'] {
       const converged = stage.converge('new-domain');
       await pair.untilWritten(moment);
       pair.first.signal('SIGSTOP');
+      // The answer that it waits for is lost to whoever goes on.
+      stage.observer.told({ is: 'killed' });
       await pair.untilWrites('second');
+      stage.observer.told({ is: 'started' });
       const from = pair.deeds().length;
       pair.first.signal('SIGCONT');
       const problems = [...(await converged)];
@@ -123,7 +127,9 @@ async function cutOff(stage: Stage): Promise<readonly string[]> {
     await pair.untilWritten(/^acme order-plz/u);
     stage.lane.api.setFault(() => ({ do: 'drop' }));
     stage.lane.api.cutWatches();
+    stage.observer.told({ is: 'killed' });
     await pair.untilWrites('second');
+    stage.observer.told({ is: 'started' });
     const from = pair.deeds().length;
     stage.lane.api.setFault(() => undefined);
     const problems = [...(await converged)];
@@ -148,7 +154,9 @@ async function atOnce(stage: Stage): Promise<readonly string[]> {
 
 const fenced = `another takes over within 30 s, the old one writes nothing any more to Kubernetes, CA and DNS; ${asUndisturbed}`;
 
-export const leadershipFaults: readonly Fault[] = [
+const byPorts = { I10: 'both speak to CA and DNS by the same doors; who it is, the row tells by the ports' } as const;
+
+const rows: readonly Omit<Fault, 'excuses'>[] = [
   {
     name: 'leader-paused-ordering',
     fault: 'the leader is stopped with an order open, and wakes when another leads',
@@ -186,3 +194,5 @@ export const leadershipFaults: readonly Fault[] = [
     play: atOnce,
   },
 ];
+
+export const leadershipFaults: readonly Fault[] = rows.map((row) => ({ ...row, excuses: byPorts }));

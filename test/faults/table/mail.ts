@@ -7,7 +7,7 @@ import { type Script, startStandIn, usual } from '../../observe/smtp-stand-in.ts
 import { makeCa } from '../../pki/certificates.ts';
 import { placeOf } from '../ways.ts';
 import { readZone } from '../zone.ts';
-import type { Fault, Stage } from './fault.ts';
+import { byOthers, type Fault, type Stage } from './fault.ts';
 import { type Saying, trial, type Trouble } from './trial.ts';
 
 const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
@@ -18,7 +18,7 @@ const meets =
   async (stage: Stage): Promise<void> => {
     const standIn = await startStandIn(typeof script === 'function' ? await script(stage) : script);
     stage.atEnd(standIn.stop);
-    stage.lane.ways.mail.lead({ address: '127.0.0.1', port: standIn.port });
+    await byOthers(stage, () => stage.lane.ways.mail.lead({ address: '127.0.0.1', port: standIn.port }));
   };
 
 const greeting = '220 mx ESMTP\r\n';
@@ -37,6 +37,7 @@ const host = (make: Trouble['make'], reason: Saying['reason'], words: RegExp): T
   make,
   says: startTls(reason, words),
   meanwhile: stillEnforced,
+  end: (stage) => byOthers(stage, () => stage.lane.ways.mail.lead()),
 });
 
 /** A leaf for the name, below `length` intermediates of nobody. */
@@ -88,6 +89,7 @@ export const mailFaults: readonly Fault[] = [
   }),
   trial({
     name: 'mail-failing',
+    excuses: { I1: 'the host shows keys of its own, which no record can match' },
     fault:
       'an MX host says 421, says 451, hides STARTTLS, answers 454 to it, hangs up in the handshake, shows the certificate of another host, a chain of 50, floods its greeting, refuses connections',
     holds: `each is said, and no policy is demoted; afterwards ${asUndisturbed}`,
@@ -116,7 +118,7 @@ export const mailFaults: readonly Fault[] = [
         /./u,
       ),
       host(meets({ greeting: `220 ${'x'.repeat(200_000)}` }), 'MXUnreachable', /longer than 4096 bytes/u),
-      host(({ lane }) => lane.ways.mail.lead('closed'), 'MXUnreachable', /./u),
+      host((stage) => byOthers(stage, () => stage.lane.ways.mail.lead('closed')), 'MXUnreachable', /./u),
     ],
   }),
   trial({

@@ -4,7 +4,8 @@ import type { Running } from '../../lab/process.ts';
 import { domainOf, startGround } from '../ground.ts';
 import { type Ground, type Lane, type OperatorOptions, startLane } from '../lane.ts';
 import { clean, grant } from '../objects.ts';
-import { createLife, play, run } from '../run.ts';
+import type { Invariant } from '../../observer/sightings.ts';
+import { createLife, joined, observe, play, run } from '../run.ts';
 import type { Scenario } from '../scenarios.ts';
 import { clearWays } from '../ways.ts';
 import { createTestimony } from '../witness.ts';
@@ -102,17 +103,20 @@ async function playOne({ ground, lane, domain, another, zones }: Place, fault: F
   const problems: string[] = [];
   await clean(lane);
   await grant(ground, lane, domain);
-  const testimony = createTestimony(lane.policyServers);
+  const testimony = createTestimony();
+  const observer = await observe(ground, lane, domain);
+  for (const invariant of Object.keys(fault.excuses ?? {}) as Invariant[]) observer.told({ is: 'excused', invariant });
+  const witness = joined(testimony, observer.wires());
   let options: OperatorOptions = {};
   const dress = (next: OperatorOptions): void => {
     options = next;
   };
   let operator: Running | undefined;
   const startOperator = (): Running => (operator = lane.startOperator(options));
-  const life = createLife({ ...lane, startOperator });
+  const life = createLife({ ...lane, startOperator }, observer.told);
   const converge: Stage['converge'] = async (scenario, patienceMs) => {
     const spec = { domain, kills: {}, upTo: scenario, reference: zones };
-    return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs })).problems;
+    return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs, observer })).problems;
   };
   const stops: (() => Promise<void>)[] = [];
   const atEnd = (stop: () => Promise<void>): void => void stops.push(stop);
@@ -123,7 +127,19 @@ async function playOne({ ground, lane, domain, another, zones }: Place, fault: F
   };
   try {
     const operatorNow = (): Running | undefined => operator;
-    const own = { domain, another, testimony, life, operator: operatorNow, dress, converge, clear, atEnd };
+    const own = {
+      domain,
+      another,
+      testimony,
+      observer,
+      witness,
+      life,
+      operator: operatorNow,
+      dress,
+      converge,
+      clear,
+      atEnd,
+    };
     problems.push(...(await fault.play({ ground, lane, ...own })));
   } catch (error) {
     problems.push(messageOf(error));
@@ -132,7 +148,9 @@ async function playOne({ ground, lane, domain, another, zones }: Place, fault: F
     lane.gate.listen(() => undefined);
     await life.stop();
     for (const stop of stops) await stop();
+    await observer.stop();
   }
+  problems.push(...observer.problems());
   const seconds = (performance.now() - began) / 1000;
   return { name: fault.name, fault: fault.fault, holds: fault.holds, problems: [...new Set(problems)], seconds };
 }

@@ -4,13 +4,13 @@ import type { KubeObject, SecretObject } from '../../../src/kube/types.ts';
 import { kubectl } from '../../lab/kubectl.ts';
 import { places } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/process.ts';
+import { servedPolicy } from '../../observer/looks.ts';
 import { makeCa } from '../../pki/certificates.ts';
-import { fetchAnyway } from '../http-door.ts';
-import { operatorNamespace } from '../lane.ts';
+import { operatorNamespace } from '../cluster.ts';
 import { applyDomain } from '../objects.ts';
 import { placeOf } from '../ways.ts';
 import { readZone } from '../zone.ts';
-import type { Fault, Stage } from './fault.ts';
+import { byOthers, type Fault, type Stage } from './fault.ts';
 import { asked, hear, looked, type Saying, trial } from './trial.ts';
 
 const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
@@ -80,10 +80,12 @@ async function ghost(stage: Stage): Promise<void> {
 
 const serviceRef = { apiVersion: 'v1', kind: 'Service', namespace: operatorNamespace, name: 'mailseal-policy' };
 
-async function serviceAt({ lane }: Stage, addresses: readonly string[]): Promise<void> {
-  const service = await lane.kube.get<KubeObject & { readonly spec: object }>(serviceRef);
+async function serviceAt(stage: Stage, addresses: readonly string[]): Promise<void> {
+  const { kube } = stage.lane;
+  const service = await kube.get<KubeObject & { readonly spec: object }>(serviceRef);
   if (service === undefined) throw new Error('there is no policy Service');
-  await lane.kube.replace({ ...service, spec: { ...service.spec, externalIPs: addresses } } as KubeObject);
+  const moved = { ...service, spec: { ...service.spec, externalIPs: addresses } } as KubeObject;
+  await byOthers(stage, () => kube.replace(moved));
 }
 
 const addressesAre =
@@ -112,8 +114,9 @@ async function servedOn(stage: Stage): Promise<readonly string[]> {
   const until = performance.now() + 6000;
   await waitFor('the pods have had the time to read it', async () => {
     for (const { name, address } of stage.lane.pods.pods) {
-      const body = await fetchAnyway(`https://mta-sts.${stage.domain}/.well-known/mta-sts.txt`, address, 443);
-      if (body?.includes('mode: enforce') !== true) problems.add(`${name} serves ${JSON.stringify(body)}`);
+      const { answer } = await servedPolicy(address, stage.domain);
+      const enforced = answer.is === 'Body' && answer.body.includes('mode: enforce');
+      if (!enforced) problems.add(`${name} answers ${JSON.stringify(answer)}`);
     }
     return performance.now() > until;
   });

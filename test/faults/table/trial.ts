@@ -5,7 +5,7 @@ import { apiVersion, type ConditionType, type MailDomain, type MailExchanger } f
 import { messageOf } from '../../../src/errors.ts';
 import type { Ref } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
-import { tenant } from '../lane.ts';
+import { tenant } from '../cluster.ts';
 import { applyDomain, objectName } from '../objects.ts';
 import type { Fault, Stage } from './fault.ts';
 
@@ -64,8 +64,8 @@ export function trial({ when, troubles, lasting = false, tolerates, ...row }: Tr
 }
 
 /** The domain is applied and the operator runs, where that is not so yet. */
-async function begin({ lane, domain, testimony, life }: Stage): Promise<void> {
-  lane.gate.arm({ spot: undefined, kill: () => undefined, witness: testimony });
+async function begin({ lane, domain, witness, life }: Stage): Promise<void> {
+  lane.gate.arm({ spot: undefined, kill: () => undefined, witness });
   await applyDomain(lane, domain);
   life.start();
 }

@@ -1,6 +1,6 @@
 /** I6: at most one ACME order for a set of names is open, and one that is stored is gone on with. */
 import type { MakeRule, Thing } from '../sightings.ts';
-import { textOf } from './pem.ts';
+import { jsonOf } from './pem.ts';
 import { namesInRequest } from './csr.ts';
 
 interface StoredOrder {
@@ -24,8 +24,8 @@ export const openOrders: MakeRule = (_scene, say) => {
   const noteSecret = (thing: Thing, gone: boolean): void => {
     const { namespace, name } = thing.metadata;
     const key = `${namespace}/${name}`;
-    const text = gone ? '' : textOf(thing, 'state.json');
-    const order = text === '' ? undefined : (JSON.parse(text) as { readonly order?: StoredOrder }).order;
+    const state = gone ? undefined : (jsonOf(thing, 'state.json') as { readonly order?: StoredOrder } | undefined);
+    const order = state?.order;
     if (order === undefined) stored.delete(key);
     else stored.set(key, order);
   };

@@ -27,11 +27,18 @@ export interface ShardHost {
   readonly key: string;
 }
 
-/** By host; empty where the Secret is no shard of the policy pods. */
-export function shardOf(thing: Thing): Readonly<Record<string, ShardHost>> {
-  const { data = {} } = thing;
-  const packed = data['shard.json.gz'];
-  const text =
-    packed === undefined ? textOf(thing, 'shard.json') : gunzipSync(Buffer.from(packed, 'base64')).toString('utf8');
-  return text === '' ? {} : (JSON.parse(text) as { hosts: Readonly<Record<string, ShardHost>> }).hosts;
+/** What a Secret holds as JSON under a key; undefined where it has no such key, or somebody wrote over what it held. */
+export function jsonOf(thing: Thing, key: string): unknown {
+  const packed = thing.data?.[`${key}.gz`];
+  try {
+    return JSON.parse(
+      packed === undefined ? textOf(thing, key) : gunzipSync(Buffer.from(packed, 'base64')).toString('utf8'),
+    );
+  } catch {
+    return undefined; // Whoever reads it can make nothing of it either.
+  }
 }
+
+/** By host; empty where the Secret is no shard of the policy pods. */
+export const shardOf = (thing: Thing): Readonly<Record<string, ShardHost>> =>
+  (jsonOf(thing, 'shard.json') as { readonly hosts?: Readonly<Record<string, ShardHost>> } | undefined)?.hosts ?? {};
