@@ -7,7 +7,16 @@ import { mxHosts } from '../plan/domain.ts';
 import { slop } from '../plan/publication.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
-import { fewOf, nextSteps, notDone, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
+import {
+  fewOf,
+  nextFails,
+  nextSteps,
+  notDone,
+  publishedRecords,
+  refusedTrouble,
+  summarise,
+  type Trouble,
+} from './findings.ts';
 
 type Judgement = Omit<WantedCondition, 'type'>;
 
@@ -103,7 +112,7 @@ function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {
     return {
       status: 'True',
       reason: 'PolicyServed',
-      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}`,
+      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}${nextFails(plan.certificate)}`,
     };
   }
   if (plan.certificate.problem !== undefined && plan.state.certificate === undefined)

@@ -8,6 +8,7 @@ import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
 import {
   longestSentence,
+  nextFails,
   nextSteps,
   notDone,
   publishedRecords,
@@ -34,7 +35,7 @@ function certificateReady(plan: ExchangerPlan): Judgement {
   return {
     status: 'True',
     reason: 'CertificateIssued',
-    message: `valid for ${certificate.names.join(', ')} until ${until}, renewed after ${statusTimeOf(certificate.renewAt)}`,
+    message: `valid for ${certificate.names.join(', ')} until ${until}, renewed after ${statusTimeOf(certificate.renewAt)}${nextFails(plan.certificate)}`,
   };
 }
 

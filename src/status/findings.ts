@@ -2,6 +2,7 @@ import type { Reason } from '../api/reasons.ts';
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
 import type { ConditionType, NextStep, PublishedRecord } from '../api/types.ts';
+import type { CertificatePlan } from '../plan/certificate.ts';
 import type { Wait } from '../plan/change.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import type { AppliedSet } from '../plan/state.ts';
@@ -59,6 +60,12 @@ const recordValue = (value: string): string => plainText(value, longestValue);
 export function fewOf(names: readonly string[]): string {
   const few = names.slice(0, mostNamed).join(', ');
   return names.length > mostNamed ? `${few} and ${names.length - mostNamed} more` : few;
+}
+
+/** Why the certificate that stands is not followed by the next, as a further sentence; empty where that takes its course. */
+export function nextFails({ problem, state }: CertificatePlan): string {
+  const failing = problem !== undefined && problem.reason !== 'OrderPending' && state.certificate !== undefined;
+  return failing ? `. The next certificate fails: ${problem.message}` : '';
 }
 
 /** A record that does not stand as it should, as a condition has it. Unknown is neither yes nor no. */

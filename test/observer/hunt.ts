@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../src/errors.ts';
 import { domainOf, startGround } from '../faults/ground.ts';
 import { type Ground, type Lane, startLane } from '../faults/lane.ts';
-import { bundleMutant, type Mutant, mutants } from './mutants.ts';
+import { bundleEdited, type Mutant, mutants } from './mutants.ts';
 import { playTrial } from './play.ts';
 import { briefProfile, type ScenarioName, scenarios } from './scenarios.ts';
 
@@ -49,7 +49,7 @@ export async function hunt(spec: HuntSpec): Promise<readonly Hunted[]> {
   const lanes = createLanes(ground, spec.lanes);
   let bundling: Promise<unknown> = Promise.resolve();
   const bundled = (mutant: Mutant): Promise<string> => {
-    const made = bundling.then(() => bundleMutant(mutant, join(spec.dir, 'mutants', mutant.invariant)));
+    const made = bundling.then(() => bundleEdited(mutant.edits, join(spec.dir, 'mutants', mutant.invariant)));
     bundling = made.catch(() => undefined);
     return made;
   };

@@ -221,7 +221,7 @@ export const mutants: readonly Mutant[] = [
 const source = resolve(import.meta.dirname, '../../src');
 
 /** The program with the defect, in a folder of its own; the tree is not touched. @throws Error where a text is not there once. */
-export async function bundleMutant({ edits }: Mutant, outDir: string): Promise<string> {
+export async function bundleEdited(edits: readonly Edit[], outDir: string): Promise<string> {
   const texts = new Map<string, string>();
   for (const { file, text, instead } of edits) {
     const path = join(source, file);

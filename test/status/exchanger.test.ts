@@ -77,6 +77,20 @@ const cases: readonly Case[] = [
     want: ['False', 'CertificateExpired', 'is not renewed yet'],
   },
   {
+    is: 'one is held, is due, and the next fails',
+    seen: {
+      state: {
+        ...settled,
+        certificate: certificate({ renewAt: now - 2000 }),
+        failures: 1,
+        orderAfter: now + 1,
+        failure: 'it names others',
+      },
+    },
+    type: 'CertificateReady',
+    want: ['True', 'CertificateIssued', 'The next certificate fails: the last order failed: it names others'],
+  },
+  {
     is: 'none is held yet',
     seen: { state: bare },
     type: 'CertificateReady',

@@ -107,6 +107,9 @@ export const lame: DnsMeddling = async (_, pass) => {
   answer.writeUInt8(answer.readUInt8(2) & 0xfb, 2);
   return answer;
 };
+/** Asked about one zone, it answers about another: question, names and all. */
+export const astray: DnsMeddling = async (_, pass) =>
+  Buffer.from((await pass()).toString('latin1').replaceAll('\u0005lane', '\u0005wool'), 'latin1');
 /** Nothing fits into a datagram. */
 export const truncated: DnsMeddling = async ({ bytes, wire }, pass) => {
   const answer = await pass();

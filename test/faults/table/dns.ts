@@ -3,6 +3,7 @@ import { places } from '../../lab/lab.ts';
 import { type DnsMeddling, type DnsRelay, startDnsRelay } from '../dns-relay.ts';
 import { grant } from '../objects.ts';
 import {
+  astray,
   behind,
   changesSomething,
   firstAnswerLost,
@@ -141,12 +142,13 @@ export const dnsFaults: readonly Fault[] = [
   }),
   trial({
     name: 'dns-server-down',
-    fault: 'one name server is dead, or answers REFUSED, or without authority',
+    fault: 'one name server is dead, or answers REFUSED, about another zone, or without authority',
     holds: `it is named; afterwards ${asUndisturbed}`,
     when: 'new',
     troubles: [
       { make: second(() => silent), says: [notAtAll(/ns2\..* gave no answer/u)] },
       { make: second(() => refusing), says: [notAtAll(/ns2\..* gave no answer: REFUSED/u)] },
+      { make: second(() => astray), says: [notAtAll(/ns2\..* gave no answer: .*did not answer the question/u)] },
       { make: second(() => lame), says: [notAtAll(/ns2\..* does not serve this zone/u)] },
     ],
   }),

@@ -54,6 +54,8 @@ export interface Stage {
   readonly converge: (scenario: Scenario, patienceMs?: number) => Promise<readonly string[]>;
   /** Takes all faults off the ways of the lane. */
   readonly clear: () => void;
+  /** The same with another cluster of this lane; what was started on this one ends, its observer too. */
+  readonly move: (to: Lane) => Promise<Stage>;
   /** What the row started ends with it. */
   readonly atEnd: (stop: () => Promise<void>) => void;
 }

@@ -7,6 +7,7 @@ import { crowdFaults } from './crowd.ts';
 import { kubernetesFaults } from './kubernetes.ts';
 import { leadershipFaults } from './leadership.ts';
 import { mailFaults } from './mail.ts';
+import { midwayFaults } from './midway.ts';
 import { policyFaults } from './policy.ts';
 import { recordFaults } from './records.ts';
 import { restoreFaults } from './restores.ts';
@@ -21,6 +22,7 @@ export const faults: readonly Fault[] = [
   ...recordFaults,
   ...mailFaults,
   ...policyFaults,
+  ...midwayFaults,
   ...restoreFaults,
   ...clockFaults,
   ...crowdFaults,

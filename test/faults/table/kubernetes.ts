@@ -6,7 +6,7 @@ import { waitFor } from '../../lab/process.ts';
 import type { Fault as Trouble, Seen } from '../../kube/proxy.ts';
 import { tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
-import { asUndisturbed, calm, type Fault, happened, type Stage } from './fault.ts';
+import { asUndisturbed, byOthers, calm, type Fault, happened, type Stage } from './fault.ts';
 
 const writes = ({ method, path }: Seen): boolean => method !== 'GET' && !path.includes('selfsubjectaccessreviews');
 
@@ -101,14 +101,18 @@ async function conflictStorm({ lane, converge }: Stage): Promise<readonly string
 }
 
 /** The version that the API server is at. */
-async function versionNow({ lane }: Stage): Promise<string> {
+async function versionNow(stage: Stage): Promise<string> {
   const object: ConfigMapObject = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { namespace: 'default', name: 'version' },
     data: { at: String(performance.now()) },
   };
-  return (await lane.kube.apply(object, { fieldManager: 'faults' })).metadata.resourceVersion ?? '';
+  let version = '';
+  await byOthers(stage, async () => {
+    version = (await stage.lane.kube.apply(object, { fieldManager: 'faults' })).metadata.resourceVersion ?? '';
+  });
+  return version;
 }
 
 const isList = ({ method, path, watch }: Seen): boolean => method === 'GET' && !watch && /[?&]limit=/u.test(path);

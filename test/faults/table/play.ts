@@ -8,7 +8,7 @@ import type { Invariant } from '../../observer/sightings.ts';
 import { createLife, joined, observe, play, run } from '../run.ts';
 import type { Scenario } from '../scenarios.ts';
 import { clearWays } from '../ways.ts';
-import { createTestimony } from '../witness.ts';
+import { createTestimony, type Testimony } from '../witness.ts';
 import { calm, type Fault, type Stage } from './fault.ts';
 import { faults } from './faults.ts';
 
@@ -98,61 +98,95 @@ interface Place {
   readonly zones: Zones;
 }
 
-async function playOne({ ground, lane, domain, another, zones }: Place, fault: Fault): Promise<Played> {
+async function playOne(place: Place, fault: Fault): Promise<Played> {
+  const { ground, lane, domain } = place;
   const began = performance.now();
   const problems: string[] = [];
   await clean(lane);
   await grant(ground, lane, domain);
-  const testimony = createTestimony();
+  const opened = await openStage({ ...place, fault, testimony: createTestimony() });
+  try {
+    problems.push(...(await fault.play(opened.stage)));
+  } catch (error) {
+    problems.push(messageOf(error));
+  } finally {
+    opened.stage.clear();
+    lane.gate.listen(() => undefined);
+    problems.push(...(await opened.close()));
+  }
+  const seconds = (performance.now() - began) / 1000;
+  return { name: fault.name, fault: fault.fault, holds: fault.holds, problems: [...new Set(problems)], seconds };
+}
+
+interface Opened {
+  readonly stage: Stage;
+  /** Ends what was started on it; resolves with what the observer said. */
+  readonly close: () => Promise<readonly string[]>;
+}
+
+async function openStage(place: Place & { readonly fault: Fault; readonly testimony: Testimony }): Promise<Opened> {
+  const { ground, lane, domain, another, zones, fault, testimony } = place;
   const observer = await observe(ground, lane, domain);
   for (const invariant of Object.keys(fault.excuses ?? {}) as Invariant[]) observer.told({ is: 'excused', invariant });
   const witness = joined(testimony, observer.wires());
   let options: OperatorOptions = {};
-  const dress = (next: OperatorOptions): void => {
-    options = next;
-  };
   let operator: Running | undefined;
   const startOperator = (): Running => (operator = lane.startOperator(options));
   const life = createLife({ ...lane, startOperator }, observer.told);
-  const converge: Stage['converge'] = async (scenario, patienceMs) => {
-    const spec = { domain, kills: {}, upTo: scenario, reference: zones };
-    return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs, observer })).problems;
-  };
   const stops: (() => Promise<void>)[] = [];
-  const atEnd = (stop: () => Promise<void>): void => void stops.push(stop);
-  const clear = (): void => {
-    calm(lane.api);
-    calm(lane.ca);
-    clearWays(lane.ways);
-  };
-  try {
-    const operatorNow = (): Running | undefined => operator;
-    const own = {
-      domain,
-      another,
-      testimony,
-      observer,
-      witness,
-      life,
-      operator: operatorNow,
-      dress,
-      converge,
-      clear,
-      atEnd,
-    };
-    problems.push(...(await fault.play({ ground, lane, ...own })));
-  } catch (error) {
-    problems.push(messageOf(error));
-  } finally {
-    clear();
-    lane.gate.listen(() => undefined);
+  let moved: Opened | undefined;
+  const end = async (): Promise<void> => {
     await life.stop();
-    for (const stop of stops) await stop();
+    for (const stop of stops.splice(0)) await stop();
     await observer.stop();
-  }
-  problems.push(...observer.problems());
-  const seconds = (performance.now() - began) / 1000;
-  return { name: fault.name, fault: fault.fault, holds: fault.holds, problems: [...new Set(problems)], seconds };
+  };
+  const stage: Stage = {
+    ground,
+    lane,
+    domain,
+    another,
+    testimony,
+    observer,
+    witness,
+    life,
+    operator: () => operator,
+    dress: (next) => {
+      options = next;
+    },
+    converge: async (scenario, patienceMs) => {
+      const spec = { domain, kills: {}, upTo: scenario, reference: zones };
+      return (await play({ ground, lane, spec, scenario, testimony, life, patienceMs, observer })).problems;
+    },
+    clear: () => {
+      calm(lane.api);
+      calm(lane.ca);
+      clearWays(lane.ways);
+    },
+    atEnd: (stop) => void stops.push(stop),
+    move: async (to) => {
+      await end();
+      moved = await openStage({ ...place, lane: to, zones: renamed(zones, lane, to) });
+      return moved.stage;
+    },
+  };
+  return {
+    stage,
+    close: async () => {
+      const later = (await moved?.close()) ?? [];
+      if (moved === undefined) await end();
+      return [...observer.problems(), ...later];
+    },
+  };
+}
+
+const lastOctet = (address: string): string => address.slice(address.lastIndexOf('.'));
+
+/** The policies are served at other addresses. */
+function renamed(zones: Zones, from: Lane, to: Lane): Zones {
+  const places = from.policyServers.map((one, at) => [lastOctet(one), lastOctet(to.policyServers[at] ?? '')] as const);
+  const line = (text: string): string =>
+    places.reduce((before, [old, next]) => before.replace(`LANE${old}`, `LANE${next}`), text);
+  return Object.fromEntries(Object.entries(zones).map(([scenario, lines]) => [scenario, lines.map(line).sort()]));
 }
 
 /** As Markdown. */

@@ -11,7 +11,7 @@ import { looked, type Saying, trial } from './trial.ts';
 const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
 
 /** Lines of nsupdate by the zone's administrator; `D` stands for the domain, and `Z` for the lane's zone. */
-const byHand =
+export const byHand =
   (...lines: readonly string[]) =>
   async (stage: Stage): Promise<void> => {
     const { ground, domain } = stage;
