@@ -43,6 +43,15 @@ export interface Witness {
   readonly after: (write: Write, accepted: boolean) => void;
 }
 
+/** Both are shown what passes. */
+export const joined = (a: Witness, b: Witness): Witness => ({
+  before: async (write) => void (await Promise.all([a.before(write), b.before(write)])),
+  after: (write, accepted) => {
+    a.after(write, accepted);
+    b.after(write, accepted);
+  },
+});
+
 export interface Gate {
   readonly arrive: (write: Write) => Passage;
   readonly witness: () => Witness;

@@ -5,7 +5,7 @@ import { observeLane } from '../observer/lane.ts';
 import type { Observer } from '../observer/observer.ts';
 import type { Told } from '../observer/sightings.ts';
 import { passDays } from './aging.ts';
-import type { Kill, Spot, Witness } from './gate.ts';
+import { joined, type Kill, type Spot } from './gate.ts';
 import type { Ground, Lane } from './lane.ts';
 import { clean, grant, secondOf } from './objects.ts';
 import { plays, type Scenario, scenarios, type Stage, watchedObjects } from './scenarios.ts';
@@ -186,15 +186,6 @@ export async function play(scene: Scene): Promise<Outcome> {
   const seconds = (performance.now() - begin) / 1000;
   return { writes: gate.seen(), zone, problems, struck: gate.struck(), seconds };
 }
-
-/** Both are shown what passes. */
-export const joined = (a: Witness, b: Witness): Witness => ({
-  before: async (write) => void (await Promise.all([a.before(write), b.before(write)])),
-  after: (write, accepted) => {
-    a.after(write, accepted);
-    b.after(write, accepted);
-  },
-});
 
 /** Resolves when nothing was written for a while. */
 async function untilQuiet({ gate }: Lane): Promise<void> {

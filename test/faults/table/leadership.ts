@@ -2,10 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KubeObject } from '../../../src/kube/types.ts';
 import { type Running, waitFor } from '../../lab/process.ts';
-import { createGate, type Write } from '../gate.ts';
+import { createGate, joined, type Write } from '../gate.ts';
 import { acmeWrite } from '../http-door.ts';
 import { operatorNamespace } from '../cluster.ts';
-import { joined } from '../run.ts';
 import { asUndisturbed, type Fault, type Stage } from './fault.ts';
 import { whose } from './whose.ts';
 

@@ -7,6 +7,7 @@ import type { ConfigMapObject, SecretObject } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
 import { operatorNamespace, tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
+import { asked } from './trial.ts';
 import { ask, asUndisturbed, byOthers, type Fault, type Stage } from './fault.ts';
 
 type Kept = SecretObject | ConfigMapObject;
@@ -54,14 +55,14 @@ async function restart({ life }: Stage): Promise<void> {
   await life.again();
 }
 
-async function untilSaid({ lane }: Stage, reason: Reason): Promise<void> {
-  await waitFor(`${reason} is said`, async () => {
+async function untilSaid({ lane }: Stage, reason: Reason, said = true): Promise<void> {
+  await waitFor(`${reason} is ${said ? 'said' : 'taken back'}`, async () => {
     const objects = await Promise.all(
       ['MailDomain', 'MailExchanger'].map((kind) =>
         lane.kube.get<MailDomain | MailExchanger>({ apiVersion, kind, namespace: tenant, name: objectName }),
       ),
     );
-    return objects.some((object) => object?.status?.conditions?.some((one) => one.reason === reason));
+    return said === objects.some((object) => object?.status?.conditions?.some((one) => one.reason === reason) === true);
   });
 }
 
@@ -116,7 +117,7 @@ function stated(target: Target, how: Damage['how'], reason: Reason): Fault['play
     const after = await required(stage, target);
     if (after.metadata.resourceVersion !== spoilt.metadata.resourceVersion) problems.push('it was written over');
     await stage.lane.kube.replace({ ...after, data: before.data ?? {} });
-    await ask(stage);
+    await asked(stage, () => untilSaid(stage, reason, false));
     return [...problems, ...(await stage.converge('new-domain')), ...(await stage.converge('spec-change'))];
   };
 }
