@@ -187,7 +187,7 @@ function renamed(zones: Zones, from: Lane, to: Lane): Zones {
   const places = from.policyServers.map((one, at) => [lastOctet(one), lastOctet(to.policyServers[at] ?? '')] as const);
   const line = (text: string): string =>
     places.reduce((before, [old, next]) => before.replace(`LANE${old}`, `LANE${next}`), text);
-  return Object.fromEntries(Object.entries(zones).map(([scenario, lines]) => [scenario, lines.map(line).sort()]));
+  return Object.fromEntries(Object.entries(zones).map(([scenario, lines]) => [scenario, lines.map(line)]));
 }
 
 /** As Markdown. */

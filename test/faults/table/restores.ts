@@ -107,7 +107,7 @@ async function moved(stage: Stage): Promise<readonly string[]> {
   const id = await installationIdOf(stage);
   const there = await restoredElsewhere(stage, objects);
   problems.push(...(await asked(there, () => there.converge('spec-change', 300_000))));
-  return [...but(problems, issuedAgain), ...(await otherMarks(there, id))];
+  return [...but(problems, issuedAgain, found), ...(await otherMarks(there, id))];
 }
 
 /** For which two that fight are watched, and how many updates of both are no fight. */
@@ -190,6 +190,12 @@ async function olderState(stage: Stage): Promise<readonly string[]> {
   return but(problems, issuedAgain);
 }
 
+/** In the new cluster another observer begins. */
+const seenAnew = {
+  I2: 'the id that he finds is served by the pods of the old cluster alone',
+  I5: "he takes all that stands when he begins for a stranger's",
+} as const;
+
 export const restoreFaults: readonly Fault[] = [
   {
     name: 'etcd-restored',
@@ -205,6 +211,7 @@ export const restoreFaults: readonly Fault[] = [
   },
   {
     name: 'moved',
+    excuses: seenAnew,
     fault: 'a backup from before the last change is restored in another cluster, with the installation id handed over',
     holds: `all records are known for ours, the marks stay; ${asUndisturbed}`,
     play: moved,
@@ -212,12 +219,13 @@ export const restoreFaults: readonly Fault[] = [
   {
     name: 'moved-beside-the-old',
     fault: 'the backup is restored in another cluster, and the old operator goes on beside it',
-    excuses: { I2: 'two programs announce in turn', I4: 'two programs announce in turn' },
+    excuses: { ...seenAnew, I4: 'two programs announce in turn' },
     holds: `Conflict is said, and neither goes on writing over the other; the old one stopped, ${asUndisturbed}`,
     play: besideTheOld,
   },
   {
     name: 'objects-made-again',
+    excuses: { I16: 'whoever takes the finalizers off leaves the records to nobody, until the objects come again' },
     fault: 'the objects are deleted past their finalizers, and made again from Git with other UIDs',
     holds: asUndisturbed,
     play: madeAgain,
