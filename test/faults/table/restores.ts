@@ -1,16 +1,14 @@
 /** Kubernetes is set back to what it was some time ago, or moved elsewhere, while the world has gone on. */
 import { cpSync, rmSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { apiVersion } from '../../../src/api/types.ts';
 import type { KubeClient } from '../../../src/kube/client.ts';
-import type { ConfigMapObject, KubeObject, SecretObject } from '../../../src/kube/types.ts';
+import type { ConfigMapObject, KubeObject } from '../../../src/kube/types.ts';
 import { ask as askDns } from '../../lab/dns-ask.ts';
 import { places } from '../../lab/lab.ts';
-import { passDays } from '../aging.ts';
 import { operatorNamespace, tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
 import { asUndisturbed, byOthers, type Fault, type Stage } from './fault.ts';
-import { asked, hear } from './trial.ts';
+import { asked } from './trial.ts';
 
 /** What was issued after the backup was made is issued again. */
 const issuedAgain = /orders were/u;
@@ -110,36 +108,6 @@ async function moved(stage: Stage): Promise<readonly string[]> {
   return [...but(problems, issuedAgain, found), ...(await otherMarks(there, id))];
 }
 
-/** For which two that fight are watched, and how many updates of both are no fight. */
-const fightMs = 20_000;
-const mostUpdates = 6;
-const oneDay = 1;
-
-/** The backup is restored in another cluster while the old operator goes on in the first. */
-async function besideTheOld(stage: Stage): Promise<readonly string[]> {
-  const problems = [...(await stage.converge('new-domain'))];
-  const there = await restoredElsewhere(stage, await backup(stage));
-  const { gate, kube } = there.lane;
-  gate.arm({ spot: undefined, kill: () => undefined, witness: there.testimony });
-  const old = stage.lane.startOperator({ name: 'old' });
-  there.atEnd(() => old.stop());
-  there.life.start();
-  const words = /two installations have the same id\. Stop one of them/u;
-  problems.push(...(await asked(there, () => hear(there, { reason: 'Conflict', words }))));
-  const updates = (): number => gate.seen().filter(({ what }) => what === 'update dns').length;
-  const before = updates();
-  await asked(there, () => asked(stage, () => pause(fightMs)));
-  const more = updates() - before;
-  if (more > mostUpdates) problems.push(`${more} updates were sent in ${fightMs / 1000} s after the conflict was said`);
-  await old.stop();
-  // The pause that was made for the other's sake is over.
-  await there.life.stop();
-  await passDays(kube, oneDay);
-  there.observer.told({ is: 'changed-by-others' });
-  problems.push(...(await asked(there, () => there.converge('new-domain', 300_000))));
-  return but(problems, issuedAgain, / Conflict: /u);
-}
-
 /** With no operator at work somebody deletes the objects and takes their finalizers off; they come again from Git. */
 async function madeAgain(stage: Stage): Promise<readonly string[]> {
   const { lane, life, converge } = stage;
@@ -155,39 +123,6 @@ async function madeAgain(stage: Stage): Promise<readonly string[]> {
     }
   });
   return [...problems, ...(await converge('new-domain')), ...(await converge('spec-change'))];
-}
-
-async function exchangerState({ lane }: Stage): Promise<SecretObject> {
-  const secrets = await lane.kube.list<SecretObject>({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    namespace: operatorNamespace,
-  });
-  const state = secrets.find(({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'exchanger');
-  if (state === undefined) throw new Error('there is no state of the exchanger');
-  return { ...state, apiVersion: 'v1', kind: 'Secret' };
-}
-
-async function mountedChain({ lane }: Stage): Promise<string> {
-  const ref = { apiVersion: 'v1', kind: 'Secret', namespace: tenant, name: `${objectName}-tls` };
-  return (await lane.kube.get<SecretObject>(ref))?.data?.['tls.crt'] ?? '';
-}
-
-/** After a renewal the exchanger's state is set back to what it was before. */
-async function olderState(stage: Stage): Promise<readonly string[]> {
-  const { lane, life, converge } = stage;
-  const problems = [...(await converge('new-domain')), ...(await converge('spec-change'))];
-  problems.push(...(await converge('second-domain')));
-  const older = await exchangerState(stage);
-  problems.push(...(await converge('renewal')));
-  const renewed = await mountedChain(stage);
-  await life.stop();
-  const { metadata } = await exchangerState(stage);
-  await byOthers(stage, () => lane.kube.replace({ ...older, metadata }));
-  problems.push(...(await asked(stage, () => converge('second-domain'))));
-  const now = await mountedChain(stage);
-  if (now !== renewed) problems.push('the certificate that was renewed was taken from the hosts again');
-  return but(problems, issuedAgain);
 }
 
 /** In the new cluster another observer begins. */
@@ -217,23 +152,10 @@ export const restoreFaults: readonly Fault[] = [
     play: moved,
   },
   {
-    name: 'moved-beside-the-old',
-    fault: 'the backup is restored in another cluster, and the old operator goes on beside it',
-    excuses: { ...seenAnew, I4: 'two programs announce in turn' },
-    holds: `Conflict is said, and neither goes on writing over the other; the old one stopped, ${asUndisturbed}`,
-    play: besideTheOld,
-  },
-  {
     name: 'objects-made-again',
     excuses: { I16: 'whoever takes the finalizers off leaves the records to nobody, until the objects come again' },
     fault: 'the objects are deleted past their finalizers, and made again from Git with other UIDs',
     holds: asUndisturbed,
     play: madeAgain,
-  },
-  {
-    name: 'state-exchanger-older',
-    fault: 'the durable state of the exchanger is set back to before a renewal',
-    holds: 'Ready, with the zone and the keys of an undisturbed run; the hosts keep the renewed certificate',
-    play: olderState,
   },
 ];
