@@ -148,7 +148,7 @@ export const restoreFaults: readonly Fault[] = [
     name: 'moved',
     excuses: seenAnew,
     fault: 'a backup from before the last change is restored in another cluster, with the installation id handed over',
-    holds: `all records are known for ours, the marks stay; ${asUndisturbed}`,
+    holds: `what stood at the backup is known for ours, the marks stay; ${asUndisturbed}`,
     play: moved,
   },
   {
