@@ -23,6 +23,7 @@ export interface Claims {
    * waiting: what it would make of a policy that senders still hold nobody knows.
    * @param rightful asked only where the claim was lost or spoilt: whose it is by what else is known of it; undefined is
    *   nobody's. It is made anew for that object.
+   * @param believedMs milliseconds for which a claim that was seen is believed to stand. Default ten minutes.
    * @throws MailsealError `Conflict`, naming the holder's kind and not its namespace; `StateUnreadable` where another
    *   version wrote it.
    */
@@ -31,9 +32,10 @@ export interface Claims {
     name: string,
     claimant: Claimant,
     rightful?: () => Promise<Claimant | undefined>,
+    believedMs?: number,
   ) => Promise<void>;
   /** Makes sure that nobody in another namespace holds it. @throws MailsealError `Conflict`. */
-  readonly share: (what: 'domain' | 'host', name: string, claimant: Claimant) => Promise<void>;
+  readonly share: (what: 'domain' | 'host', name: string, claimant: Claimant, believedMs?: number) => Promise<void>;
   /**
    * Leaves it to the retirement of the claimant, so that nobody else takes it before that has ended. False: it is someone
    * else's or nobody's, and nothing was written.
@@ -94,7 +96,17 @@ export function createClaims(kube: Kube, namespace: string, clock: Clock): Claim
   };
   const keyOf = (what: string, name: string, claimant: Claimant): string =>
     `${what} ${name} ${claimant.kind} ${claimant.namespace}/${claimant.name}`;
-  const isFresh = (key: string): boolean => clock.now() - (seen.get(key) ?? Number.NEGATIVE_INFINITY) < trustedMs;
+  const isFresh = (key: string, believedMs: number): boolean =>
+    clock.now() - (seen.get(key) ?? Number.NEGATIVE_INFINITY) < believedMs;
+  const note = (key: string): void => {
+    seen.delete(key);
+    seen.set(key, clock.now());
+    // The oldest come first: nobody asks for them any more.
+    for (const [old, at] of seen) {
+      if (clock.now() - at < trustedMs) break;
+      seen.delete(old);
+    }
+  };
 
   const read = async (what: 'domain' | 'host', name: string): Promise<Found | undefined> => {
     const ref = refOf(what, name);
@@ -141,25 +153,26 @@ export function createClaims(kube: Kube, namespace: string, clock: Clock): Claim
     });
   };
 
-  const hold: Claims['hold'] = async (what, name, claimant, rightful) => {
+  const hold: Claims['hold'] = async (what, name, claimant, rightful, believedMs = trustedMs) => {
     const key = keyOf(what, name, claimant);
     // A retirement can be ended by someone else's hand: it asks each time.
-    if (isFresh(key) && claimant.kind !== 'Retirement') return;
+    if (isFresh(key, believedMs) && claimant.kind !== 'Retirement') return;
     const before = await read(what, name);
     const lost = before?.holder === undefined;
     const back = before?.holder !== undefined && retired(before.holder, claimant);
     const heir = lost ? ((await rightful?.()) ?? claimant) : claimant;
     const found = lost || back ? await write(what, name, heir, before) : before;
+    seen.delete(key);
     if (found?.holder === undefined || !same(found.holder, claimant)) return refuse(what, name, found);
-    seen.set(key, clock.now());
+    note(key);
   };
 
-  const share: Claims['share'] = async (what, name, claimant) => {
+  const share: Claims['share'] = async (what, name, claimant, believedMs = trustedMs) => {
     const key = `share ${keyOf(what, name, claimant)}`;
-    if (isFresh(key)) return;
+    if (isFresh(key, believedMs)) return;
     const found = await read(what, name);
     if (found?.holder !== undefined && found.holder.namespace !== claimant.namespace) return refuse(what, name, found);
-    seen.set(key, clock.now());
+    note(key);
   };
 
   const pass: Claims['pass'] = async (what, name, claimant, known) => {

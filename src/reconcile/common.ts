@@ -15,6 +15,9 @@ export const finalizer = 'mailseal.dev/finalizer';
 /** A deletion is waited for: it is tried again at once, however long the object was looked at in vain. */
 const deletionRetryMs = { race: 200, trouble: 5000 } as const;
 
+/** Claims that this look has read itself are not read twice. */
+const confirmedMs = 10_000;
+
 type Reconciled = KubeObject & {
   readonly status?: { readonly conditions?: readonly Condition[]; readonly observedGeneration?: number };
 };
@@ -106,6 +109,8 @@ export interface Course {
   readonly state: Pick<State, 'certificate'>;
   /** Of the durable state that the plan was made from. */
   readonly resourceVersion: string | undefined;
+  /** Makes sure that what is to change is the object's still, going by claims seen no longer ago than that. */
+  readonly confirm?: (believedMs: number) => Promise<void>;
   readonly report: (trouble: Trouble | undefined) => {
     readonly status: object;
     readonly conditions: readonly WantedCondition[];
@@ -122,6 +127,7 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   };
   let made: number;
   try {
+    if (course.changes.some((change) => change.do !== 'SaveState')) await course.confirm?.(confirmedMs);
     ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, course.changes));
   } catch (error) {
     return miss(world, object, error, report);

@@ -52,6 +52,7 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
     ...plan,
     done: plan.waits.length === 0 && !isMoving(plan.state) && plan.changes.every(isLast),
     resourceVersion: stored?.resourceVersion,
+    confirm: (believedMs) => claim(world, mailDomain, desired.domain, stored, believedMs),
     report: (trouble) => ({
       status: domainStatus(desired, plan),
       conditions: domainFindings(desired, observed, plan, trouble),
@@ -89,14 +90,24 @@ async function entitle(world: World, mailDomain: MailDomain, stored: Remembered)
   const domain = checkedName(mailDomain);
   const grant = grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
-  const rightful = async () => rightfulOfDomain(world, mailDomain, domain, stored?.state);
-  await holdClaim(world, 'domain', domain, claimantOf(mailDomain), rightful);
+  await claim(world, mailDomain, domain, stored);
   await takeBack(world, estateOf(domain));
   const own = await ensureExchanger(world, mailDomain);
   const issuer = issuerOf(world, mailDomain, domain, stored);
   const exchangers = own === undefined ? lookUpAll(world, mailDomain) : [own];
   const hosts = exchangers.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
   return { desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts }), exchangers };
+}
+
+async function claim(
+  world: World,
+  mailDomain: MailDomain,
+  domain: string,
+  stored: Remembered,
+  believedMs?: number,
+): Promise<void> {
+  const rightful = async () => rightfulOfDomain(world, mailDomain, domain, stored?.state);
+  await holdClaim(world, 'domain', domain, claimantOf(mailDomain), rightful, believedMs);
 }
 
 const claimantOf = ({ metadata }: MailDomain): Claimant => ({

@@ -49,6 +49,7 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   return carryOut(world, exchanger, {
     ...plan,
     resourceVersion: stored?.resourceVersion,
+    confirm: (believedMs) => claimNames(world, exchanger, desired, believedMs),
     report: (trouble) => ({
       status: exchangerStatus(desired, observed, plan),
       conditions: exchangerFindings(desired, observed, plan, trouble),
@@ -83,14 +84,19 @@ async function entitled(
  * The hosts are this object's alone. Further names in its certificate are not, but no namespace gets a certificate for
  * what is an MX host or a policy host of another.
  */
-async function claimNames(world: World, exchanger: MailExchanger, desired: DesiredExchanger): Promise<void> {
+async function claimNames(
+  world: World,
+  exchanger: MailExchanger,
+  desired: DesiredExchanger,
+  believedMs?: number,
+): Promise<void> {
   const claimant = claimantOf(exchanger);
   const hosts = desired.hosts.map(({ host }) => host);
   for (const host of hosts) {
-    await holdClaim(world, 'host', host, claimant, () => rightfulOfHost(world, exchanger, host));
+    await holdClaim(world, 'host', host, claimant, () => rightfulOfHost(world, exchanger, host), believedMs);
   }
   const further = desired.certificateNames.filter((name) => !hosts.includes(name));
-  for (const name of further) await world.claims.share('host', name, claimant);
+  for (const name of further) await world.claims.share('host', name, claimant, believedMs);
 }
 
 /** Hosts that our mark stands for, or is to: each was claimed before it was planned. */

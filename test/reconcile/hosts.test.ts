@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import type { MailExchanger } from '../../src/api/types.ts';
-import type { KubeObject } from '../../src/kube/types.ts';
+import type { ConfigMapObject, KubeObject } from '../../src/kube/types.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createScene, runUntil, type Scene, zone } from './scene.ts';
 
@@ -46,6 +46,19 @@ test('a host that leaves takes its records with it, and another object may have 
   expect(claims()).toEqual([mx1]);
   expect(tlsaOf(mx2)).toEqual([]);
   expect(tlsaOf(mx1)).toHaveLength(2);
+});
+
+test('a host whose claim someone gives to another object is published for no more', async () => {
+  const world = await runUntil(scene, ready);
+  const claim = scene.kube.dump().find(isClaim) as ConfigMapObject | undefined;
+  if (claim === undefined) throw new Error('there is no claim');
+  await scene.kube.replace({ ...claim, data: { ...claim.data, name: 'another' } });
+  const sets = scene.provider.sets(zone);
+  scene.pass(60_000);
+  await scene.edit({ hosts: [mx1], dane: { ttlSeconds: 600 } });
+  await runUntil(scene, stalled, { world });
+  expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')?.reason).toBe('Conflict');
+  expect(scene.provider.sets(zone)).toEqual(sets);
 });
 
 test('a host that is not ours to serve stops no renewal of the others', async () => {
