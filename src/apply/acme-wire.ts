@@ -5,6 +5,7 @@
  * acme-client signs and knows the protocol; all its traffic passes through `http.request`, which is replaced here.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
@@ -53,6 +54,8 @@ interface Inner {
     getNonce: () => Promise<string>;
     directoryCache: object | null;
     maxBadNonceRetries: number;
+    accountKey: string | KeyObject;
+    readonly getJwk: () => object;
     externalAccountBinding: { kid?: string; hmacKey?: string };
     readonly getResourceUrl: (resource: string) => Promise<string>;
   };
@@ -149,6 +152,9 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   const client = new Client({ directoryUrl, accountKey: options.accountKeyPem }) as unknown as Inner;
   client.api.accountUrl = options.accountUrl ?? null;
   client.http.maxBadNonceRetries = nonceRetries;
+  // What acme-client needs of the text it keeps; then it need not be read anew for each signature.
+  client.http.getJwk();
+  client.http.accountKey = createPrivateKey(options.accountKeyPem);
   // acme-client asks for nonces and retries beneath one call: this says for which of ours it does so.
   const asking = new AsyncLocalStorage<Ask>();
   const nonces: string[] = [];

@@ -8,6 +8,7 @@ import type { OpenOrder, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import type { IssuerApi } from '../apply/issuers.ts';
 import { isSynthesised } from './dns/wildcard.ts';
+import { recentListMs } from './recent.ts';
 import { listLive, type RecordObserver } from './records.ts';
 
 type Target = ChallengeView['target'];
@@ -26,13 +27,19 @@ const locate = (world: CertificateObserver, name: string, ref: string | undefine
   return found.ok ? { ok: true, name, provider: found.value.provider, zone: found.value.zone } : found;
 };
 
+/** An order is looked at several times within moments, and what we write for it ourselves is seen at once. */
+const recently = <T extends object>(target: T): T & { readonly type: 'TXT'; readonly recentMs: number } => ({
+  ...target,
+  type: 'TXT',
+  recentMs: recentListMs,
+});
+
 /** Where a challenge record must stand: at its own name, or where the CNAMEs that a human put there lead (RFC 8555 §8.4). */
 async function followAliases(world: CertificateObserver, txtName: string): Promise<Target> {
   let target = locate(world, txtName, world.providerRef);
   for (let hops = 0; hops <= mostAliases && target.ok; hops += 1) {
-    const alias = (await listLive(world, [{ ...target, type: 'TXT' }])).get(
-      recordKey({ name: target.name, type: 'CNAME' }),
-    )?.values[0];
+    const alias = (await listLive(world, [recently(target)])).get(recordKey({ name: target.name, type: 'CNAME' }))
+      ?.values[0];
     if (alias === undefined) return target;
     target = locate(world, alias, undefined);
   }
@@ -49,7 +56,7 @@ async function viewChallenge(
   const target = await followAliases(world, txtName);
   const none = { txtName, txtValue, target, live: undefined, synthesised: false, shownEverywhere: false } as const;
   if (!target.ok || !wantsProof(order)) return none;
-  const live = (await listLive(world, [{ ...target, type: 'TXT' }])).get(recordKey({ name: target.name, type: 'TXT' }));
+  const live = (await listLive(world, [recently(target)])).get(recordKey({ name: target.name, type: 'TXT' }));
   if (live === undefined) return { ...none, synthesised: await hangsOnWildcard(world, target) };
   if (!live.values.includes(txtValue)) return { ...none, live };
   const answers = await world.authorities.lookupAll(target.zone, target.name, 'TXT');

@@ -17,7 +17,7 @@ import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
 import { observeIssuance } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
-import { observeRecords, type Sought } from './records.ts';
+import { askedOnce, observeRecords, type Sought } from './records.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 
 const httpsPort = 443;
@@ -138,7 +138,11 @@ async function observeServing(
 type MxSeen = ObservedDomain['mx'];
 
 /** The MX set from outside and at the zone's own servers. */
-async function observeMx(world: World, desired: DesiredDomain, state: DomainState | undefined): Promise<MxSeen> {
+async function observeMx(
+  world: Pick<World, 'authorities' | 'outside' | 'recents'>,
+  desired: DesiredDomain,
+  state: DomainState | undefined,
+): Promise<MxSeen> {
   const { domain, grant } = desired;
   const known = isMoving(state) ? world.recents.mx.find(domain, grant.zone) : undefined;
   if (known !== undefined) return known;
@@ -203,14 +207,15 @@ export async function observeDomain(
   const issuer = await world.issuerOf(desired.issuer);
   const at = {
     ...world,
+    authorities: askedOnce(world.authorities),
     providers: world.cache.providers(),
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
   const [freshKey, mx, views, served, issuance] = await Promise.all([
     state === undefined ? drawKey() : undefined,
-    observeMx(world, desired, state),
-    observeRecords(world, soughtRecords(world, desired, state)),
+    observeMx(at, desired, state),
+    observeRecords(at, soughtRecords(world, desired, state)),
     observeServing(world, desired, state, request.askedAt),
     observeIssuance(at, issuer, state),
   ]);

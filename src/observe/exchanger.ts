@@ -14,7 +14,7 @@ import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
 import { observeIssuance } from './certificate.ts';
-import { observeRecords, type Sought } from './records.ts';
+import { askedOnce, observeRecords, type Sought } from './records.ts';
 
 /** A new key, with the digest that its TLSA record would carry. */
 export async function drawKey(): Promise<StoredKey> {
@@ -106,13 +106,14 @@ export async function observeExchanger(
   const issuer = await world.issuerOf(desired.issuer);
   const at = {
     ...world,
+    authorities: askedOnce(world.authorities),
     providers: world.cache.providers(),
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
   const [mounted, views, hosts, issuance] = await Promise.all([
     readMounted(world, desired),
-    observeRecords(world, soughtRecords(desired, world, state)),
+    observeRecords(at, soughtRecords(desired, world, state)),
     Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
     observeIssuance(at, issuer, state),
   ]);

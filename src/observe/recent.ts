@@ -13,7 +13,10 @@ interface Recent<T> {
 }
 
 /** Milliseconds: the way of many domains at a time takes longer than that of one. */
-const freshMs = { views: 30_000, absences: 60_000, mx: 30_000 } as const;
+const freshMs = { views: 30_000, shown: 30_000, absences: 60_000, denials: 60_000, mx: 30_000 } as const;
+
+/** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
+export const recentListMs = 30_000;
 
 interface Kept<T> {
   readonly until: number;
@@ -27,13 +30,19 @@ export type Absence = Pick<RecordView, 'synthesised' | 'negativeTtl'>;
 /** What is kept of domains on their way. */
 export interface Recents {
   readonly views: Recent<RecordView>;
+  /** What all authoritative servers were seen to show. */
+  readonly shown: Recent<Extract<RecordView['servers'], { ok: true }>>;
   readonly absences: Recent<Absence>;
+  /** Seconds for which the servers of a zone let denials be cached: what its SOA says, of whichever name. */
+  readonly denials: Recent<number>;
   readonly mx: Recent<ObservedDomain['mx']>;
 }
 
 export const createRecents = (clock: Clock): Recents => ({
   views: createRecent(clock, freshMs.views),
+  shown: createRecent(clock, freshMs.shown),
   absences: createRecent(clock, freshMs.absences),
+  denials: createRecent(clock, freshMs.denials),
   mx: createRecent(clock, freshMs.mx),
 });
 

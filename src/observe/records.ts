@@ -1,11 +1,11 @@
-import type { Provider } from '../apply/providers/provider.ts';
+import type { Provider, SetKey } from '../apply/providers/provider.ts';
 import type { Answer, Authorities, Resolver } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import { recordKey, type RecordView } from '../plan/record-view.ts';
 import type { AppliedSet } from '../plan/state.ts';
 import { shownEverywhere } from './dns/shown.ts';
 import { isSynthesised } from './dns/wildcard.ts';
-import type { Absence, Recents } from './recent.ts';
+import { type Absence, recentListMs, type Recents } from './recent.ts';
 
 /** A record set to look for, with the values that are wanted there. */
 export interface Sought extends Omit<RecordSet, 'ttl'> {
@@ -34,20 +34,33 @@ const views = async (world: RecordObserver, sought: Sought, all: Live): Promise<
     const absence = await absenceOf(world, sought);
     return { live, alias, servers: undefined, outside: undefined, inside: undefined, ...absence };
   }
-  const [servers, outside, inside] = await Promise.all([
-    world.authorities.lookupAll(sought.zone, sought.name, sought.type),
+  const view = { live, synthesised: false, negativeTtl: 0 } as const;
+  const servers = await shownAt(world, sought, live);
+  // A resolver that is asked too early remembers the denial of the server that lags, for itself and for the CA.
+  if (!servers.ok) return { ...view, servers, outside: undefined, inside: undefined };
+  const [outside, inside] = await Promise.all([
     world.outside.lookup(sought.name, sought.type),
     world.inside?.lookup(sought.name, sought.type),
   ]);
-  return {
-    live,
-    servers: shownEverywhere(servers, sought.values),
-    outside,
-    inside,
-    synthesised: false,
-    negativeTtl: 0,
-  };
+  return { ...view, servers, outside, inside };
 };
+
+/** Whether all servers show it; where they were seen to a moment ago, only the resolvers are still to follow. */
+async function shownAt(
+  world: RecordObserver,
+  sought: Sought,
+  live: RecordSet,
+): Promise<NonNullable<RecordView['servers']>> {
+  const wish = JSON.stringify([sought.values, live, sought.stored]);
+  const known = sought.stored && world.recents.shown.find(placeOf(sought), wish);
+  if (known !== undefined) return known;
+  const shown = shownEverywhere(
+    await world.authorities.lookupAll(sought.zone, sought.name, sought.type),
+    sought.values,
+  );
+  if (shown.ok && sought.stored !== undefined) world.recents.shown.keep(placeOf(sought), wish, shown);
+  return shown;
+}
 
 const absenceOf = async (world: RecordObserver, sought: Sought): Promise<Absence> => {
   const { zone, host, stored } = sought;
@@ -64,13 +77,19 @@ const absenceOf = async (world: RecordObserver, sought: Sought): Promise<Absence
 };
 
 /** Seconds for which the absence of a name may be cached: the SOA's minimum, or its TTL where that is less (RFC 2308 §5). */
-async function negativeTtl(world: RecordObserver, { zone, name, type }: Sought): Promise<number> {
+async function negativeTtl(world: RecordObserver, { zone, name, type, stored }: Sought): Promise<number> {
+  const known = stored && world.recents.denials.find(zone, '');
+  if (known !== undefined) return known;
   const answers = await world.authorities.lookupAll(zone, name, type);
-  return Math.max(0, ...answers.map(({ answer }) => answer.ttl));
+  const ttl = Math.max(0, ...answers.map(({ answer }) => answer.ttl));
+  if (answers.every(({ answer }) => denials.has(answer.outcome)) && ttl > 0) world.recents.denials.keep(zone, '', ttl);
+  return ttl;
 }
 
+const denials: ReadonlySet<Answer['outcome']> = new Set(['NoData', 'NxDomain']);
+
 /** Within one look every question is put to the name servers once: names of one host share most of theirs. */
-function askedOnce(authorities: Authorities): Authorities {
+export function askedOnce(authorities: Authorities): Authorities {
   const asked = new Map<string, ReturnType<Authorities['lookupAll']>>();
   return {
     lookupAll: (zone, name, type) => {
@@ -89,11 +108,13 @@ export async function observeRecords(
 ): Promise<ReadonlyMap<string, RecordView>> {
   const recent = sought.map((one) => [one, recentView(world, one)] as const);
   const open = recent.flatMap(([one, view]) => (view === undefined ? [one] : []));
-  const live = await listLive(world, open);
-  const once: RecordObserver = { ...world, authorities: askedOnce(world.authorities) };
+  const live = await listLive(
+    world,
+    open.map((one) => (one.stored === undefined ? one : { ...one, recentMs: recentListMs })),
+  );
   const seen = await Promise.all(
     recent.map(async ([one, known]) => {
-      const view = known ?? (await views(once, one, live));
+      const view = known ?? (await views(world, one, live));
       if (known === undefined && one.stored !== undefined && agrees(view, one.stored.entry)) {
         world.recents.views.keep(placeOf(one), JSON.stringify(one.stored), view);
       }
@@ -123,7 +144,7 @@ function agrees(
 /** One list call a zone; record sets by `recordKey`. */
 export async function listLive(
   world: Pick<RecordObserver, 'providerOf'>,
-  sought: readonly Pick<Sought, 'provider' | 'zone' | 'name' | 'type'>[],
+  sought: readonly (SetKey & Pick<Sought, 'provider' | 'zone'>)[],
 ): Promise<Live> {
   const byZone = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const lists = await Promise.all(

@@ -11,7 +11,7 @@ import type { AppliedSet, DomainState, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import { observeChallenges } from './certificate.ts';
 import { fetchFromOutside, observePods } from './domain.ts';
-import { listLive, observeRecords, type RecordObserver, type Sought } from './records.ts';
+import { askedOnce, listLive, observeRecords, type RecordObserver, type Sought } from './records.ts';
 
 /** What was seen, and what could not be looked at, which must not hold up the rest. */
 export interface Looked<O> {
@@ -44,7 +44,7 @@ const observerOf = (world: World): RecordObserver => ({
   providerOf: grantedProviderOf(world),
   outside: world.outside,
   inside: world.inside,
-  authorities: world.authorities,
+  authorities: askedOnce(world.authorities),
   recents: world.recents,
 });
 

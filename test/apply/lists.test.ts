@@ -48,6 +48,19 @@ test('a name is asked for once within a few seconds, whether anything stands the
   expect(asked).toEqual([[name], [other]]);
 });
 
+test('whoever is content with it gets an older list, until something of ours is written', async () => {
+  const patient = async () => provider.list(zone, [{ name, type: 'TXT', recentMs: 30_000 }]);
+  await values();
+  time = 29_999;
+  expect(await patient()).toEqual([set('_mta-sts', 'one')]);
+  expect(asked).toHaveLength(1);
+  await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: set('_mta-sts', 'two') }]);
+  expect(await patient()).toEqual([set('_mta-sts', 'two')]);
+  time = 60_000;
+  await patient();
+  expect(asked).toHaveLength(3);
+});
+
 test('a name that is new is asked for alone', async () => {
   await values();
   await provider.list(zone, txt(name, other, name));

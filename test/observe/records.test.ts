@@ -62,6 +62,12 @@ describe('a set that stands', () => {
     expect(both).toMatchObject({ outside: { values: ours.values }, inside: { values: ['old'] } });
     expect((await view({ stands: true, servers }))?.inside).toBeUndefined();
   });
+
+  test('is asked of no resolver while a server lags, whose denial it would remember', async () => {
+    const servers = { 'ns1 192.0.2.1': world(ours.values[0]), 'ns2 192.0.2.2': world() };
+    const seen = await view({ stands: true, servers, outside: world(ours.values[0]), inside: world(ours.values[0]) });
+    expect(seen).toMatchObject({ servers: { ok: false }, outside: undefined, inside: undefined });
+  });
 });
 
 describe('a set that does not stand', () => {
@@ -146,6 +152,43 @@ describe('of an object on its way', () => {
     ['what stands otherwise than stored is', { stored: { entry: undefined } }, { stored: { entry: undefined } }, 1, 2],
   ])('%s', async (_, first, later, afterMs, lists) => {
     expect(await twice(first, later, afterMs)).toBe(lists);
+  });
+
+  test('name servers are not asked again for what all showed, while a resolver still denies it', async () => {
+    let asked = 0;
+    const servers = fakeAuthorities(shown);
+    const outside = world();
+    const observer: RecordObserver = {
+      providerOf: async () => fakeProvider({ 'example.com': [ours] }),
+      outside: fakeResolver(outside),
+      inside: undefined,
+      authorities: { lookupAll: (...of) => ((asked += 1), servers.lookupAll(...of)) },
+      recents: createRecents({ now: () => 0 }),
+    };
+    const look = async () => (await observeRecords(observer, [{ ...sought, stored }])).get(`${name} TXT`);
+    expect(await look()).toMatchObject({ servers: { ok: true }, outside: { outcome: 'NxDomain' } });
+    outside.records = world(ours.values[0]).records;
+    expect(await look()).toMatchObject({ servers: { ok: true }, outside: { outcome: 'Found' } });
+    expect(asked).toBe(1);
+  });
+
+  test('what a zone says of denials is asked for once, for whichever name', async () => {
+    const asked: string[] = [];
+    const servers = fakeAuthorities({ 'ns1 192.0.2.1': { ...world(), ttl: 60 } });
+    const observer: RecordObserver = {
+      providerOf: async () => fakeProvider({ 'example.com': [] }),
+      outside: fakeResolver(world()),
+      inside: undefined,
+      authorities: { lookupAll: (...of) => (asked.push(of[1]), servers.lookupAll(...of)) },
+      recents: createRecents({ now: () => 0 }),
+    };
+    const none = { stored: { entry: undefined }, host: undefined };
+    for (const label of ['a', 'b']) {
+      const of = `${label}.example.com`;
+      const views = await observeRecords(observer, [{ ...sought, ...none, name: of }]);
+      expect(views.get(`${of} TXT`)).toMatchObject({ negativeTtl: 60 });
+    }
+    expect(asked).toEqual(['a.example.com']);
   });
 
   test('what a server does not show yet is asked for again', async () => {

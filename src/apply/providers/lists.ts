@@ -4,14 +4,16 @@ import type { Provider, SetKey } from './provider.ts';
 
 /** Milliseconds: an object on its way is looked at several times within it, and its own changes are seen at once. */
 const freshMs = 3_000;
+/** Nobody asks for what is older. */
+const longestMs = 30_000;
 
 interface Listed {
-  readonly until: number;
+  readonly at: number;
   readonly sets: Promise<readonly RecordSet[]>;
 }
 
 /**
- * Lists of the last few seconds, by zone, name and type. A change made through this provider ends what is remembered of its
+ * Lists of the last few seconds, or of as long as whoever asks allows, by zone, name and type. A change made through this provider ends what is remembered of its
  * names, before and after; one made by others is seen a moment later, and stops a write of ours until then, for `before`
  * no longer holds.
  */
@@ -23,18 +25,18 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
 
   /** They were put in by their age. */
   const forgetOld = (now: number): void => {
-    for (const [key, { until }] of listed) {
-      if (until > now) return;
+    for (const [key, { at }] of listed) {
+      if (at + longestMs > now) return;
       listed.delete(key);
     }
   };
   const ask = (zone: string, sought: readonly SetKey[]): void => {
     const answer = provider.list(zone, sought);
-    const until = clock.now() + freshMs;
+    const at = clock.now();
     for (const { name, type } of sought) {
       const key = keyOf(zone, { name, type });
       const fits = (set: RecordSet): boolean => set.name === name && (set.type === type || set.type === 'CNAME');
-      const one: Listed = { until, sets: answer.then((sets) => sets.filter(fits)) };
+      const one: Listed = { at, sets: answer.then((sets) => sets.filter(fits)) };
       one.sets.catch(() => {
         if (listed.get(key) === one) listed.delete(key);
       });
@@ -43,9 +45,11 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
     }
   };
   const list: Provider['list'] = async (zone, sought) => {
-    forgetOld(clock.now());
+    const now = clock.now();
+    forgetOld(now);
+    const isFresh = (key: string, recentMs = freshMs): boolean => (listed.get(key)?.at ?? -longestMs) + recentMs > now;
     const distinct = new Map(sought.map((one) => [keyOf(zone, one), one]));
-    const missing = [...distinct].flatMap(([key, one]) => (listed.has(key) ? [] : [one]));
+    const missing = [...distinct].flatMap(([key, one]) => (isFresh(key, one.recentMs) ? [] : [one]));
     if (missing.length > 0) ask(zone, missing);
     const sets = await Promise.all([...distinct.keys()].flatMap((key) => listed.get(key)?.sets ?? []));
     // An alias answers for every type.

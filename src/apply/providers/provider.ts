@@ -2,7 +2,10 @@ import type { RecordChange } from '../../dns/change.ts';
 import type { RecordSet } from '../../dns/rrset.ts';
 
 /** Where a record set is looked for. */
-export type SetKey = Pick<RecordSet, 'name' | 'type'>;
+export interface SetKey extends Pick<RecordSet, 'name' | 'type'> {
+  /** What was seen so many milliseconds ago will do, unless a change of ours came after it. Default 3000. */
+  readonly recentMs?: number;
+}
 
 export type { RecordChange } from '../../dns/change.ts';
 

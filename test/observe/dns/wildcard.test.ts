@@ -37,6 +37,24 @@ test.each(cases)('%s, in a signed zone', async (_what, host, records, expected) 
 });
 
 test.each([
+  [
+    'has records of its own in a signed zone',
+    { records: { 'mx1.example.com MX': ['10 a.example.net'] }, secure: [zone] },
+    1,
+  ],
+  ['does not exist', { records: { 'example.com A': ['192.0.2.1'] } }, 1],
+  ['exists without records', { records: { 'a.mx1.example.com A': ['192.0.2.1'] } }, 4],
+])('a name that %s is asked for no longer than it takes', async (_what, world, questions) => {
+  const servers = fakeAuthorities({ 'ns1 192.0.2.1': world });
+  let asked = 0;
+  const counting = {
+    lookupAll: (...of: Parameters<typeof servers.lookupAll>) => ((asked += 1), servers.lookupAll(...of)),
+  };
+  expect(await isSynthesised(counting, zone, 'mx1.example.com')).toBe(false);
+  expect(asked).toBe(questions);
+});
+
+test.each([
   ['no server answers', { 'ns1 192.0.2.1': 'Unreachable' as const }],
   ['there is no server', {}],
   [
