@@ -1,11 +1,11 @@
-import { createPrivateKey } from 'node:crypto';
 import { defaults } from '../api/defaults.ts';
 import type { CertificateIssuer } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
-import { MailsealError } from '../errors.ts';
+import { MailsealError, messageOf } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { MayWrite } from '../kube/guard.ts';
 import type { Kube, SecretObject } from '../kube/types.ts';
+import { formatAccount, parseAccount, type StoredAccount } from '../plan/account.ts';
 import type { Acme } from './acme.ts';
 import { problemTypeOf } from './acme-problem.ts';
 import { hashedName } from './store.ts';
@@ -34,9 +34,7 @@ export interface IssuersOptions {
   readonly onRequest: (method: string, resource: string) => void;
 }
 
-interface Account {
-  readonly keyPem: string;
-  readonly url: string | undefined;
+interface Account extends StoredAccount {
   readonly resourceVersion: string | undefined;
 }
 
@@ -102,11 +100,7 @@ export function createIssuers(options: IssuersOptions): Issuers {
       ...(account.resourceVersion === undefined ? {} : { resourceVersion: account.resourceVersion }),
     },
     type: 'mailseal.dev/state',
-    data: {
-      'account.json': Buffer.from(
-        JSON.stringify({ formatVersion: 1, server, keyPem: account.keyPem, url: account.url }),
-      ).toString('base64'),
-    },
+    data: { 'account.json': Buffer.from(formatAccount(server, account)).toString('base64') },
   });
 
   const loadAccount = async (name: string, server: string): Promise<Account | undefined> => {
@@ -115,14 +109,12 @@ export function createIssuers(options: IssuersOptions): Issuers {
     if (secret === undefined) return undefined;
     try {
       const text = Buffer.from(secret.data?.['account.json'] ?? '', 'base64').toString('utf8');
-      const { keyPem, url } = JSON.parse(text) as { keyPem: string; url?: string };
-      createPrivateKey(keyPem);
-      if (url !== undefined && typeof url !== 'string') throw new Error('its url is not text');
-      return { keyPem, url, resourceVersion: secret.metadata.resourceVersion };
+      return { ...parseAccount(text, server), resourceVersion: secret.metadata.resourceVersion };
     } catch (error) {
       const where = `Secret ${namespace}/${metadata.name} (the ACME account of CertificateIssuer ${name})`;
-      const mend = 'Restore it from a backup, or delete it to register a new account';
-      throw new MailsealError('StateUnreadable', `${where} can't be read. ${mend}`, { kind: 'Stalled', cause: error });
+      const mend = 'Restore it from a backup, or delete it to register a new account; nothing is written over it';
+      const message = `${where} can't be read: ${messageOf(error)}. ${mend}`;
+      throw new MailsealError('StateUnreadable', message, { kind: 'Stalled', cause: error });
     }
   };
 

@@ -73,12 +73,15 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
     if (secret === undefined) return undefined;
     try {
       const text = Buffer.from(secret.data?.[dataKey] ?? '', 'base64').toString('utf8');
-      return { state: parseState(kind, text), resourceVersion: secret.metadata.resourceVersion ?? '' };
+      const state = parseState(kind, text);
+      if (identityOf(state) !== identity) throw new Error(`the stored state is of ${identityOf(state)}`);
+      return { state, resourceVersion: secret.metadata.resourceVersion ?? '' };
     } catch (error) {
       throw new MailsealError(
         'StateUnreadable',
         `Secret ${namespace}/${ref.name} holds the durable state of ${identity} and can't be read: ${messageOf(error)}. ` +
-          'Restore it from a backup; nothing is written over it',
+          'Restore it from a backup, run the version of Mailseal that wrote it, or delete it to go on as if it were lost ' +
+          '(docs/restore.md); nothing is written over it',
         { kind: 'Stalled', cause: error },
       );
     }

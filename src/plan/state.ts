@@ -5,8 +5,8 @@
 import type { RolloverState } from '../dane/keystate.ts';
 import type { RecordType } from '../dns/rrset.ts';
 import type { Publication } from '../mtasts/lifecycle.ts';
-
-export const formatVersion = 1;
+import { type formatVersion, readStored } from './stored.ts';
+import { lackedBy } from './state-shape.ts';
 
 /** A private key and the digest that its TLSA record carries. */
 export interface StoredKey {
@@ -152,34 +152,19 @@ export function formatState(state: State): string {
  * @throws Error with the reason in words.
  */
 export function parseState<K extends State['kind']>(kind: K, text: string): Extract<State, { kind: K }> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Error('the stored state is not JSON', { cause: error });
-  }
-  const state = value as Partial<State> | null;
-  if (state === null || typeof state !== 'object') throw new Error('the stored state is not an object');
-  if (state.formatVersion !== formatVersion) {
-    throw new Error(
-      `the stored state has format version ${String(state.formatVersion)}, this program reads ${formatVersion}`,
-    );
-  }
-  if (state.kind !== kind) throw new Error(`the stored state is of a ${String(state.kind)}, not of a ${kind}`);
-  const missing = essentials[kind].filter(([name, fits]) => !fits((state as Record<string, unknown>)[name]));
-  if (missing.length > 0) throw new Error(`the stored state lacks ${missing.map(([name]) => name).join(', ')}`);
+  const stored = readStored(text);
+  if (stored['kind'] !== kind) throw new Error(`the stored state is of a ${String(stored['kind'])}, not of a ${kind}`);
+  const lacking = lackedBy(kind, stored);
+  if (lacking.length > 0) throw new Error(`the stored state lacks ${lacking.join(', ')}`);
+  const state = stored as unknown as State;
+  const unknown = state.kind === 'exchanger' ? unknownKeys(state) : [];
+  if (unknown.length > 0) throw new Error(`the stored state names keys that it lacks: ${unknown.join(', ')}`);
   return state as Extract<State, { kind: K }>;
 }
 
-const isList = (value: unknown): boolean => Array.isArray(value);
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
-const common = [
-  ['applied', isList],
-  ['spent', isList],
-] as const;
-
-/** Without these nothing can be planned, and planning all the same would throw away what they held. */
-const essentials: Readonly<Record<State['kind'], readonly (readonly [string, (value: unknown) => boolean])[]>> = {
-  exchanger: [...common, ['rollover', isObject], ['keys', isList]],
-  domain: [...common, ['key', isObject], ['publications', isList], ['listedHosts', isList], ['removedHosts', isList]],
-};
+function unknownKeys({ rollover, keys }: ExchangerState): readonly string[] {
+  const { current, next, spare } = rollover;
+  return [current, next, ...(spare === undefined ? [] : [spare])].filter(
+    (name) => !keys.some(({ spkiSha256 }) => spkiSha256 === name),
+  );
+}

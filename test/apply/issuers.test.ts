@@ -79,22 +79,28 @@ test('another server is another account', async () => {
   expect(secrets()).toHaveLength(2);
 });
 
+const stored = { formatVersion: 1, server: acme.server };
 const account = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 test.each([
   ['is cut off', 'eyJ'],
   ['is empty', ''],
   ['is null', account(null)],
   ['is a list', account([])],
-  ['has no key', account({ formatVersion: 1, url: 'https://ca.example/1' })],
-  ['has a key that is none', account({ formatVersion: 1, keyPem: 'very secret words' })],
-  ['has a key in another form', account({ formatVersion: 1, keyPem: { kty: 'EC', d: 'very secret words' } })],
-  ['has a broken key', account({ keyPem: '-----BEGIN PRIVATE KEY-----\nvery/secret\n-----END PRIVATE KEY-----\n' })],
-])('an account that %s is said, and not replaced', async (_, stored) => {
+  ['is of no version', account({ server: acme.server, keyPem: 'very secret words' })],
+  ['is of another server', account({ ...stored, server: 'https://ca.example/directory' })],
+  ['has no key', account({ ...stored, url: 'https://ca.example/1' })],
+  ['has a key that is none', account({ ...stored, keyPem: 'very secret words' })],
+  ['has a key in another form', account({ ...stored, keyPem: { kty: 'EC', d: 'very secret words' } })],
+  [
+    'has a broken key',
+    account({ ...stored, keyPem: '-----BEGIN PRIVATE KEY-----\nvery/secret\n-----END PRIVATE KEY-----\n' }),
+  ],
+])('an account that %s is said, and not replaced', async (_, spoilt) => {
   objects = [issuer('ca', { acme })];
   await Promise.allSettled([issuers().get('ca')]);
   const [secret] = secrets();
   if (secret === undefined) throw new Error('there is no account');
-  await kube.replace({ ...secret, data: { 'account.json': stored } });
+  await kube.replace({ ...secret, data: { 'account.json': spoilt } });
   const error: unknown = await issuers()
     .get('ca')
     .catch((thrown: unknown) => thrown);
@@ -103,7 +109,23 @@ test.each([
     message: expect.stringContaining(secret.metadata.name),
   });
   expect(String(error)).not.toMatch(/very.secret/u);
-  expect(secrets()[0]?.data).toEqual({ 'account.json': stored });
+  expect(secrets()[0]?.data).toEqual({ 'account.json': spoilt });
+});
+
+test('an account of a later format says so, is used for nothing and stays as it is', async () => {
+  objects = [issuer('ca', { acme })];
+  await Promise.allSettled([issuers().get('ca')]);
+  const [secret] = secrets();
+  if (secret === undefined) throw new Error('there is no account');
+  const before = JSON.parse(Buffer.from(secret.data?.['account.json'] ?? '', 'base64').toString()) as object;
+  const data = { 'account.json': account({ ...before, formatVersion: 2, url: 'https://ca.example/1' }) };
+  await kube.replace({ ...secret, data });
+  await expect(issuers().get('ca')).rejects.toMatchObject({
+    reason: 'StateUnreadable',
+    kind: 'Stalled',
+    message: expect.stringContaining('format version 2, this program reads 1'),
+  });
+  expect(secrets()[0]?.data).toEqual(data);
 });
 
 test('an account that the CA has lost is registered anew, once, with the same key', async () => {

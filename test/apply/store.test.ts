@@ -88,6 +88,11 @@ test.each<readonly [string, Readonly<Record<string, string>>]>([
   ['emptied', {}],
   ['cut short', { 'state.json': 'eyJmb3JtYXRW' }],
   [
+    'of another domain',
+    { 'state.json': Buffer.from(JSON.stringify(domainState({ domain: 'example.net' }))).toString('base64') },
+  ],
+  ['of an exchanger', { 'state.json': Buffer.from(JSON.stringify(exchangerState())).toString('base64') }],
+  [
     'of a later format',
     { 'state.json': Buffer.from(JSON.stringify({ ...domainState(), formatVersion: 2 })).toString('base64') },
   ],
