@@ -10,9 +10,9 @@ import type { HostEntry } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
-import { isOfOurShape, type Rival, withFound } from './found.ts';
+import { isOfOurShape, type Rival, speaks, withFound } from './found.ts';
 import { shortened } from './history.ts';
-import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
+import { markName, markValue, strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { recordKey, type RecordView, type WantedSet } from './record-view.ts';
 import { holdOf, planServe, renewedEntry, type Serving, servingOf } from './serving.ts';
@@ -193,7 +193,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     applied: minted.applied,
     views: observed.views,
     marked: (live) =>
-      isMarked(observed, minted.applied, desired.domain) &&
+      speaks(minted, observed) &&
       (wanted.some((set) => recordKey(set) === recordKey(live) && equalSets(set, live)) ||
         isOfOurShape(live, desired.domain, observed.views)),
     stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: minted.applied }, name),

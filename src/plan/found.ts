@@ -7,7 +7,7 @@ import { parsePolicy } from '../mtasts/policy.ts';
 import { parseStsRecords, stsRecordName } from '../mtasts/record.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import type { ObservedDomain } from './domain.ts';
-import { isMarked, owned, strangerAt } from './ownership.ts';
+import { isMarked, markStands, owned, strangerAt } from './ownership.ts';
 import type { RecordView } from './record-view.ts';
 import type { DomainState } from './state.ts';
 
@@ -47,7 +47,7 @@ function unknownId(state: DomainState, seen: Seen): string | undefined {
   if (live === undefined || strangerAt({ ...seen, lives: seen.views, applied: state.applied }, name) !== undefined)
     return undefined;
   const entry = state.applied.find((one) => one.name === name && one.type === 'TXT');
-  if (!owned(live, entry, isMarked(seen, state.applied, state.domain))) return undefined;
+  if (!owned(live, entry, markStands(seen, state.domain))) return undefined;
   const record = parseStsRecords(live.values);
   if (!record.ok || mintedTime(record.value.id) === undefined) return undefined;
   const { id } = record.value;
@@ -125,6 +125,15 @@ export function withFound(state: DomainState, seen: Seen, now: number): Found {
   const listedHosts = [...new Set([...state.listedHosts, ...named])];
   return { state: { ...state, publications, listedHosts }, rival: undefined };
 }
+
+/**
+ * Whether our mark speaks for sets of which nothing is remembered: the mark itself is forgotten, or the history had to
+ * take in an id of ours that it did not know, so that the state is older than what was published.
+ */
+export const speaks = (state: DomainState, seen: Seen): boolean =>
+  state.publications.some(({ adopted }) => adopted === true)
+    ? markStands(seen, state.domain)
+    : isMarked(seen, state.applied, state.domain);
 
 /**
  * Whether a set of which nothing is remembered is ours beside our mark: it says just what we would, or has a shape that

@@ -53,19 +53,23 @@ export const markedBy = (applied: readonly AppliedSet[]): string | undefined =>
     markedHost(name) === undefined ? [] : values.flatMap((value) => ownerOf.exec(value)?.[1] ?? []),
   )[0];
 
+interface Marks {
+  readonly views: ReadonlyMap<string, Pick<RecordView, 'live'>>;
+  readonly installationId: string;
+}
+
+/** Whether our mark stands beside the sets of a host or domain. */
+export const markStands = ({ views, installationId }: Marks, of: string): boolean =>
+  views.get(`${markName(of)} TXT`)?.live?.values.includes(markValue(installationId)) === true;
+
 /**
  * Whether our mark speaks for the sets of a host or domain: only where the durable record of the mark itself is lost, or
  * older than the mark, as after a restore. Else a stranger's set that stood before us would become ours with it.
  */
-export function isMarked(
-  observed: { readonly views: ReadonlyMap<string, RecordView>; readonly installationId: string },
-  applied: readonly AppliedSet[],
-  of: string,
-): boolean {
+export function isMarked(observed: Marks, applied: readonly AppliedSet[], of: string): boolean {
   const name = markName(of);
   const remembered = applied.some((entry) => entry.name === name && entry.type === 'TXT' && isSeen(entry));
-  const live = observed.views.get(`${name} TXT`)?.live;
-  return !remembered && live?.values.includes(markValue(observed.installationId)) === true;
+  return !remembered && markStands(observed, of);
 }
 
 const isSeen = ({ standing }: AppliedSet): boolean => standing !== 'Intended';

@@ -33,7 +33,7 @@ export const live: Publication = publication({
 });
 export const mark: RecordSet = txt('_mailseal.example.com', `heritage=mailseal,owner=${installationId}`);
 export const address: RecordSet = { name: 'mta-sts.example.com', type: 'A', ttl: 300, values: ['192.0.2.7'] };
-const stsOf = (id: string) => txt('_mta-sts.example.com', `v=STSv1; id=${id};`);
+export const stsOf = (id: string): RecordSet => txt('_mta-sts.example.com', `v=STSv1; id=${id};`);
 export const sets: readonly RecordSet[] = [mark, address, stsOf(live.id)];
 export const settled: DomainState = domainState({
   publications: [live],

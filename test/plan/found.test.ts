@@ -5,8 +5,10 @@ import type { DesiredDomain } from '../../src/desired/domain.ts';
 import { formatPolicy } from '../../src/mtasts/policy.ts';
 import type { DomainPlan, ObservedDomain } from '../../src/plan/domain.ts';
 import type { DomainState } from '../../src/plan/state.ts';
+import { formatTlsRptRecord } from '../../src/tlsrpt/record.ts';
 import { applied, certificate, day, desired, domainState, key, minute, now, publication, txt } from './cases.ts';
-import { address, bodyOf, fetched, live, mark, planOf, settled, sets, viewsOf, world } from './domain-world.ts';
+import type { RecordSet } from '../../src/dns/rrset.ts';
+import { address, bodyOf, fetched, live, mark, planOf, settled, sets, stsOf, viewsOf, world } from './domain-world.ts';
 
 const enforced = bodyOf('enforce', 2_419_200, 'mx1.example.com', 'old.example.com');
 const foundId = mintId(now - day, 'a body that nobody knows', []);
@@ -101,6 +103,39 @@ describe('beside our mark, with the state lost', () => {
   test('what says just what we would is ours', () => {
     const made = planOf({ ...lost, views: viewsOf(mark, address) });
     expect(made.state.applied.find(({ name }) => name === address.name)).toMatchObject({ standing: 'Ours' });
+  });
+});
+
+describe('a record that was first made after the backup that the state was restored from', () => {
+  const reporting = { ...desired, rua: ['mailto:tls@example.com'] };
+  const report = txt('_smtp._tls.example.com', formatTlsRptRecord(reporting));
+  const ofReport = ({ state }: DomainPlan): unknown => state.applied.find(({ name }) => name === report.name)?.standing;
+  const outrun = planOf({ state: settled, ...standing() }).state;
+
+  test('is ours where the world has an id of ours that the state did not know, and goes when it is not wanted', () => {
+    const views = viewsOf(mark, address, found, report);
+    const made = planOf({ state: outrun, views }, reporting);
+    expect(ofReport(made)).toBe('Ours');
+    const { records } = planOf({ state: made.state, views }, desired);
+    const removed = records.changes.filter(({ change }) => change.after === undefined);
+    expect(removed).toMatchObject([{ change: { name: report.name } }]);
+  });
+
+  test.each<readonly [string, DomainState, RecordSet[]]>([
+    ['stands where the state lacks nothing', settled, [mark, address, stsOf(live.id), report]],
+    ['stands without our mark', outrun, [address, found, report]],
+  ])('is a stranger’s, and stays, where the same %s', (_, state, records) => {
+    const views = viewsOf(...records);
+    const made = planOf({ state, views }, reporting);
+    expect(ofReport(made)).toBe('Found');
+    const { records: planned } = planOf({ state: made.state, views }, desired);
+    expect(planned.changes.map(({ change }) => change.name)).not.toContain(report.name);
+  });
+
+  test('is a stranger’s where it says something else', () => {
+    const theirs = { ...report, values: ['v=TLSRPTv1; rua=mailto:else@example.com'] };
+    const { records } = planOf({ state: outrun, views: viewsOf(mark, address, found, theirs) }, reporting);
+    expect(records.refused).toMatchObject([{ reason: 'ForeignRecord' }]);
   });
 });
 

@@ -35,7 +35,7 @@ function restored(restart: boolean): Fault['play'] {
     );
     await life.again();
     problems.push(...(await converge('spec-change', 300_000)));
-    return but(problems, issuedAgain, found);
+    return but(problems, issuedAgain);
   };
 }
 
