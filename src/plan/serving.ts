@@ -1,5 +1,6 @@
 /** Whether the newest policy is served wherever a sender may fetch it: the proof that its id waits for. */
 import type { Publication } from '../mtasts/lifecycle.ts';
+import { parsePolicy } from '../mtasts/policy.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import { type HostEntry, isOfPublication, recertified, revisionOf } from '../policyshard/shard.ts';
 import type { Change } from './change.ts';
@@ -10,6 +11,15 @@ export interface Serving {
   /** Every pod that exists shows the newest publication, and so does the published address. */
   readonly everywhere: boolean;
   readonly lagging: readonly string[];
+  /** What strict senders refuse, and most pass over. */
+  readonly odd: string | undefined;
+}
+
+/** RFC 8461 §3.2: senders should refuse what is not text/plain, whatever its parameters. */
+function oddType(fetch: PolicyFetch | undefined): string | undefined {
+  if (fetch?.outcome !== 'Fetched') return undefined;
+  const type = fetch.contentType.split(';', 1).join('').trim().toLowerCase();
+  return type === 'text/plain' ? undefined : type === '' ? 'without a media type' : `as ${type}`;
 }
 
 export function servingOf(
@@ -20,7 +30,10 @@ export function servingOf(
   const wrong = (fetch: PolicyFetch | undefined): string | undefined => {
     if (fetch === undefined) return 'was not asked yet: it has no address, or was given nothing';
     if (fetch.outcome === 'Failed') return fetch.detail;
-    if (fetch.body !== publication.body) return 'shows another policy';
+    if (fetch.body !== publication.body) {
+      const odd = oddType(fetch);
+      return parsePolicy(fetch.body).ok ? 'shows another policy' : `shows what is no policy${odd ? `, ${odd}` : ''}`;
+    }
     return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
   };
   // What a pod was given last may be on its way still, while it shows the same words of an earlier publication.
@@ -37,7 +50,8 @@ export function servingOf(
   const outside = wrong(observed.outsideFetch);
   if (outside !== undefined)
     lagging.push(`by its published address: ${observed.outsideFetch === undefined ? 'not asked yet' : outside}`);
-  return { everywhere: lagging.length === 0, lagging };
+  const odd = oddType(observed.outsideFetch);
+  return { everywhere: lagging.length === 0, lagging, odd: odd && `the published address shows it ${odd}` };
 }
 
 /** Body before id; and nothing is promised to be enforced that no sender could keep. */

@@ -109,10 +109,15 @@ function startTls(observed: ObservedDomain): Judgement {
 
 function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {
   if (plan.serving.everywhere) {
+    const { odd } = plan.serving;
+    const warning =
+      odd === undefined
+        ? ''
+        : `; ${odd}, and strict senders take only text/plain: mend what stands before the policy pods`;
     return {
       status: 'True',
       reason: 'PolicyServed',
-      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}${nextFails(plan.certificate)}`,
+      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}${warning}${nextFails(plan.certificate)}`,
     };
   }
   if (plan.certificate.problem !== undefined && plan.state.certificate === undefined)

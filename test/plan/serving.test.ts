@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type HostEntry, revisionOf } from '../../src/policyshard/shard.ts';
-import { renewedEntry } from '../../src/plan/serving.ts';
+import type { PolicyFetch } from '../../src/pki/observed.ts';
+import { renewedEntry, servingOf } from '../../src/plan/serving.ts';
 import { certificate, domainState, key } from './cases.ts';
+import { bodyOf, fetched, live, settled, world } from './domain-world.ts';
 
 const state = domainState({ certificate: certificate({ chain: 'new chain' }) });
 const entry = (change: Partial<HostEntry> = {}): HostEntry => ({
@@ -10,6 +12,26 @@ const entry = (change: Partial<HostEntry> = {}): HostEntry => ({
   key: key('c').pem,
   revision: revisionOf('version: STSv1\n', 'old chain'),
   ...change,
+});
+
+describe('what the published address shows', () => {
+  const html = { contentType: 'text/html; charset=utf-8' };
+  const shown = (outsideFetch: PolicyFetch) => servingOf({ ...world(), outsideFetch }, live, settled);
+  test.each<readonly [string, PolicyFetch, string | undefined]>([
+    ['with a charset', fetched(live.body, { contentType: 'Text/Plain; charset=us-ascii' }), undefined],
+    ['as a page', fetched(live.body, html), 'as text/html'],
+    ['as nothing', fetched(live.body, { contentType: '' }), 'without a media type'],
+  ])('counts and is warned of by its media type: the policy %s', (_, fetch, odd) => {
+    const want = odd === undefined ? undefined : expect.stringContaining(odd);
+    expect(shown(fetch)).toEqual({ everywhere: true, lagging: [], odd: want });
+  });
+  test.each<readonly [string, PolicyFetch, string]>([
+    ['a page', fetched('It works!\n', html), 'shows what is no policy, as text/html'],
+    ['a text', fetched('It works!\n'), 'shows what is no policy'],
+    ['a stranger’s policy', fetched(bodyOf('testing', 86_400)), 'shows another policy'],
+  ])('is said: %s', (_, fetch, want) => {
+    expect(shown(fetch).lagging).toEqual([`by its published address: ${want}`]);
+  });
 });
 
 describe('a renewed certificate of the policy host', () => {

@@ -5,7 +5,7 @@ import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { ObservedDomain } from '../../src/plan/domain.ts';
 import { domainFindings, domainStatus } from '../../src/status/domain.ts';
 import { answer, applied, day, desired, domainState, now, publication, seen, txt } from '../plan/cases.ts';
-import { live, mark, planOf, settled, unready, viewsOf, world } from '../plan/domain-world.ts';
+import { fetched, live, mark, planOf, settled, unready, viewsOf, world } from '../plan/domain-world.ts';
 
 interface Case {
   readonly is: string;
@@ -128,6 +128,16 @@ const cases: readonly Case[] = [
     is: 'everywhere',
     type: 'PolicyServed',
     want: ['True', 'PolicyServed', `all 2 policy pods and the published address show policy ${live.id}`],
+  },
+  {
+    is: 'everywhere, as a page',
+    seen: { outsideFetch: fetched(live.body, { contentType: 'text/html' }) },
+    type: 'PolicyServed',
+    want: [
+      'True',
+      'PolicyServed',
+      'the published address shows it as text/html, and strict senders take only text/plain',
+    ],
   },
   {
     is: 'no certificate yet',
