@@ -21,7 +21,7 @@ const ownerOf = /^heritage=mailseal,owner=([A-Za-z0-9-]{8,64})$/u;
 
 /** The name that a set hangs on: the host or domain whose mark speaks for it. */
 const markedPlaces = ['_25._tcp.', '_mta-sts.', 'mta-sts.', '_smtp._tls.', '_mailseal.'] as const;
-const placeOf = (name: string): string => {
+export const placeOf = (name: string): string => {
   const prefix = markedPlaces.find((one) => name.startsWith(one));
   return prefix === undefined ? name : name.slice(prefix.length);
 };

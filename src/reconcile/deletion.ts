@@ -36,6 +36,8 @@ const retirementName = ({ kind, identity }: Estate): string => hashedName(kind, 
 
 /** Hands over to a Retirement, or to the user, and lets go of the object. */
 export async function endObject(world: World, object: Deleted, estate: Estate): Promise<void> {
+  // It was let go already, and lingers for someone else.
+  if (object.metadata.finalizers?.includes(finalizer) !== true) return;
   const policy = object.spec.deletionPolicy ?? defaults.deletionPolicy;
   const { state, known } = await inheritance(world, object, estate);
   const whole = { ...estate, claims: claimsOf(estate, state) };
@@ -154,17 +156,21 @@ function orphanWords({ kind, identity }: Estate, state: State | undefined): stri
     : `everything stays for you to look after: renew the certificate of the hosts${until}, with the same key or with TLSA records that match the new one`;
 }
 
-/** The object has come back: it holds its claims again, and its retirement ends; what that kept on hold goes on. */
-export async function takeBack(world: World, estate: Estate): Promise<void> {
+/**
+ * The object has come back, and its retirement ends; what that kept on hold goes on. Of its hosts those are free that
+ * the object neither names nor marks (`state`, its own): it has claimed all others before.
+ */
+export async function takeBack(world: World, estate: Estate, state?: State): Promise<void> {
   const retirement = world.cache.retirement(retirementName(estate));
   if (retirement === undefined) return;
   const { namespace, name, hosts = [] } = retirement.spec;
-  const kept = new Set(estate.claims.map(([, claimed]) => claimed));
+  const kept = new Set(claimsOf(estate, state).map(([, claimed]) => claimed));
   for (const host of hosts) {
     if (!kept.has(host)) await world.claims.release('host', host, { kind: 'Retirement', namespace, name });
   }
-  const { uid = '' } = retirement.metadata;
+  const { uid = '', resourceVersion = '' } = retirement.metadata;
   const ref = { apiVersion, kind: 'Retirement', namespace: world.namespace, name: retirement.metadata.name };
-  await world.kube.remove(ref, { uid });
+  // A removal that is late must not meet the retirement as another deletion has renewed it.
+  await world.kube.remove(ref, { uid, resourceVersion });
   world.log.info('taken back', { object: `Retirement ${world.namespace}/${retirement.metadata.name}` });
 }

@@ -9,7 +9,7 @@ import { planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
-import { markedHosts } from '../plan/ownership.ts';
+import { markedHosts, placeOf } from '../plan/ownership.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile } from './common.ts';
@@ -33,9 +33,10 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const now = world.clock.now();
-  const stored = await world.store.load('exchanger', identity(exchanger));
-  const desired = await entitled(world, exchanger, stored);
-  await takeBack(world, estateOf(exchanger));
+  const remembered = await world.store.load('exchanger', identity(exchanger));
+  const desired = await entitled(world, exchanger, remembered);
+  const stored = await claimMarked(world, exchanger, remembered);
+  await takeBack(world, estateOf(exchanger), stored?.state);
   const observed = await observeExchanger(world, desired, stored, {
     askedAt: askedAt(exchanger, now),
     providerRef: exchanger.spec.dnsProviderRef?.name,
@@ -58,11 +59,7 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
 }
 
 /** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
-async function entitled(
-  world: World,
-  exchanger: MailExchanger,
-  stored: Loaded<ExchangerState> | undefined,
-): Promise<DesiredExchanger> {
+async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {
   try {
     const desired = desire(world, exchanger, stored);
     await claimNames(world, exchanger, desired);
@@ -99,6 +96,29 @@ async function claimNames(
   for (const name of further) await world.claims.share('host', name, claimant, believedMs);
 }
 
+/**
+ * Hosts that the spec lacks, and whose records have not gone yet, are this object's too; gives its memory without those
+ * that another object has by now: what stands there is not ours to withdraw.
+ */
+async function claimMarked(world: World, exchanger: MailExchanger, stored: Remembered): Promise<Remembered> {
+  const listed = canonicalNames(exchanger.spec.hosts);
+  const lost: string[] = [];
+  for (const host of claimedHosts(stored?.state).filter((one) => !listed.includes(one))) {
+    try {
+      await holdClaim(world, 'host', host, claimantOf(exchanger), () => rightfulOfHost(world, exchanger, host));
+    } catch (error) {
+      if (!(error instanceof MailsealError && error.reason === 'Conflict')) throw error;
+      world.log.warn('another object has a host by now', { object: labelOf(exchanger), host });
+      lost.push(host);
+    }
+  }
+  if (stored === undefined || lost.length === 0) return stored;
+  const applied = stored.state.applied.filter(({ name }) => !lost.includes(placeOf(name)));
+  return { ...stored, state: { ...stored.state, applied } };
+}
+
+type Remembered = Loaded<ExchangerState> | undefined;
+
 /** Hosts that our mark stands for, or is to: each was claimed before it was planned. */
 const claimedHosts = (state: ExchangerState | undefined): readonly string[] => markedHosts(state?.applied ?? []);
 
@@ -109,7 +129,7 @@ const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
 });
 
 /** @throws MailsealError with everything that is wrong with the spec, or the reference that leads nowhere. */
-function desire(world: World, exchanger: MailExchanger, stored: Loaded<ExchangerState> | undefined): DesiredExchanger {
+function desire(world: World, exchanger: MailExchanger, stored: Remembered): DesiredExchanger {
   const problems = validate('MailExchanger', exchanger);
   if (problems.length > 0) {
     const message = problems.map((problem) => problem.message).join('; ');

@@ -1,11 +1,14 @@
 /** A Retirement that someone removed before it had ended: what it held is free, and stays as it stands. */
 import { statusTimeOf } from '../api/conditions.ts';
-import { apiVersion, type MailDomain, type MailExchanger, type Retirement } from '../api/types.ts';
+import { apiVersion, type Retirement } from '../api/types.ts';
 import type { Claimant, Claims } from '../apply/claims.ts';
 import { hashedName } from '../apply/store.ts';
+import { canonicalNames } from '../desired/exchanger.ts';
 import { MailsealError } from '../errors.ts';
+import { markedHosts } from '../plan/ownership.ts';
 import type { World } from '../world.ts';
-import { labelOf } from './common.ts';
+import { finalizer, labelOf } from './common.ts';
+import { isEnding } from './fence.ts';
 
 type What = 'domain' | 'host';
 
@@ -20,10 +23,14 @@ export const heirOf = ({ spec: { namespace, name } }: Retirement): Claimant => (
   name,
 });
 
-/** Frees what a removed Retirement still held, and says so; one that had ended held nothing any more. */
+/**
+ * Frees what a removed Retirement still held, and says so; one that had ended held nothing any more. What its object has
+ * come back for waits for that.
+ */
 export async function giveUp(world: World, retirement: Retirement): Promise<void> {
   const freed: string[] = [];
   for (const [what, name] of claimsOf(retirement)) {
+    if (await isWanted(world, what, name, heirOf(retirement))) continue;
     if (await world.claims.release(what, name, heirOf(retirement))) freed.push(name);
   }
   if (freed.length === 0) return;
@@ -77,13 +84,53 @@ export async function holdClaim(world: World, ...asked: Parameters<Claims['hold'
   }
 }
 
-/** The object is only on its way out, or its Retirement is there: made before the object lets go. */
+/** A Retirement is there for it: made before the object lets go. Or the object is still, or again, there for it. */
 async function isRetiring(world: World, what: What, claimed: string, heir: Claimant): Promise<boolean> {
-  const { namespace, name } = heir;
-  const object: MailDomain | MailExchanger | undefined =
-    what === 'domain' ? world.cache.domain(namespace, name) : world.cache.exchanger(namespace, name);
-  if (object !== undefined) return true;
-  const called = retirementName(what, claimed, heir);
-  const ref = { apiVersion, kind: 'Retirement', namespace: world.namespace, name: called };
-  return (await world.kube.get(ref)) !== undefined;
+  for (const [of, name] of sharing(what, claimed)) {
+    const called = retirementName(of, name, heir);
+    const ref = { apiVersion, kind: 'Retirement', namespace: world.namespace, name: called };
+    const retirement = await world.kube.get<Retirement>(ref);
+    const holds = retirement !== undefined && claimsOf(retirement).some(([, one]) => one === name);
+    if (holds || (await isWanted(world, of, name, heir))) return true;
+  }
+  return false;
+}
+
+/** A domain and the host where its policy is served are one claim. */
+function sharing(what: What, claimed: string): readonly (readonly [What, string])[] {
+  if (what === 'domain')
+    return [
+      ['domain', claimed],
+      ['host', `mta-sts.${claimed}`],
+    ];
+  return claimed.startsWith('mta-sts.')
+    ? [
+        ['host', claimed],
+        ['domain', claimed.slice('mta-sts.'.length)],
+      ]
+    : [['host', claimed]];
+}
+
+/** The object that a retirement speaks of stands for what is claimed, by its spec or by its marks, and we have not let it go. */
+async function isWanted(world: World, what: What, claimed: string, { namespace, name }: Claimant): Promise<boolean> {
+  const { domain, exchanger } = world.cache;
+  const [object, names] =
+    what === 'domain'
+      ? ([domain(namespace, name), canonicalNames([domain(namespace, name)?.spec.domain ?? ''])] as const)
+      : ([exchanger(namespace, name), canonicalNames(exchanger(namespace, name)?.spec.hosts ?? [])] as const);
+  if (object === undefined) return false;
+  if (isEnding(object) && object.metadata.finalizers?.includes(finalizer) !== true) return false;
+  if (names.includes(claimed) || what === 'domain') return names.includes(claimed);
+  return marks(world, `${namespace}/${name}`, claimed);
+}
+
+/** What can't be read may mark it. */
+async function marks(world: World, exchanger: string, host: string): Promise<boolean> {
+  try {
+    const stored = await world.store.load('exchanger', exchanger);
+    return markedHosts(stored?.state.applied ?? []).includes(host);
+  } catch (error) {
+    if (error instanceof MailsealError) return true;
+    throw error;
+  }
 }

@@ -6,16 +6,24 @@ import { matches } from '../mtasts/policy.ts';
 import type { DomainState } from '../plan/state.ts';
 import type { World } from '../world.ts';
 
-/** The domains that may hold to hosts of the exchanger: those that are retired, and those that refer to it or its hosts. */
+/**
+ * The domains that may hold to hosts of the exchanger, the likeliest first: of its own name, or referring to it or its
+ * hosts. Any other may have named them once, whatever it refers to now.
+ */
 function domainsOf(world: World, { namespace, name }: RetirementSpec, hosts: readonly string[]): readonly string[] {
-  const retired = world.cache.retirements().flatMap(({ spec }) => spec.domain ?? []);
-  const referring = world.cache.domains().filter(({ metadata, spec }) => {
-    const refers = spec.exchangerRefs?.some(
-      (ref) => ref.name === name && (ref.namespace ?? metadata.namespace) === namespace,
-    );
-    return refers === true || canonicalNames(spec.mx?.hosts ?? []).some((host) => hosts.includes(host));
+  const isNear = (from: string, { name: of, namespace: at }: { readonly name: string; readonly namespace?: string }) =>
+    of === name && (at ?? from) === namespace;
+  const retired = world.cache.retirements().flatMap(({ spec }) => {
+    return spec.domain === undefined ? [] : [{ domains: [spec.domain], near: isNear(spec.namespace, spec) }];
   });
-  return [...new Set([...retired, ...referring.flatMap(({ spec }) => canonicalNames([spec.domain]))])];
+  const live = world.cache.domains().map(({ metadata, spec }) => {
+    const refers = spec.exchangerRefs?.some((ref) => isNear(metadata.namespace ?? '', ref)) === true;
+    const near = refers || canonicalNames(spec.mx?.hosts ?? []).some((host) => hosts.includes(host));
+    return { domains: canonicalNames([spec.domain]), near };
+  });
+  const all = [...retired, ...live];
+  const inOrder = [...all.filter(({ near }) => near), ...all.filter(({ near }) => !near)];
+  return [...new Set(inOrder.flatMap(({ domains }) => domains))];
 }
 
 /** Any policy of the history: who once held to one that named a host may hold to it until the domain's promises end. */

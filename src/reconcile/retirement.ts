@@ -5,6 +5,7 @@ import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
 import { readMounted } from '../observe/exchanger.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
+import { markedHosts } from '../plan/ownership.ts';
 import { planDomainRetirement, planExchangerRetirement, type RetirementPlan } from '../plan/retirement.ts';
 import type { Change } from '../plan/change.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
@@ -44,7 +45,10 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
   }
   const loaded = await load(world, spec);
-  if (!(await holdsClaims(world, retirement))) return finish(world, retirement);
+  if (!(await holdsClaims(world, retirement))) {
+    // The object has come back, and will hold what it marks, whether it names it or not.
+    return finish(world, retirement, loaded === undefined ? [] : markedHosts(loaded.state.applied));
+  }
   const stored = loaded ?? (await loadRebuilt(world, spec));
   if (stored === undefined) return finish(world, retirement);
   const { plan, failures } = await plans(world, retirement, stored);
@@ -108,8 +112,12 @@ async function plans(
     }
     case 'exchanger': {
       const { observed, failures } = await observeRemoval(world, state, namespace);
-      const neededBy = await neededStill(world, retirement.spec);
-      const plan = planExchangerRetirement({ ...observed, neededBy }, world.clock.now());
+      const ending = planExchangerRetirement({ ...observed, neededBy: undefined }, world.clock.now());
+      // It reads the memory of many domains: only when nothing else is left to do.
+      const asks = state.certificate !== undefined && (state.applied.length === 0 || ending.phase === 'Done');
+      const neededBy = asks ? await neededStill(world, retirement.spec) : undefined;
+      const plan =
+        neededBy === undefined ? ending : planExchangerRetirement({ ...observed, neededBy }, world.clock.now());
       if (plan.phase === 'Holding' && plan.changes.length === 0)
         await renewAsStored(
           world,
@@ -141,9 +149,11 @@ async function holdsClaims(world: World, retirement: Retirement): Promise<boolea
 }
 
 /** Ends itself: what others wait for first. A version that is newer than the one seen speaks of another deletion. */
-async function finish(world: World, retirement: Retirement): Promise<Result> {
+async function finish(world: World, retirement: Retirement, kept: readonly string[] = []): Promise<Result> {
   const { apiVersion, kind, metadata } = retirement;
-  for (const [what, name] of claimsOf(retirement)) await world.claims.release(what, name, heirOf(retirement));
+  for (const [what, name] of claimsOf(retirement)) {
+    if (!kept.includes(name)) await world.claims.release(what, name, heirOf(retirement));
+  }
   const { name, resourceVersion = '' } = metadata;
   await world.kube.remove({ apiVersion, kind, namespace: world.namespace, name }, { resourceVersion });
   world.log.info('retired', { object: labelOf(retirement) });

@@ -5,7 +5,7 @@
 import type { MailDomain, MailExchanger } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
-import { markedHosts } from '../plan/ownership.ts';
+import { markedHosts, markName } from '../plan/ownership.ts';
 import type { DomainState } from '../plan/state.ts';
 import type { World } from '../world.ts';
 
@@ -31,9 +31,12 @@ export function rightfulOfDomain(
 export async function rightfulOfHost(world: World, asking: MailExchanger, host: string): Promise<Claimant | undefined> {
   const retiring = world.cache.retirements().find(({ spec }) => spec.hosts?.includes(host) === true)?.spec;
   if (retiring !== undefined) return isOf(retiring, asking) ? undefined : { ...objectOf(retiring), kind: 'Retirement' };
-  const others = world.cache.exchangers().filter(({ spec, metadata }) => {
+  const mark = markName(host);
+  const others = world.cache.exchangers().filter(({ spec, metadata, status }) => {
     const itself = isOf({ namespace: metadata.namespace ?? '', name: metadata.name }, asking);
-    return !itself && spec.hosts.some((text) => isHost(text, host));
+    // One that lists the host no more may not have withdrawn its records yet.
+    const stood = status?.records?.some(({ name }) => name === mark) === true;
+    return !itself && (stood || spec.hosts.some((text) => isHost(text, host)));
   });
   for (const { metadata } of others) {
     const other = { namespace: metadata.namespace ?? '', name: metadata.name };

@@ -7,7 +7,7 @@ const subject = ({ domain, hosts, name }: RetirementSpec): string => domain ?? h
 
 /** A namespace takes the Secret of its hosts with it. */
 const keysOfHosts =
-  '. The Secret that the hosts mount is not renewed any more; if it has gone with its namespace, hosts that start anew have no certificate, and their keys lie with the operator until this ends';
+  '. The Secret that the hosts mount is renewed, with the same key, as long as a policy names the hosts; if it has gone with its namespace, hosts that start anew have no certificate, and their keys lie with the operator until this ends';
 
 function judge(spec: RetirementSpec, { phase, due, waits }: RetirementPlan): WantedCondition {
   const of = subject(spec);

@@ -1,9 +1,11 @@
 /** An exchanger whose hosts come and go, on the fakes. */
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
-import type { MailExchanger } from '../../src/api/types.ts';
+import { apiVersion, type MailExchanger } from '../../src/api/types.ts';
 import type { ConfigMapObject, KubeObject } from '../../src/kube/types.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
+import type { Result, World } from '../../src/world.ts';
 import { createScene, runUntil, type Scene, zone } from './scene.ts';
 
 const [mx1, mx2] = ['mx1.example.com', 'mx2.example.com'] as const;
@@ -17,11 +19,14 @@ const stalled = (): boolean => conditionOf(scene.exchanger()?.status?.conditions
 const tlsaOf = (host: string): readonly string[] =>
   scene.provider.sets(zone).find(({ name, type }) => name === `_25._tcp.${host}` && type === 'TLSA')?.values ?? [];
 const isClaim = ({ metadata }: KubeObject): boolean => metadata.labels?.['mailseal.dev/claim'] === 'host';
+interface Claim {
+  readonly data: { readonly claimed: string; readonly kind: string };
+}
 const claims = (): readonly string[] =>
   scene.kube
     .dump()
     .filter(isClaim)
-    .map((claim) => (claim as unknown as { data: { claimed: string } }).data.claimed)
+    .map((claim) => (claim as unknown as Claim).data.claimed)
     .sort();
 
 test('a host that joins gets its TLSA records only when it shows the key itself', async () => {
@@ -100,4 +105,106 @@ test('no certificate is asked for with a further name that is an MX host of anot
   expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')).toMatchObject({ reason: 'Conflict' });
   expect(scene.mounted()).toBeUndefined();
   expect(JSON.stringify(scene.exchanger()?.status)).not.toContain('secret-customer');
+});
+
+const remake = async (spec: MailExchanger['spec'], name = 'mx'): Promise<void> => {
+  await scene.kube.create<MailExchanger>({ ...object, metadata: { name, namespace: 'mail' }, spec });
+};
+const object = { apiVersion, kind: 'MailExchanger' } as const;
+const removeIt = () => scene.kube.remove({ ...object, namespace: 'mail', name: 'mx' });
+const lookAt =
+  (name: string) =>
+  (world: World): Promise<Result> =>
+    reconcileExchanger(world, 'mail', name);
+const reasonOf = (name: string): string | undefined => {
+  const found = scene.kube.dump().find(({ kind, metadata }) => kind === object.kind && metadata.name === name);
+  return conditionOf((found as MailExchanger | undefined)?.status?.conditions, 'Stalled')?.reason;
+};
+const retirements = (): readonly KubeObject[] => scene.kube.dump().filter(({ kind }) => kind === 'Retirement');
+
+describe('an exchanger that is made again with fewer hosts', () => {
+  const other = { hosts: [mx2], certificate: { secretName: 'other-tls' } };
+
+  beforeEach(async () => {
+    await scene.edit({ hosts: [mx1, mx2] });
+    await runUntil(scene, () => ready() && tlsaOf(mx2).length > 0);
+    await removeIt();
+    await runUntil(scene, () => scene.exchanger() === undefined);
+  });
+
+  test('keeps the others until their records have gone: nobody publishes there meanwhile', async () => {
+    await remake({ hosts: [mx1], suspend: true });
+    const world = await runUntil(scene, () => retirements().length === 0);
+    await remake(other, 'other');
+    const before = tlsaOf(mx2);
+    await runUntil(scene, () => reasonOf('other') === 'Conflict', { world, look: lookAt('other') });
+    expect([claims(), tlsaOf(mx2)]).toEqual([[mx1, mx2], before]);
+    await scene.edit({ hosts: [mx1] });
+    await runUntil(scene, () => claims().length === 1, { world });
+    expect(tlsaOf(mx2)).toEqual([]);
+    scene.pass(10 * 60_000);
+    await runUntil(scene, () => claims().length === 2, { world, look: lookAt('other') });
+  });
+
+  test('keeps them also where its retirement notices first that it is back', async () => {
+    await remake({ hosts: [mx1], suspend: true });
+    const [{ metadata } = { metadata: { name: '' } }] = retirements();
+    // It dies when it has taken back the first claim.
+    scene.killAfter(3);
+    await expect(lookAt('mx')(scene.start())).rejects.toThrow();
+    const holders = scene.kube
+      .dump()
+      .filter(isClaim)
+      .map((claim) => (claim as unknown as Claim).data.kind);
+    expect(holders.sort()).toEqual(['MailExchanger', 'Retirement']);
+    await runUntil(scene, () => retirements().length === 0, { look: (at) => reconcileRetirement(at, metadata.name) });
+    expect(claims()).toEqual([mx1, mx2]);
+    await remake(other, 'other');
+    await runUntil(scene, () => reasonOf('other') === 'Conflict', { look: lookAt('other') });
+    await lookAt('mx')(scene.start());
+    expect([claims(), reasonOf('mx')]).toEqual([[mx1, mx2], undefined]);
+  });
+
+  test('leaves alone what another object has published at a host whose claim was lost', async () => {
+    await remake({ hosts: [mx1], suspend: true });
+    const world = await runUntil(scene, () => retirements().length === 0);
+    const theirs = { kind: 'MailExchanger', namespace: 'mail', name: 'other' } as const;
+    await world.claims.release('host', mx2, { ...theirs, name: 'mx' });
+    await world.claims.hold('host', mx2, theirs);
+    const before = tlsaOf(mx2);
+    await scene.edit({ hosts: [mx1] });
+    await runUntil(scene, ready);
+    expect(tlsaOf(mx2)).toEqual(before);
+  });
+
+  test('is not robbed by a removal of its retirement that comes late', async () => {
+    await remake({ hosts: [mx1, mx2] });
+    const removing = Promise.withResolvers<void>();
+    let asked = false;
+    scene.kube.setFault(({ verb, kind }) => {
+      if (verb !== 'remove' || kind !== 'Retirement') return undefined;
+      asked = true;
+      return removing.promise;
+    });
+    const late = lookAt('mx')(scene.start());
+    await vi.waitFor(() => expect(asked).toBe(true), { timeout: 30_000 });
+    await removeIt();
+    await runUntil(scene, () => scene.exchanger() === undefined);
+    removing.resolve();
+    await late;
+    expect(retirements()).toHaveLength(1);
+  });
+});
+
+test('a claim that was lost goes back to the object whose mark stands, also where it lists the host no more', async () => {
+  await scene.edit({ hosts: [mx1, mx2] });
+  await runUntil(scene, () => ready() && tlsaOf(mx2).length > 0);
+  await scene.edit({ hosts: [mx1] });
+  for (const claim of scene.kube.dump().filter(isClaim)) {
+    const { name, namespace = '' } = claim.metadata;
+    await scene.kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace });
+  }
+  await remake({ hosts: [mx2], certificate: { secretName: 'other-tls' } }, 'other');
+  await runUntil(scene, () => reasonOf('other') === 'Conflict', { look: lookAt('other') });
+  expect(scene.kube.dump().find(isClaim)).toMatchObject({ data: { claimed: mx2, name: 'mx' } });
 });

@@ -44,3 +44,15 @@ test('a retirement that can’t go on says what a human may do instead', () => {
     }),
   );
 });
+
+test('while the records of hosts go, nobody is told that their certificate ends', () => {
+  const exchanger = {
+    what: 'Exchanger',
+    namespace: 'mail',
+    name: 'mx',
+    hosts: ['mx1.example.com'],
+    since: '',
+  } as const;
+  const [ready] = retirementFindings(exchanger, plan('Removing'), undefined);
+  expect(ready?.message).toContain('is renewed, with the same key, as long as a policy names the hosts');
+});
