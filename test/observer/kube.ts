@@ -68,30 +68,38 @@ interface Followed {
   readonly path: string;
 }
 
+/** Whoever fails at what he is shown must not look like a connection that was cut: it ends the program. */
+function tell(seen: Seen, ...sight: Parameters<Seen>): void {
+  try {
+    seen(...sight);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 /** Resolves after the first list; goes on until the signal. */
 async function follow(what: Followed, seen: Seen, signal: AbortSignal): Promise<void> {
-  const known = new Map<string, string>();
+  /** As it was shown last: of one that went while nobody watched, that is all there is to show. */
+  const known = new Map<string, Thing>();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const began = Date.now();
   let first = true;
   const note = (change: 'Changed' | 'Gone', thing: Thing): void => {
-    const { namespace, name, resourceVersion = '' } = thing.metadata;
+    const { namespace, name, resourceVersion } = thing.metadata;
     const key = `${namespace}/${name}`;
-    if (change === 'Changed' && known.get(key) === resourceVersion) return;
+    if (change === 'Changed' && known.get(key)?.metadata.resourceVersion === resourceVersion) return;
     if (change === 'Gone') known.delete(key);
-    else known.set(key, resourceVersion);
-    seen(first ? 'Stands' : change, { ...thing, kind: what.kind, apiVersion: what.apiVersion });
+    else known.set(key, thing);
+    tell(seen, first ? 'Stands' : change, { ...thing, kind: what.kind, apiVersion: what.apiVersion });
   };
   const list = async (): Promise<string> => {
     const answer = await get(what, '', signal);
     const { metadata, items } = JSON.parse(await text(answer)) as List;
     const names = new Set(items.map(({ metadata: { namespace, name } }) => `${namespace}/${name}`));
-    for (const key of known.keys()) {
-      if (names.has(key)) continue;
-      const [namespace = '', name = ''] = key.split('/');
-      note('Gone', { ...what, metadata: { namespace, name } });
-    }
-    for (const item of items) note('Changed', { ...item, ...what });
+    for (const [key, thing] of known) if (!names.has(key)) note('Gone', thing);
+    for (const item of items) note('Changed', { ...item, kind: what.kind, apiVersion: what.apiVersion });
     return metadata.resourceVersion;
   };
   const loop = async (): Promise<void> => {
