@@ -7,12 +7,21 @@ import type { DomainState } from '../../src/plan/state.ts';
 import { newFolder } from '../lab/namespace.ts';
 import { waitFor } from '../lab/process.ts';
 import { apply, domainOf, type Ground, mailDomain, operatorNamespace, tenant } from './ground.ts';
-import { announced, announcement, boundMs, playStates, retirementOf, startStates, unexpected } from './play.ts';
-import { grantAll, states } from './states.ts';
+import {
+  announced,
+  announcement,
+  boundMs,
+  chosenStates,
+  playStates,
+  retirementOf,
+  startStates,
+  unexpected,
+} from './play.ts';
+import { grantAll } from './states.ts';
 
 const patience = { timeoutMs: 120_000, everyMs: 300 } as const;
 let ground: Ground;
-const sample = states.filter(({ label }) => ['steady', 'twin', 'unclaimed', 'stateless', 'leaving'].includes(label));
+const sample = chosenStates({ quick: true });
 const kinds = ['maildomains', 'mailexchangers', 'dnsproviders', 'certificateissuers', 'retirements'] as const;
 const crdsOf = (some: readonly string[]): readonly string[] => some.map((kind) => `crd/${kind}.mailseal.dev`);
 

@@ -8,7 +8,7 @@ import { ask } from '../lab/dns-ask.ts';
 import { places } from '../lab/lab.ts';
 import { waitFor } from '../lab/process.ts';
 import { apply, domainOf, type Ground, mailDomain, operatorNamespace, startGround, tenant } from './ground.ts';
-import { grantAll, type State } from './states.ts';
+import { grantAll, type State, states } from './states.ts';
 
 /** What is promised, in milliseconds. */
 export const boundMs = 60_000;
@@ -21,6 +21,20 @@ export interface Fate {
   /** Until the object and the exchanger that was made for it had gone. */
   readonly seconds: number | undefined;
   readonly problem: string | undefined;
+}
+
+/** Those of a quick run, or those whose words begin so; throws where there are none. */
+export function chosenStates({
+  quick = false,
+  only,
+}: {
+  readonly quick?: boolean;
+  readonly only?: string | undefined;
+}): readonly State[] {
+  const found = states.filter((state) => (!quick || state.quick === true) && state.words.startsWith(only ?? ''));
+  if (found.length > 0) return found;
+  const known = states.filter((state) => !quick || state.quick === true).map(({ words }) => `\n  ${words}`);
+  throw new Error(`there is no state whose words begin with "${only}"; there are:${known.join('')}`);
 }
 
 /** A ground with a domain for each state, and one more for each of `others`; the operator runs. */

@@ -8,6 +8,8 @@ export interface State {
   /** Of the object and its domain. */
   readonly label: string;
   readonly words: string;
+  /** One of the few that `npm test` plays. */
+  readonly quick?: boolean;
   readonly spec?: Partial<MailDomain['spec']>;
   /** It is there when its status says so: `Announced` is a policy in the DNS. Absent: at once. */
   readonly reaches?: 'Announced' | readonly string[];
@@ -39,7 +41,7 @@ const corrupt = ({ kubectl }: Ground, { namespace = '', name }: Ref): Promise<un
 const cluster = (kind: string, name: string): Ref => ({ apiVersion, kind, name });
 
 export const states: readonly State[] = [
-  { label: 'steady', words: 'announces its policy', reaches: 'Announced', leaves: 'Held' },
+  { label: 'steady', words: 'announces its policy', quick: true, reaches: 'Announced', leaves: 'Held' },
   {
     label: 'suspended',
     words: 'is suspended after it was announced',
@@ -52,6 +54,7 @@ export const states: readonly State[] = [
   {
     label: 'twin',
     words: 'stands in conflict with another for the same domain',
+    quick: true,
     spec: { domain: domainOf('shared') },
     reaches: ['Conflict'],
     leaves: 'Nothing',
@@ -131,6 +134,7 @@ export const states: readonly State[] = [
   {
     label: 'unclaimed',
     words: 'has a durable state that can’t be read, and no claim',
+    quick: true,
     reaches: 'Announced',
     before: async (ground) => {
       await corrupt(ground, secretOf('unclaimed'));
@@ -141,6 +145,7 @@ export const states: readonly State[] = [
   {
     label: 'stateless',
     words: 'has lost state and claim while its policy is served',
+    quick: true,
     reaches: 'Announced',
     before: async ({ kube }) => {
       await kube.remove(secretOf('stateless'));
@@ -158,6 +163,7 @@ export const states: readonly State[] = [
   {
     label: 'leaving',
     words: 'has lost provider, credentials and issuer since it was announced',
+    quick: true,
     spec: { ...provider('leaving'), ...issuer('leaving') },
     reaches: 'Announced',
     before: async ({ kube }) => {
