@@ -9,7 +9,16 @@ import { domainOf, startGround } from './ground.ts';
 import { type Ground, type Lane, startLane } from './lane.ts';
 import { type Outcome, run } from './run.ts';
 import { plays, type Scenario, scenarios } from './scenarios.ts';
-import { broken, type Failure, judged, type NamedKill, type Outcomes, type Result, verdicts } from './verdicts.ts';
+import {
+  broken,
+  isMissed,
+  judged,
+  type NamedKill,
+  type Outcomes,
+  type Result,
+  shortcomings,
+  verdicts,
+} from './verdicts.ts';
 
 export interface CampaignSpec {
   /** State directory, inside the namespaces of a lab. */
@@ -24,7 +33,8 @@ export interface CampaignSpec {
 
 export interface CampaignResult {
   readonly figures: Readonly<Record<string, number>>;
-  readonly failures: readonly Failure[];
+  /** In lines: kills that were not survived, spots that were never met. */
+  readonly shortcomings: readonly string[];
 }
 
 /** How often a kill is tried whose spot is not met: what goes on at the same time is not the same in every run. */
@@ -39,8 +49,10 @@ const lastScenario: Scenario = scenarios.at(-1) ?? 'new-domain';
 export async function runCampaign(spec: CampaignSpec): Promise<CampaignResult> {
   const began = performance.now();
   const { dir, lanes: count, only, sample } = spec;
+  if (only !== undefined && scenarioOf(only) === undefined)
+    throw new Error(`there is no scenario of ${only}; there are ${scenarios.join()}`);
   const few = only === undefined ? sample : 1;
-  const runs = few === undefined ? Math.ceil(mostRuns / count) : few + 1;
+  const runs = few === undefined ? Math.ceil(mostRuns / count) : few * tries + 1;
   const ground = await startGround(dir, { lanes: count, runs });
   const lanes: Lane[] = [];
   try {
@@ -50,15 +62,14 @@ export async function runCampaign(spec: CampaignSpec): Promise<CampaignResult> {
     await Promise.all(starts);
     const { writes, results } =
       few === undefined ? await killEverywhere(ground, lanes, spec) : await killSome(ground, lanes, few, spec);
-    const failures = results.flatMap(({ failure }) => failure ?? []);
     const figures = {
       ...writes,
       kills: results.filter(({ struck }) => struck).length,
-      failures: failures.length,
-      'spots not met': results.filter(({ struck }) => !struck).length,
+      failures: results.filter(({ failure }) => failure !== undefined).length,
+      'spots not met': results.filter(isMissed).length,
       seconds: Math.round((performance.now() - began) / 1000),
     };
-    return { figures, failures };
+    return { figures, shortcomings: shortcomings(results) };
   } finally {
     await Promise.all(lanes.map((lane) => lane.stop()));
     await ground.stop();
@@ -156,8 +167,11 @@ async function killSome(ground: Ground, lanes: readonly Lane[], runs: number, sp
     return results;
   };
   const reference = undisturbed(ground, laneAt(lanes, 0), spec, (scenario, outcome) => ended.get(scenario)?.(outcome));
-  const [outcomes, results] = await Promise.all([reference, kill()]);
-  return { writes: writesOf(outcomes), results };
+  const [outcomes, first] = await Promise.all([reference, kill()]);
+  const missed = first.filter(isMissed).map((result) => result.kill);
+  const work = workOf(outcomes, missed, 1);
+  const again = await drive({ ground, lane: laneAt(lanes, 1), index: 1, from: runs }, work, spec);
+  return { writes: writesOf(outcomes), results: [...first.filter((result) => !isMissed(result)), ...again] };
 }
 
 /** Spots at even distances, and at each the next moment: all three are met whatever the distance. */
@@ -176,36 +190,65 @@ function named(scenario: Scenario, outcome: Outcome, wanted: string): NamedKill 
   return found;
 }
 
-/** A run takes a kill of each scenario; when a scenario fails, those of the later ones go to another run. */
+interface Work {
+  readonly todo: ReadonlyMap<Scenario, NamedKill[]>;
+  /** How often each was tried. */
+  readonly tried: Map<NamedKill, number>;
+  /** What the zone holds after an undisturbed run. */
+  readonly zones: Readonly<Partial<Record<Scenario, Outcome['zone']>>>;
+}
+
+function workOf(reference: Outcomes, kills: readonly NamedKill[], tried: number): Work {
+  const zones = scenarios.flatMap((scenario) => {
+    const zone = reference[scenario]?.zone;
+    return zone === undefined ? [] : [[scenario, zone] as const];
+  });
+  return {
+    todo: Map.groupBy(kills, ({ scenario }) => scenario),
+    tried: new Map(kills.map((kill) => [kill, tried])),
+    zones: Object.fromEntries(zones),
+  };
+}
+
+interface Place {
+  readonly ground: Ground;
+  readonly lane: Lane;
+  readonly index: number;
+  /** Of its runs. */
+  readonly from: number;
+}
+
 async function killEverywhere(ground: Ground, lanes: readonly Lane[], spec: CampaignSpec): Promise<Toll> {
   const reference = await undisturbed(ground, laneAt(lanes, 0), spec);
-  const known = scenarios.flatMap((scenario) => {
+  const kills = scenarios.flatMap((scenario) => {
     const outcome = reference[scenario];
-    return outcome === undefined ? [] : [[scenario, outcome] as const];
+    return outcome === undefined ? [] : killsOf(scenario, outcome);
   });
-  const todo = new Map(known.map(([scenario, outcome]) => [scenario, [...killsOf(scenario, outcome)]]));
-  const zones = Object.fromEntries(known.map(([scenario, { zone }]) => [scenario, zone]));
+  const work = workOf(reference, kills, 0);
+  const results = await Promise.all(lanes.map((lane, index) => drive({ ground, lane, index, from: 1 }, work, spec)));
+  return { writes: writesOf(reference), results: results.flat() };
+}
+
+/** A run takes a kill of each scenario; when a scenario fails, those of the later ones go to another run. */
+async function drive({ ground, lane, index, from }: Place, work: Work, spec: CampaignSpec): Promise<readonly Result[]> {
+  const { todo, tried, zones } = work;
   const results: Result[] = [];
-  const tried = new Map<NamedKill, number>();
   const next = (): readonly NamedKill[] => scenarios.flatMap((scenario) => todo.get(scenario)?.pop() ?? []);
-  const drive = async (lane: Lane, index: number): Promise<void> => {
-    for (let turn = 1, kills = next(); kills.length > 0; turn += 1, kills = next()) {
-      const outcomes = await run(ground, lane, {
-        domain: domainOf(index, turn),
-        kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
-        upTo: kills.at(-1)?.scenario ?? lastScenario,
-        reference: zones,
-        lookEveryMs,
-      }).catch((error: unknown) => broken(kills, error));
-      for (const [kill, outcome] of verdicts(kills, outcomes)) {
-        const times = (tried.get(kill) ?? 0) + 1;
-        const missed = outcome !== undefined && outcome.problems.length === 0 && !outcome.struck;
-        if (missed) tried.set(kill, times);
-        if (outcome === undefined || (missed && times < tries)) todo.get(kill.scenario)?.unshift(kill);
-        else results.push(judged(kill, outcome, spec.say));
-      }
+  for (let turn = from, kills = next(); kills.length > 0; turn += 1, kills = next()) {
+    const outcomes = await run(ground, lane, {
+      domain: domainOf(index, turn),
+      kills: Object.fromEntries(kills.map((kill) => [kill.scenario, kill])),
+      upTo: kills.at(-1)?.scenario ?? lastScenario,
+      reference: zones,
+      lookEveryMs,
+    }).catch((error: unknown) => broken(kills, error));
+    for (const [kill, outcome] of verdicts(kills, outcomes)) {
+      const times = (tried.get(kill) ?? 0) + 1;
+      const missed = outcome !== undefined && outcome.problems.length === 0 && !outcome.struck;
+      if (missed) tried.set(kill, times);
+      if (outcome === undefined || (missed && times < tries)) todo.get(kill.scenario)?.unshift(kill);
+      else results.push(judged(kill, outcome, spec.say));
     }
-  };
-  await Promise.all(lanes.map(drive));
-  return { writes: writesOf(reference), results };
+  }
+  return results;
 }

@@ -5,7 +5,6 @@ import { runCampaign } from './campaign.ts';
 test('an operator that is killed around some of its writes ends where an undisturbed one does', async () => {
   const said: string[] = [];
   const say = (line: string): void => void said.push(line);
-  const { figures, failures } = await runCampaign({ dir: newFolder('faults'), sample: 1, lanes: 2, say });
-  expect(failures, said.join('\n')).toEqual([]);
-  expect(figures['kills'], said.join('\n')).toBeGreaterThan(0);
+  const { shortcomings } = await runCampaign({ dir: newFolder('faults'), sample: 1, lanes: 2, say });
+  expect(shortcomings, said.join('\n')).toEqual([]);
 }, 400_000);

@@ -19,8 +19,26 @@ export interface NamedKill extends Kill {
 export type Outcomes = Readonly<Partial<Record<Scenario, Outcome>>>;
 
 export interface Result {
+  readonly kill: NamedKill;
   readonly struck: boolean;
   readonly failure: Failure | undefined;
+}
+
+/** Nothing went wrong, and nothing was tried: the operator never came to the spot. */
+export const isMissed = ({ struck, failure }: Result): boolean => !struck && failure === undefined;
+
+/** Why a campaign proves nothing, or not all of what it set out to prove; empty where every kill was survived. */
+export function shortcomings(results: readonly Result[]): readonly string[] {
+  const kills = results.filter(({ struck }) => struck).length;
+  const failures = results.flatMap(({ failure }) => failure ?? []);
+  const missed = results.filter(isMissed);
+  const told = failures.map(({ name, steady, problems }) => `  ${name} (${steady}): ${problems.join('; ')}`);
+  return [
+    ...(kills === 0 ? ['nothing was killed'] : []),
+    ...(failures.length === 0 ? [] : [`${failures.length} of ${results.length} kills were not survived:`, ...told]),
+    ...(missed.length === 0 ? [] : [`${missed.length} spots were not met:`]),
+    ...missed.map(({ kill: { name, steady } }) => `  ${name} (${steady})`),
+  ];
 }
 
 /** A run that could not be played to its end counts as one that failed. */
@@ -54,5 +72,5 @@ export function judged(kill: NamedKill, { problems, struck, seconds }: Outcome, 
   const verdict = problems.length > 0 ? `FAILED: ${problems.join('; ')}` : struck ? 'survived' : 'not met';
   say(`${kill.name} (${kill.steady}): ${verdict} ${seconds.toFixed(1)} s`);
   const failure = problems.length === 0 ? undefined : { name: kill.name, steady: kill.steady, problems };
-  return { struck, failure };
+  return { kill, struck, failure };
 }
