@@ -22,7 +22,10 @@ export interface Saying {
 export interface Trouble {
   readonly make: (stage: Stage) => unknown;
   readonly says?: readonly Saying[];
-  /** What must be so while it lasts; resolves with what is not. */
+  /**
+   * What must be so while it lasts; resolves with what is not. Absent, and with nothing to be said: both objects were
+   * looked at while it lasted, where they were Ready before it.
+   */
   readonly meanwhile?: (stage: Stage) => Promise<readonly string[]>;
   /** Ends it; the ways of the lane are cleared in any case. */
   readonly end?: (stage: Stage) => unknown;
@@ -40,8 +43,13 @@ export interface Trial extends Omit<Fault, 'play'> {
 
 const saysMs = 90_000;
 const pokeMs = 3000;
+/** What waits for a human is looked at every five minutes at least; the rest is for the way to Ready. */
+const recoveryMs = 420_000;
 
-/** Every trouble in its turn, and then Ready, with the zone, the keys and the orders of an undisturbed run. */
+/**
+ * Every trouble in its turn, and then Ready, with the zone, the keys and the orders of an undisturbed run: without
+ * anybody who asks for a look.
+ */
 export function trial({ when, troubles, lasting = false, tolerates, ...row }: Trial): Fault {
   const play = async (stage: Stage): Promise<readonly string[]> => {
     const problems: string[] = [];
@@ -50,14 +58,14 @@ export function trial({ when, troubles, lasting = false, tolerates, ...row }: Tr
       try {
         await trouble.make(stage);
         if (when === 'new') await begin(stage);
-        problems.push(...(await asked(stage, () => suffer(stage, trouble))));
+        problems.push(...(await asked(stage, () => suffer(stage, when, trouble))));
       } finally {
         await trouble.end?.(stage);
       }
       if (!lasting) stage.clear();
       if (problems.length > 0) break;
     }
-    if (problems.length === 0) problems.push(...(await asked(stage, () => stage.converge('new-domain'))));
+    if (problems.length === 0) problems.push(...(await stage.converge('new-domain', recoveryMs)));
     return problems.filter((problem) => tolerates?.test(problem) !== true);
   };
   return { ...row, play };
@@ -70,8 +78,12 @@ async function begin({ lane, domain, witness, life }: Stage): Promise<void> {
   life.start();
 }
 
-async function suffer(stage: Stage, { says = [], meanwhile }: Trouble): Promise<readonly string[]> {
-  const unheard = await Promise.all(says.map((saying) => hear(stage, saying)));
+async function suffer(
+  stage: Stage,
+  when: Trial['when'],
+  { says, meanwhile = says === undefined && when === 'ready' ? looked : undefined }: Trouble,
+): Promise<readonly string[]> {
+  const unheard = await Promise.all(says?.map((saying) => hear(stage, saying)) ?? []);
   return [...unheard.flat(), ...((await meanwhile?.(stage)) ?? [])];
 }
 
