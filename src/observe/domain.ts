@@ -17,6 +17,7 @@ import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
 import { observeIssuance } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
+import { longestKeptMs } from './recent.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 
@@ -111,6 +112,10 @@ export function isMoving(state: DomainState | undefined): boolean {
   return state.applied.some(({ since }) => since === undefined);
 }
 
+/** Whether what was seen a moment ago will do; not where someone has asked for a fresh look since. */
+const mayBeRecent = ({ clock }: Pick<World, 'clock'>, state: DomainState | undefined, askedAt: number): boolean =>
+  isMoving(state) && clock.now() - askedAt >= longestKeptMs;
+
 type Served = Pick<ObservedDomain, 'pods' | 'outsideFetch' | 'entry'>;
 
 /**
@@ -141,10 +146,10 @@ type MxSeen = ObservedDomain['mx'];
 async function observeMx(
   world: Pick<World, 'authorities' | 'outside' | 'recents'>,
   desired: DesiredDomain,
-  state: DomainState | undefined,
+  recent: boolean,
 ): Promise<MxSeen> {
   const { domain, grant } = desired;
-  const known = isMoving(state) ? world.recents.mx.find(domain, grant.zone) : undefined;
+  const known = recent ? world.recents.mx.find(domain, grant.zone) : undefined;
   if (known !== undefined) return known;
   const [outside, servers] = await Promise.all([
     world.outside.lookup(domain, 'MX'),
@@ -155,7 +160,12 @@ async function observeMx(
   return seen;
 }
 
-function soughtRecords(world: World, desired: DesiredDomain, state: DomainState | undefined): readonly Sought[] {
+function soughtRecords(
+  world: World,
+  desired: DesiredDomain,
+  state: DomainState | undefined,
+  recent: boolean,
+): readonly Sought[] {
   const { domain, policyHost, grant } = desired;
   const { provider, zone } = grant;
   const applied = state?.applied ?? [];
@@ -173,11 +183,10 @@ function soughtRecords(world: World, desired: DesiredDomain, state: DomainState 
   ];
   const known = new Set(wanted.map(recordKey));
   const left = applied.filter((entry) => !known.has(recordKey(entry)));
-  const moving = isMoving(state);
   return [
     ...wanted.map((one): Sought => {
       const entry = applied.find((stored) => recordKey(stored) === recordKey(one));
-      return moving ? { ...one, stored: { entry } } : one;
+      return recent ? { ...one, stored: { entry } } : one;
     }),
     ...left.map(({ name, type, values, ...at }) => ({
       name,
@@ -204,6 +213,7 @@ export async function observeDomain(
   },
 ): Promise<ObservedDomain> {
   const state = stored?.state;
+  const recent = mayBeRecent(world, state, request.askedAt);
   const issuer = await world.issuerOf(desired.issuer);
   const at = {
     ...world,
@@ -214,8 +224,8 @@ export async function observeDomain(
   };
   const [freshKey, mx, views, served, issuance] = await Promise.all([
     state === undefined ? drawKey() : undefined,
-    observeMx(at, desired, state),
-    observeRecords(at, soughtRecords(world, desired, state)),
+    observeMx(at, desired, recent),
+    observeRecords(at, soughtRecords(world, desired, state, recent)),
     observeServing(world, desired, state, request.askedAt),
     observeIssuance(at, issuer, state),
   ]);

@@ -18,6 +18,12 @@ const freshMs = { views: 30_000, shown: 30_000, absences: 60_000, denials: 60_00
 /** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
 export const recentListMs = 30_000;
 
+/** How old what is kept may be at most, in milliseconds. */
+export const longestKeptMs: number = Math.max(...Object.values(freshMs));
+
+/** Things of one kind: more than thousands of domains on their way at a time have. */
+const mostKept = 50_000;
+
 interface Kept<T> {
   readonly until: number;
   readonly wish: string;
@@ -55,6 +61,15 @@ function createRecent<T>(clock: Clock, forMs: number): Recent<T> {
       known.delete(thing);
     }
   };
+  let cleaning: NodeJS.Timeout | undefined;
+  // Objects at rest ask for nothing that is kept: it must go without them.
+  const cleanLater = (): void => {
+    cleaning ??= setTimeout(() => {
+      cleaning = undefined;
+      forgetOld(clock.now());
+      if (known.size > 0) cleanLater();
+    }, forMs).unref();
+  };
   return {
     find: (thing, wish) => {
       forgetOld(clock.now());
@@ -64,6 +79,9 @@ function createRecent<T>(clock: Clock, forMs: number): Recent<T> {
     keep: (thing, wish, seen) => {
       known.delete(thing);
       known.set(thing, { until: clock.now() + forMs, wish, seen });
+      const [oldest] = known.keys();
+      if (known.size > mostKept && oldest !== undefined) known.delete(oldest);
+      cleanLater();
     },
   };
 }

@@ -11,6 +11,7 @@ import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import type { World } from '../../src/world.ts';
 import { domainState } from '../plan/cases.ts';
+import { silent } from './retirement-scene.ts';
 import { createScene, type Scene } from './scene.ts';
 
 let scene: Scene;
@@ -263,4 +264,39 @@ describe('the exchanger that a domain makes', () => {
     expect(stalled('mail')).toMatchObject({ reason: 'Conflict' });
     expect(applied()).toBe(0);
   });
+});
+
+test('what was seen a moment ago will do on the way, until someone asks for a fresh look', async () => {
+  let asked = 0;
+  const { authorities } = world;
+  world = {
+    ...world,
+    issuerOf: async (name) => ({ kind: 'acme', name, acme: silent }),
+    authorities: {
+      ...authorities,
+      lookupAll: (zone, name, type) => ((asked += type === 'MX' ? 1 : 0), authorities.lookupAll(zone, name, type)),
+    },
+  };
+  const looked = async (): Promise<boolean> => {
+    const before = asked;
+    await reconcileDomain(world, 'mail', 'example');
+    return asked > before;
+  };
+  scene.provider.setByHand('example.com', {
+    name: 'example.com',
+    type: 'MX',
+    ttl: 300,
+    values: ['10 mx1.example.com'],
+  });
+  await create('mail');
+  await looked();
+  expect(await looked()).toBe(false);
+  scene.pass(1);
+  const object = world.cache.domain('mail', 'example');
+  if (object === undefined) throw new Error('it is gone');
+  const annotations = { 'mailseal.dev/requested-at': new Date(scene.now()).toISOString() };
+  await scene.kube.replace<MailDomain>({ ...object, metadata: { ...object.metadata, annotations } });
+  expect(await looked()).toBe(true);
+  scene.pass(10_000);
+  expect(await looked()).toBe(true);
 });

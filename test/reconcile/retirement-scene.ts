@@ -16,6 +16,7 @@ import type { DomainState } from '../../src/plan/state.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
+import type { Acme } from '../../src/apply/acme.ts';
 import { MailsealError } from '../../src/errors.ts';
 import type { Result, World } from '../../src/world.ts';
 import { certificate, day, domainState, key, sent } from '../plan/cases.ts';
@@ -214,8 +215,9 @@ export async function createRetirementScene(): Promise<RetirementScene> {
 }
 
 /** A CA that nobody may ask here. */
-const refuse = (): Promise<never> => Promise.reject(new Error('the CA is not asked in this scene'));
-const silent = {
+const refuse = (): Promise<never> =>
+  Promise.reject(new MailsealError('ACMEUnavailable', 'the CA is not asked in this scene'));
+export const silent: Acme = {
   register: refuse,
   newOrder: refuse,
   poll: refuse,
@@ -223,4 +225,4 @@ const silent = {
   finalize: refuse,
   certificate: refuse,
   close: () => Promise.resolve(),
-} as const;
+};
