@@ -268,8 +268,9 @@ export const recordFaults: readonly Fault[] = [
         make: byHand('delete D MX', 'add D 1 MX 10 mx.stranger.test.'),
         says: mx('UnlistedMX', /mx\.stranger\.test/u),
         meanwhile: samePolicy,
-        end: byHand('delete D MX', 'add D 1 MX 10 mx.D.'),
       },
+      // Nothing tells of an MX set that is right again but the next look of an object at rest.
+      { make: byHand('delete D MX', 'add D 1 MX 10 mx.D.') },
     ],
   }),
 ];
