@@ -151,7 +151,7 @@ export const states: readonly State[] = [
       await kube.remove(secretOf('stateless'));
       await kube.remove(claimOf('stateless'));
     },
-    leaves: 'Stalled',
+    leaves: 'Held',
   },
   {
     label: 'noclaim',

@@ -10,7 +10,7 @@ import type { Shard } from '../../src/policyshard/shard.ts';
 import { ageCertificates } from './aging.ts';
 import { operatorNamespace, tenant } from './cluster.ts';
 import type { Ground, Lane } from './lane.ts';
-import { applyDomain, applySecondDomain, objectName, secondName } from './objects.ts';
+import { applyDomain, applySecondDomain, objectName, secondName, secondOf } from './objects.ts';
 import { textOf } from './witness.ts';
 
 export const scenarios = [
@@ -21,8 +21,9 @@ export const scenarios = [
   'deletion',
   'deletion-records',
   'deletion-end',
-  'exchanger-deletion',
-  'exchanger-deletion-end',
+  'last-deletion',
+  'last-deletion-records',
+  'last-deletion-end',
 ] as const;
 export type Scenario = (typeof scenarios)[number];
 
@@ -121,6 +122,7 @@ async function notRenewed(stage: Stage): Promise<string | undefined> {
 }
 
 const ownDomain = (state: State): boolean => state.kind === 'domain' && state.name === objectName;
+const secondDomain = (state: State): boolean => state.kind === 'domain' && state.name === secondName;
 const exchanger = ({ kind }: State): boolean => kind === 'exchanger';
 
 /** What senders look up first has gone, and what is left waits for caches. */
@@ -145,16 +147,16 @@ async function notGone(stage: Stage, of: (state: State) => boolean, claimed: str
   return maps.some(({ data }) => data?.['claimed'] === claimed) ? `${claimed} is claimed` : undefined;
 }
 
-async function remove({ lane }: Stage, kind: string): Promise<void> {
-  await lane.kube.remove({ apiVersion, kind, namespace: tenant, name: objectName });
+async function remove({ lane }: Stage, kind: string, name: string): Promise<void> {
+  await lane.kube.remove({ apiVersion, kind, namespace: tenant, name });
 }
 
-/** The domain waits for the exchanger that it refers to, and says so. */
-async function notHonest(stage: Stage): Promise<string | undefined> {
-  const second = await get<Watched>(stage, 'MailDomain', secondName);
-  const ready = conditionOf(second?.status?.conditions, 'Ready');
-  const said = ready?.status === 'False' && ready.reason === 'ExchangerNotFound';
-  return said ? undefined : `the MailDomain ${secondName} does not say that its exchanger has gone`;
+/** The object has gone, and the policy of the deleted domain is held to. */
+async function notHeld(stage: Stage, name: string): Promise<string | undefined> {
+  if ((await get(stage, 'MailDomain', name)) !== undefined) return `the MailDomain ${name} is there`;
+  const held = (await retirements(stage)).find(({ spec }) => spec.name === name && spec.what === 'Domain');
+  const { reason } = conditionOf(held?.status?.conditions, 'Ready') ?? {};
+  return reason === 'PromiseHeld' ? undefined : 'the withdrawn policy is not yet held to';
 }
 
 export const plays: Readonly<Record<Scenario, Play>> = {
@@ -180,15 +182,9 @@ export const plays: Readonly<Record<Scenario, Play>> = {
     missing: async (stage) => (await notRenewed(stage)) ?? notReady(stage, objectName, secondName),
   },
   deletion: {
-    act: (stage) => remove(stage, 'MailDomain'),
+    act: (stage) => remove(stage, 'MailDomain', objectName),
     certificates: 0,
-    missing: async (stage) => {
-      if ((await get(stage, 'MailDomain', objectName)) !== undefined) return 'the MailDomain is there';
-      const [held] = await retirements(stage);
-      const { reason } = conditionOf(held?.status?.conditions, 'Ready') ?? {};
-      if (reason !== 'PromiseHeld') return 'the withdrawn policy is not yet held to';
-      return notReady(stage, secondName);
-    },
+    missing: async (stage) => (await notHeld(stage, objectName)) ?? notReady(stage, secondName),
   },
   'deletion-records': {
     days: longDays,
@@ -200,17 +196,27 @@ export const plays: Readonly<Record<Scenario, Play>> = {
     certificates: 0,
     missing: async (stage) => (await notGone(stage, ownDomain, stage.domain)) ?? notReady(stage, secondName),
   },
-  'exchanger-deletion': {
-    act: (stage) => remove(stage, 'MailExchanger'),
+  // The exchanger with the last domain on it: its certificate is needed until nobody holds to that one's policy.
+  'last-deletion': {
+    act: async (stage) => {
+      await remove(stage, 'MailExchanger', objectName);
+      await remove(stage, 'MailDomain', secondName);
+    },
     certificates: 0,
     missing: async (stage) => {
       if ((await get(stage, 'MailExchanger', objectName)) !== undefined) return 'the MailExchanger is there';
-      return (await notWithdrawn(stage, exchanger)) ?? notHonest(stage);
+      return (await notWithdrawn(stage, exchanger)) ?? notHeld(stage, secondName);
     },
   },
-  'exchanger-deletion-end': {
+  'last-deletion-records': {
     days: longDays,
     certificates: 0,
-    missing: async (stage) => (await notGone(stage, exchanger, `mx.${stage.domain}`)) ?? notHonest(stage),
+    missing: (stage) => notWithdrawn(stage, secondDomain),
+  },
+  'last-deletion-end': {
+    days: longDays,
+    certificates: 0,
+    missing: async (stage) =>
+      (await notGone(stage, secondDomain, secondOf(stage.domain))) ?? notGone(stage, exchanger, `mx.${stage.domain}`),
   },
 };
