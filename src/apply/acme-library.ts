@@ -1,3 +1,3 @@
-/** What is large and loaded late: a named export of a CommonJS package survives bundling only through a static import. */
-export { Client } from 'acme-client';
+/** What is large and loaded late: named exports of CommonJS packages survive bundling only through a static import. */
+export { Client, crypto } from 'acme-client';
 export { Agent, request } from 'undici';

@@ -12,7 +12,7 @@ import type { StoredAuthorization, StoredOrder } from '../plan/state.ts';
 import { type AcmeProblem, problemTypeOf, readProblem, retryAfterSeconds } from './acme-problem.ts';
 import { type AcmeOrder, readAuthorization, readOrder } from './acme-read.ts';
 import { createWire, type Wire, type WireAnswer, type WireOptions } from './acme-wire.ts';
-import { certificateRequest } from './csr.ts';
+import { createRequest } from './acme-keys.ts';
 
 /** A key for a new account, PKCS #8 PEM; the caller stores it before the CA hears of it. */
 export function newAccountKey(): string {
@@ -192,7 +192,7 @@ export function createAcme(options: AcmeOptions): Acme {
 
   const finalize: Acme['finalize'] = async (order, keyPem, names) => {
     const { finalize: url } = await known(order, () => true);
-    const csr = certificateRequest(names, keyPem).toString('base64url');
+    const csr = (await createRequest(names, keyPem)).toString('base64url');
     const asked = `the certificate request for ${titleOf(names)}`;
     const reply = await (await wire()).post({ url }, { resource: 'finalize', asked, payload: { csr } });
     return statusOf(order, note(order.url, reply), reply.headers);
