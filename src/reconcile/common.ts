@@ -9,6 +9,7 @@ import { type Trouble, summarise } from '../status/findings.ts';
 import type { Change, Wait } from '../plan/change.ts';
 import type { State } from '../plan/state.ts';
 import type { Result, World } from '../world.ts';
+import { longestStalledMs } from './pace.ts';
 import { roundOf } from './round.ts';
 
 export const finalizer = 'mailseal.dev/finalizer';
@@ -120,8 +121,7 @@ export interface Course {
 /** Makes the changes of a plan, reports, and says when to look again. */
 export async function carryOut(world: World, object: Reconciled, course: Course): Promise<Result> {
   const label = labelOf(object);
-  const report = (trouble: Trouble | undefined): Promise<number | undefined> => {
-    const { status, conditions } = course.report(trouble);
+  const tell = ({ status, conditions }: ReturnType<Course['report']>): Promise<number | undefined> => {
     announce(world, object, conditions);
     return world.statusWriter.write(object, status, conditions);
   };
@@ -130,12 +130,19 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
     if (course.changes.some((change) => change.do !== 'SaveState')) await course.confirm?.(confirmedMs);
     ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, course.changes));
   } catch (error) {
-    return miss(world, object, error, report);
+    return miss(world, object, error, (trouble) => tell(course.report(trouble)));
   }
   const round = roundOf(course.changes);
-  const statusDueMs = await report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
-  const waits = [...course.waits, ...untilRenewal(course.state, world.clock.now())];
+  const said = course.report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
+  const statusDueMs = await tell(said);
+  const waits = [...course.waits, ...untilMended(said.conditions), ...untilRenewal(course.state, world.clock.now())];
   return world.pace.next(label, { statusDueMs, made, round, waits, done: course.done === true });
+}
+
+/** What a human has to mend outside of the cluster, as an MX set, is not looked for every half hour only. */
+function untilMended(conditions: readonly WantedCondition[]): readonly Wait[] {
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  return ready === undefined || ready.status === 'True' ? [] : [{ why: 'it is not ready', forMs: longestStalledMs }];
 }
 
 /** A certificate that lives for hours only is due before the next look that nothing else calls for. */

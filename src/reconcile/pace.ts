@@ -8,7 +8,7 @@ const second = 1000;
 const steadyMs = 30 * 60 * second;
 /** What waits for a human is looked at ever more rarely. */
 const firstStalledMs = 15 * second;
-const longestStalledMs = 5 * 60 * second;
+export const longestStalledMs: number = 5 * 60 * second;
 const retryMs = 5 * second;
 /** After a change the world is looked at again at once: the next step may be possible already. */
 const againMs = 50;

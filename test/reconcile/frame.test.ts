@@ -221,3 +221,17 @@ test.each<readonly [string, number, number]>([
   await carryOut(world, object, course);
   expect((await carryOut(world, object, course)).requeueAfterMs).toBe(lookAgainInMs);
 });
+
+test.each<readonly [string, 'True' | 'False', number]>([
+  ['is ready is left alone for half an hour', 'True', 30 * 60_000],
+  ['is not ready is looked at every five minutes: what a human mends is noticed', 'False', 5 * 60_000],
+])('an object at rest that %s', async (_, status, lookAgainInMs) => {
+  const world = scene.start();
+  const object = scene.exchanger();
+  if (object === undefined) throw new Error('there is no exchanger');
+  const ready = { type: 'Ready', status, reason: 'UnlistedMX', message: 'mx9 is not listed' } as const;
+  const report = () => ({ status: {}, conditions: [ready] });
+  const course = { changes: [], waits: [], state: {}, resourceVersion: undefined, report };
+  await carryOut(world, object, course);
+  expect((await carryOut(world, object, course)).requeueAfterMs).toBe(lookAgainInMs);
+});
