@@ -214,7 +214,7 @@ function failed(input: CertificateInput, order: OpenOrder, detail: string): Step
   const failure = plainText(detail, longestFailure);
   const state: State = { ...rest, failures, orderAfter: input.now + delay, failure };
   return {
-    changes: [{ do: 'SaveState', why: 'the order failed', state }],
+    changes: [{ do: 'SaveState', why: `the order failed: ${failure}`, state }],
     waits: [{ why: detail, forMs: delay }],
     problem: { reason: 'OrderInvalid', message: `the CA refused the order for ${order.names.join(', ')}: ${detail}` },
   };

@@ -134,7 +134,7 @@ async function notWithdrawn(stage: Stage, of: (state: State) => boolean): Promis
 /** Nothing is left in the cluster of what a deleted object had, but the Secret that hosts mount. */
 async function notGone(stage: Stage, of: (state: State) => boolean, claimed: string): Promise<string | undefined> {
   // The TTL of a mark is long, and nothing but that is waited for.
-  await stage.ground.forget(stage.domain);
+  await Promise.all([stage.domain, secondOf(stage.domain)].map((domain) => stage.ground.forget(domain)));
   const [left] = await retirements(stage);
   if (left !== undefined) return `the Retirement ${left.metadata.name} is there`;
   if ((await statesOf(stage)).some(of)) return 'the durable state is there';

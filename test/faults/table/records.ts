@@ -45,19 +45,32 @@ const addToOurs = byHand(
   `add _25._tcp.mx.D 1 TLSA 3 1 1 ${digest}`,
 );
 
-async function tlsaValues({ domain }: Stage): Promise<readonly string[]> {
+async function tlsaRecords({ domain }: Stage): Promise<readonly { readonly ttl: number; readonly value: string }[]> {
   const { answers } = await ask({ server: places.primary.v4, name: `_25._tcp.mx.${domain}`, type: 'TLSA' });
   return answers.flatMap((one) => {
     if (one.type !== 'TLSA') return [];
     const { usage, selector, matchingType, certificate } = one.data;
-    return [`${usage} ${selector} ${matchingType} ${certificate.toString('hex')}`];
+    return [{ ttl: one.ttl ?? 0, value: `${usage} ${selector} ${matchingType} ${certificate.toString('hex')}` }];
   });
 }
 
 /** What a hand put into the TLSA set goes when every host was seen with ours for as long as caches hold the set. */
 async function noneByHand(stage: Stage): Promise<readonly string[]> {
-  const gone = async (): Promise<boolean> => !(await tlsaValues(stage)).some((value) => value.endsWith(digest));
+  const gone = async (): Promise<boolean> => !(await tlsaRecords(stage)).some(({ value }) => value.endsWith(digest));
   await waitFor('what was added to the TLSA set by hand is gone', gone, { timeoutMs: 60_000 });
+  return looked(stage);
+}
+
+const highTtl = 86_400;
+
+async function raiseTtl(stage: Stage): Promise<void> {
+  const again = (await tlsaRecords(stage)).map(({ value }) => `add _25._tcp.mx.D ${highTtl} TLSA ${value}`);
+  await byHand('delete _25._tcp.mx.D TLSA', ...again)(stage);
+}
+
+async function ttlSetRight(stage: Stage): Promise<readonly string[]> {
+  const right = async (): Promise<boolean> => (await tlsaRecords(stage)).every(({ ttl }) => ttl < highTtl);
+  await waitFor('the TTL of the TLSA set is ours again', right, { timeoutMs: 60_000 });
   return looked(stage);
 }
 
@@ -136,15 +149,7 @@ export const recordFaults: readonly Fault[] = [
     troubles: [
       { make: editOurs, meanwhile: noneByHand },
       { make: addToOurs, meanwhile: noneByHand },
-      {
-        make: async (stage) => {
-          const values = await tlsaValues(stage);
-          await byHand(
-            'delete _25._tcp.mx.D TLSA',
-            ...values.map((value) => `add _25._tcp.mx.D 86400 TLSA ${value}`),
-          )(stage);
-        },
-      },
+      { make: raiseTtl, meanwhile: ttlSetRight },
     ],
   }),
   trial({
