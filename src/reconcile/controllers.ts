@@ -140,6 +140,9 @@ export function createControllers(
       if (last === undefined || world === undefined) removed.delete(key);
       else removed.set(key, last);
       queueOf('retirement').add(key);
+      // The certificate of deleted hosts waited for the domain, perhaps.
+      const waiting = last?.spec.what === 'Domain' ? (world?.cache.retirements() ?? []) : [];
+      for (const { metadata, spec } of waiting) if (spec.what === 'Exchanger') queueOf('retirement').add(metadata.name);
     },
     provider: (key) => {
       queueOf('provider').add(key);
