@@ -9,10 +9,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import { MailsealError } from '../errors.ts';
 import type { StoredAuthorization, StoredOrder } from '../plan/state.ts';
+import { createRequest } from './acme-keys.ts';
 import { type AcmeProblem, problemTypeOf, readProblem, retryAfterSeconds } from './acme-problem.ts';
 import { type AcmeOrder, readAuthorization, readOrder } from './acme-read.ts';
 import { createWire, type Wire, type WireAnswer, type WireOptions } from './acme-wire.ts';
-import { createRequest } from './acme-keys.ts';
 
 /** A key for a new account, PKCS #8 PEM; the caller stores it before the CA hears of it. */
 export function newAccountKey(): string {
@@ -30,8 +30,9 @@ export interface AcmeOptions {
   readonly accountUrl?: string | undefined;
   /** The CA's profile for all orders (`shortlived`), where it has profiles. */
   readonly profile?: string | undefined;
-  /** Called for every request before it is sent. */
+  /** Asked right before each request that is more than a question. */
   readonly mayWrite?: WireOptions['mayWrite'];
+  /** Called for every request before it is sent. */
   readonly onRequest?: WireOptions['onRequest'];
   /** Milliseconds for one request. Default 30,000. */
   readonly timeoutMs?: number;

@@ -9,6 +9,7 @@ import { apiVersion, type MailDomain } from '../../src/api/types.ts';
 import { createKube, type KubeClient } from '../../src/kube/client.ts';
 import { loadKubeConfig } from '../../src/kube/config.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
+import { collectParts } from '../lab/parts.ts';
 import { bundle } from '../lab/bundle.ts';
 import { startControlPlane } from '../lab/controlplane.ts';
 import type { Bind } from '../lab/dns.ts';
@@ -58,14 +59,7 @@ const policyServers = ['10.53.9.80', '10.53.9.81'];
 
 /** `tarpits` are those of the labels whose MX host takes connections and says nothing. */
 export async function startGround(dir: string, labels: readonly string[], tarpits: readonly string[]): Promise<Ground> {
-  const started: { readonly stop: () => Promise<void> }[] = [];
-  const keep = <T extends { readonly stop: () => Promise<void> }>(part: T): T => {
-    started.push(part);
-    return part;
-  };
-  const stop = async (): Promise<void> => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop } = collectParts();
   try {
     for (const address of [refusingHost, tarpitHost]) await addAddress(address);
     keep(await startSilent(tarpitHost, 25));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
+import { collectParts } from '../lab/parts.ts';
 import { writeKubeconfig } from '../lab/kubeconfig.ts';
 import { places, type startDns } from '../lab/lab.ts';
 import type { Certificate } from '../lab/mail-ca.ts';
@@ -86,14 +87,7 @@ export async function startLane(
   { volumeDelayMs = soonMs }: { readonly volumeDelayMs?: number | undefined } = {},
 ): Promise<Lane> {
   const dir = join(ground.dir, `lane${lane}`);
-  const started: { readonly stop: () => Promise<void> }[] = [];
-  const keep = <T extends { readonly stop: () => Promise<void> }>(part: T): T => {
-    started.push(part);
-    return part;
-  };
-  const stop = async (): Promise<void> => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop, count } = collectParts();
   try {
     const program = ground.program;
     const clusterAt = async (at: string, places: readonly number[]): Promise<Cluster> => {
@@ -142,7 +136,7 @@ export async function startLane(
           startOperator(ground, { dir, lane, pods: cluster.pods, resolver: ways.resolver }, { kubeconfig, ...options }),
         ),
       anotherCluster: async () => {
-        const at = join(dir, `another-${started.length}`);
+        const at = join(dir, `another-${count()}`);
         const other = await clusterAt(at, [82, 83]);
         mail.mountFrom(other.kube);
         const door = await doorOf(other, 'other', gate);
