@@ -31,7 +31,7 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
 };
 
 const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]
-       npm run bench -- converge [--size N]… [--profile FOLDER] [--json FILE]\n${Object.entries(benches)
+       npm run bench -- converge [--size N]… [--brief] [--profile FOLDER] [--json FILE]\n${Object.entries(benches)
          .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
          .join('')}`;
 
@@ -55,10 +55,11 @@ async function main(args: readonly string[]): Promise<number> {
       json: { type: 'string' },
       size: { type: 'string', multiple: true, default: [] },
       profile: { type: 'string' },
+      brief: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
-  const { quick, json, size, profile } = values;
+  const { quick, json, size, profile, brief } = values;
   const [name = ''] = positionals;
   const bench = benches[name];
   if (bench === undefined || positionals.length !== 1) {
@@ -69,6 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!node) throw new Error(`it measures in a lab of its own, and this machine can't: ${why}`);
   const flags = [
     ...(quick ? ['--quick'] : []),
+    ...(brief ? ['--brief'] : []),
     ...size.map((count) => `--size=${count}`),
     ...(profile === undefined ? [] : [`--profile=${resolve(profile)}`]),
   ];

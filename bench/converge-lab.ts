@@ -39,6 +39,7 @@ export interface BulkLab {
 }
 
 interface Container {
+  readonly command?: readonly string[];
   readonly args: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
@@ -185,11 +186,11 @@ async function startOperator(
     `--kubeconfig=${kubeconfig}`,
   ];
   const ownEnv = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, value]));
-  const [node, ...rest] = asInImage(program);
+  const engine = (container.command ?? []).filter((word) => word.startsWith('--'));
   const watched = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const part = startProcess({
     name: 'operator',
-    argv: [node, ...watched, ...rest, ...given, ...own],
+    argv: [process.execPath, ...engine, ...watched, program, ...given, ...own],
     log: join(dir, 'logs', 'operator.log'),
     env: { ...leanEnv, ...ownEnv, NODE_EXTRA_CA_CERTS: roots },
   });

@@ -21,7 +21,7 @@ import { labDir } from '../test/lab/namespace.ts';
 import { waitFor } from '../test/lab/process.ts';
 import { atMost, type Placed, runFloor } from './converge-floor.ts';
 import { type BulkLab, exchanger, namespace, startBulkLab } from './converge-lab.ts';
-import { cpuSeconds, residentMegabytes } from './proc.ts';
+import { cpuByProgram, cpuSeconds, residentMegabytes } from './proc.ts';
 import { type Found, growth, rowsOf } from './converge-rows.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -31,15 +31,18 @@ const { values: flags, positionals } = parseArgs({
     size: { type: 'string', multiple: true, default: [] },
     /** Where the operator leaves a profile of its processor time. */
     profile: { type: 'string' },
+    /** Goes on to the next number of domains as soon as all are Ready, for who tries something out. */
+    brief: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
 const [file = ''] = positionals;
-const { quick, profile } = flags;
+const { quick, profile, brief } = flags;
 const asked = flags.size.map(Number);
 const sizes = asked.length > 0 ? asked : quick ? [50, 200] : [100, 1000, 5000];
-const quietMs = profile === undefined ? 61_000 : 5_000;
-const idleSeconds = profile !== undefined ? 5 : quick ? 60 : 300;
+const hasty = brief || profile !== undefined;
+const quietMs = hasty ? 5_000 : 61_000;
+const idleSeconds = hasty ? 25 : quick ? 60 : 300;
 const mostZones = 20;
 const floorAtOnce = 64;
 const patienceMs = 45 * 60 * 1000;
@@ -199,9 +202,14 @@ async function measure(size: number, program: string): Promise<Found> {
   const zoneNames = zones.map(({ name }) => name);
   const counted = startCounting({ ...lab, auditLog, user: operatorUser, zones: zoneNames });
   const before = { cpu: cpuSeconds(lab.operator.pid), questions: lab.bind.queries().length, own: await ownCounts(lab) };
+  const programs = cpuByProgram();
   const health = watchHealth(lab);
   const readyAt = await steps.run(`${size}: domains`, () => convergeAll(lab, domains));
   const cpu = cpuSeconds(lab.operator.pid) - before.cpu;
+  for (const [name, seconds] of cpuByProgram())
+    steps.say(
+      `    ${name}: ${(((seconds - (programs.get(name) ?? 0)) * 1000) / size).toFixed(1)} ms of processor time a domain`,
+    );
   const own = await ownCounts(lab);
   const questions = lab.bind.queries().length - before.questions;
   const { p99Ms, peakMegabytes } = health();

@@ -28,6 +28,28 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
+/** Processor time used so far by all that runs in these namespaces, in seconds, by what it is. */
+export function cpuByProgram(): ReadonlyMap<string, number> {
+  const used = new Map<string, number>();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const words = readOr(`/proc/${pid}/cmdline`).split('\0');
+    const name = programs.find((one) => words.some((word) => word.includes(one)));
+    if (name !== undefined) used.set(name, (used.get(name) ?? 0) + cpuSeconds(Number(pid)));
+  }
+  return used;
+}
+
+/** By words of their command lines; the first that fits counts. */
+const programs = [
+  '--etcd-servers',
+  '--listen-client-urls',
+  'policy-server',
+  'pebble',
+  'named',
+  'unbound',
+  'converge.ts',
+];
+
 /** Seconds since it was started, to a hundredth. */
 export function ageSeconds(pid: number): number {
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);

@@ -12,10 +12,14 @@ export interface Loaded<S extends State> {
 
 /** Durable state in Secrets of the operator's namespace. */
 export interface Store {
-  /** @throws MailsealError `StateUnreadable`: it is there and can't be read; nothing may be written over it. */
+  /**
+   * @param askedAt milliseconds since 1970: what was written before it is read again. Default never.
+   * @throws MailsealError `StateUnreadable`: it is there and can't be read; nothing may be written over it.
+   */
   readonly load: <K extends State['kind']>(
     kind: K,
     identity: string,
+    askedAt?: number,
   ) => Promise<Loaded<Extract<State, { kind: K }>> | undefined>;
   /**
    * Compare-and-swap: creates without `resourceVersion`, replaces with it; gives the new version.
@@ -39,10 +43,10 @@ export function hashedName(prefix: string, identity: string): string {
 }
 
 /** Milliseconds for which what we wrote ourselves is not read again: steps that follow each other at once share it. */
-const ownMs = 3_000;
+const ownMs = 10_000;
 
 interface Written {
-  readonly until: number;
+  readonly at: number;
   readonly text: string;
   readonly resourceVersion: string;
 }
@@ -53,8 +57,8 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
   const written = new Map<string, Written>();
   const own = (kind: State['kind'], identity: string): Written | undefined => {
     const now = clock?.now() ?? Number.POSITIVE_INFINITY;
-    for (const [key, { until }] of written) {
-      if (until > now) break;
+    for (const [key, { at }] of written) {
+      if (at + ownMs > now) break;
       written.delete(key);
     }
     return written.get(`${kind} ${identity}`);
@@ -65,9 +69,10 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
     namespace,
     name: hashedName(`mailseal-${kind}`, identity),
   });
-  const load: Store['load'] = async (kind, identity) => {
+  const load: Store['load'] = async (kind, identity, askedAt = Number.NEGATIVE_INFINITY) => {
     const mine = own(kind, identity);
-    if (mine !== undefined) return { state: parseState(kind, mine.text), resourceVersion: mine.resourceVersion };
+    if (mine !== undefined && mine.at > askedAt)
+      return { state: parseState(kind, mine.text), resourceVersion: mine.resourceVersion };
     const ref = refOf(kind, identity);
     const secret = await kube.get<SecretObject>(ref);
     if (secret === undefined) return undefined;
@@ -91,7 +96,7 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
     const key = `${state.kind} ${identity}`;
     written.delete(key);
     const resourceVersion = await write(state.kind, identity, text, before);
-    if (clock !== undefined) written.set(key, { until: clock.now() + ownMs, text, resourceVersion });
+    if (clock !== undefined) written.set(key, { at: clock.now(), text, resourceVersion });
     return resourceVersion;
   };
   const write = async (

@@ -24,11 +24,13 @@ import { serveOperatorStatus } from '../server/operator-status.ts';
 import type { Cache } from '../world.ts';
 import { watchClock } from './clock-watch.ts';
 import type { Io } from './io.ts';
+import { createRest } from './rest.ts';
 
 /** Without a word from the API server for so long, a restart is the best that can be done. */
 const deafSeconds = 900;
 const selfTestMs = 5 * 60 * 1000;
 const firstSelfTestMs = 5 * 1000;
+const restMs = 5 * 1000;
 
 export async function runOperator(args: readonly string[], io: Io): Promise<number> {
   if (args.includes('--help')) {
@@ -70,6 +72,10 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     },
   });
   log.info('listening', { port: server.port });
+  // Node has it only where the chart says --expose-gc.
+  const { gc } = globalThis;
+  const rest = createRest(() => gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }));
+  const resting = setInterval(() => rest(controllers.looks()), restMs);
   caches.start();
 
   const lead = async (signal: AbortSignal): Promise<void> => {
@@ -136,6 +142,7 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     await lead(io.signal);
   }
   await testing;
+  clearInterval(resting);
   await caches.stop();
   await server.close();
   for (const view of views) view.close();

@@ -21,6 +21,8 @@ export interface Controllers {
   /** Looks at everything until `signal` aborts, and resolves then: looks under way are left to themselves. */
   readonly run: (world: World, signal: AbortSignal) => Promise<void>;
   readonly depths: () => Readonly<Record<string, number>>;
+  /** Looks that have ended so far. */
+  readonly looks: () => number;
 }
 
 /** A look at a domain mostly waits: for the company of others' changes, for the CA, for name servers. */
@@ -57,6 +59,7 @@ export function createControllers(
   all: () => Readonly<Record<Kind, readonly string[]>>,
 ): Controllers {
   let world: World | undefined;
+  let looks = 0;
   const queues = new Map<Queue, WorkQueue>();
   /** Retirements that went during this run, until what they held was seen to. */
   const removed = new Map<string, Retirement>();
@@ -115,6 +118,7 @@ export function createControllers(
       metrics: {
         started: (seconds) => metrics.queueSeconds.observe({ name }, seconds),
         finished: (seconds, failed) => {
+          looks += 1;
           metrics.reconcileSeconds.observe({ controller: name }, seconds);
           metrics.reconciles.inc({ controller: name, result: failed ? 'error' : 'success' });
         },
@@ -181,5 +185,6 @@ export function createControllers(
       world = undefined;
     },
     depths: () => Object.fromEntries(names.map((name) => [name, queueOf(name).depth().ready])),
+    looks: () => looks,
   };
 }

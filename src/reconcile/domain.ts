@@ -38,13 +38,14 @@ export async function reconcileDomain(world: World, namespace: string, name: str
 
 async function look(world: World, mailDomain: MailDomain): Promise<Result> {
   const [domain] = canonicalNames([mailDomain.spec.domain]);
-  const stored = domain === undefined ? undefined : await world.store.load('domain', domain);
+  const asked = askedAt(mailDomain, world.clock.now());
+  const stored = domain === undefined ? undefined : await world.store.load('domain', domain, asked);
   const { desired, exchangers } = await entitled(world, mailDomain, stored);
   const observed = await observeDomain(world, desired, stored, {
     exchangers: exchangers.map(readinessOf),
     providerRef: mailDomain.spec.dnsProviderRef?.name,
     settling: world.pace.isSettling(labelOf(mailDomain)),
-    askedAt: askedAt(mailDomain, world.clock.now()),
+    askedAt: asked,
   });
   const plan = planDomain(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');

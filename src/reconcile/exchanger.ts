@@ -32,13 +32,13 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 }
 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
-  const now = world.clock.now();
-  const remembered = await world.store.load('exchanger', identity(exchanger));
+  const asked = askedAt(exchanger, world.clock.now());
+  const remembered = await world.store.load('exchanger', identity(exchanger), asked);
   const desired = await entitled(world, exchanger, remembered);
   const stored = await claimMarked(world, exchanger, remembered);
   await takeBack(world, estateOf(exchanger), stored?.state);
   const observed = await observeExchanger(world, desired, stored, {
-    askedAt: askedAt(exchanger, now),
+    askedAt: asked,
     providerRef: exchanger.spec.dnsProviderRef?.name,
     settling: world.pace.isSettling(labelOf(exchanger)),
   });

@@ -32,12 +32,22 @@ describe('what we wrote ourselves', () => {
     let now = 0;
     const ours = createStore(kube, 'mailseal', { now: () => now });
     const version = await ours.save(domainState(), 'example.com', undefined);
-    now = 2_999;
+    now = 9_999;
     expect(await ours.load('domain', 'example.com')).toEqual({ state: domainState(), resourceVersion: version });
     expect(reads()).toBe(0);
     await byHand({ issuer: 'other' });
-    now = 3_000;
+    now = 10_000;
     expect(await ours.load('domain', 'example.com')).toMatchObject({ state: { issuer: 'other' } });
+  });
+
+  test('is read again for whoever has asked for a fresh look since', async () => {
+    let now = 1000;
+    const ours = createStore(kube, 'mailseal', { now: () => now });
+    await ours.save(domainState(), 'example.com', undefined);
+    await byHand({ issuer: 'other' });
+    now = 2000;
+    expect(await ours.load('domain', 'example.com', 999)).toMatchObject({ state: { issuer: domainState().issuer } });
+    expect(await ours.load('domain', 'example.com', 1500)).toMatchObject({ state: { issuer: 'other' } });
   });
 
   test('is forgotten when someone else was faster, and never written over theirs', async () => {

@@ -146,6 +146,37 @@ describe('a work queue', () => {
     expect(queue.depth().running).toBe(12);
   });
 
+  test('goes on with what is begun before it begins with others', async () => {
+    const left = new Map<string, number>();
+    const { queue, runs, timers } = scene(4, async (key, timers) => {
+      await after(timers, 100);
+      const more = (left.get(key) ?? 5) - 1;
+      left.set(key, more);
+      return more === 0 ? {} : { requeueAfterMilliseconds: 50 };
+    });
+    for (let index = 0; index < 100; index++) queue.add(`key${index}`);
+    await timers.advance(1999);
+    const ended = (): number => [...left.values()].filter((more) => more === 0).length;
+    // Were they run in turn, each would have been run once at most, and none had ended.
+    expect(runs.length).toBeLessThan(100);
+    expect(ended()).toBeGreaterThanOrEqual(10);
+    await timers.advance(20_000);
+    expect(ended()).toBe(100);
+  });
+
+  test('what asks for ever to be run again soon leaves every sixteenth run to others', async () => {
+    const { queue, runs, timers } = scene(1, async (key, timers) => {
+      await after(timers, 10);
+      return key.startsWith('restless') ? { requeueAfterMilliseconds: 1 } : {};
+    });
+    for (let index = 0; index < 20; index++) queue.add(`restless${index}`);
+    await timers.advance(4000);
+    runs.length = 0;
+    queue.add('calm');
+    await timers.advance(200);
+    expect(runs.slice(0, 17).map(({ key }) => key)).toContain('calm');
+  });
+
   test('stops when the runs under way have ended, and begins none after', async () => {
     const { queue, runs, timers } = scene(1, async (_, timers) => {
       await after(timers, 50);
