@@ -23,6 +23,7 @@ export const places = {
   secondary: { v4: '10.53.0.54', v6: 'fd53::54' },
   inside: '10.53.0.55',
   outside: '10.53.0.56',
+  caResolver: '10.53.0.57',
   acme: '10.53.0.60',
   mx1: '10.53.0.25',
   mx2: '10.53.0.26',
@@ -40,6 +41,8 @@ export interface Views {
   readonly outsideUrl: string;
   /** PEM of the CA that signed the outside view's certificate. */
   readonly outsideCa: string;
+  /** Makes all resolvers of the lab forget what they know of a zone. */
+  readonly flush: (zone: string) => Promise<void>;
 }
 
 export interface Mail {
@@ -83,7 +86,15 @@ export async function startDns(
   more: readonly ZoneSpec[] = [],
 ): Promise<{ readonly bind: Bind; readonly views: Views; readonly stop: () => Promise<void> }> {
   const { primary, secondary } = places;
-  for (const address of [primary.v4, primary.v6, secondary.v4, secondary.v6, places.inside, places.outside]) {
+  for (const address of [
+    primary.v4,
+    primary.v6,
+    secondary.v4,
+    secondary.v6,
+    places.inside,
+    places.outside,
+    places.caResolver,
+  ]) {
     await addAddress(address);
   }
   const [bind, ca] = await Promise.all([
@@ -97,13 +108,17 @@ export async function startDns(
   });
   const stubs = bind.zones.map((zone) => ({ zone, servers: [primary.v4, secondary.v4] }));
   const common = { trustAnchors: bind.trustAnchors, stubs } as const;
-  const [inside, outside] = await Promise.all([
+  const all = await Promise.all([
     startUnbound({ ...common, dir: join(dir, 'inside'), addresses: [places.inside] }),
     startUnbound({ ...common, dir: join(dir, 'outside'), addresses: [places.outside], tls }),
+    // A CA asks by itself: what others asked of a zone a moment ago denies it nothing.
+    startUnbound({ ...common, dir: join(dir, 'ca-resolver'), addresses: [places.caResolver] }),
   ]);
-  const views = { inside, outside, outsideUrl: `tls://${places.outside}:853#outside.test`, outsideCa: ca.pem };
+  const [inside, outside] = all;
+  const flush = async (zone: string): Promise<void> => void (await Promise.all(all.map((one) => one.flush(zone))));
+  const views = { inside, outside, outsideUrl: `tls://${places.outside}:853#outside.test`, outsideCa: ca.pem, flush };
   const stop = async (): Promise<void> => {
-    await Promise.all([inside.stop(), outside.stop()]);
+    await Promise.all(all.map((one) => one.stop()));
     await bind.stop();
   };
   return { bind, views, stop };
@@ -119,7 +134,7 @@ export async function startAcme(
     dir: join(dir, 'pebble'),
     binary: toolPath('pebble'),
     address: places.acme,
-    dnsServer: places.inside,
+    dnsServer: places.caResolver,
   });
 }
 

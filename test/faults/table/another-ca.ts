@@ -23,7 +23,7 @@ export async function anotherCa(
     binary: toolPath('pebble'),
     address: places.acme,
     port,
-    dnsServer: places.inside,
+    dnsServer: places.caResolver,
   });
   stage.atEnd(pebble.stop);
   appendFileSync(stage.ground.rootsFile, await pebble.rootPem());

@@ -64,7 +64,7 @@ const zoneOf = (domain: string): string => domain.slice(domain.indexOf('.') + 1)
 async function delegated({ ground, domain }: Stage, security: 'secure' | 'insecure' | 'bogus'): Promise<void> {
   const { bind, views } = ground.dns;
   await bind.delegate(zoneOf(domain), security);
-  for (const view of [views.inside, views.outside]) await view.flush(zoneOf(domain));
+  await views.flush(zoneOf(domain));
 }
 
 const provider = (reason: Saying['reason'], words: RegExp): readonly Saying[] => [
