@@ -83,12 +83,18 @@ function isGone(error: unknown): boolean {
   return cause?.status === 404 || (cause?.status === 403 && cause.type === 'unauthorized');
 }
 
+/** The CA could not be asked at the moment; what it was asked for may stand all the same. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof MailsealError && (error.reason === 'ACMEUnavailable' || error.reason === 'ACMEThrottled');
+
 export function createAcme(options: AcmeOptions): Acme {
   const { clock = systemClock, timeoutMs = 30_000 } = options;
   let opened: Promise<Wire> | undefined;
   const wire = (): Promise<Wire> => (opened ??= createWire({ ...options, clock, timeoutMs }));
   /** What orders last looked like: it saves a request, a crash loses nothing. */
   const seen = new Map<string, AcmeOrder>();
+  /** Orders that are open and whose challenges could not be read, by what was asked: the next one asked for is that one. */
+  const unread = new Map<string, string>();
 
   const note = (url: string, answer: WireAnswer): AcmeOrder => {
     const order = readOrder(answer.data);
@@ -112,24 +118,49 @@ export function createAcme(options: AcmeOptions): Acme {
     return { ...rest, txtValue: await at.txtValue(token) };
   };
 
-  const newOrder: Acme['newOrder'] = async (names, extra = {}) => {
+  const known = async (order: StoredOrder, needed: (seen: AcmeOrder) => boolean): Promise<AcmeOrder> => {
+    const last = seen.get(order.url);
+    if (last !== undefined && needed(last)) return last;
+    const found = await fetchOrder(order).catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+      const message = `The CA no longer knows the order for ${titleOf(order.names)}; a new one is needed.`;
+      throw new MailsealError('OrderInvalid', message, { cause: error });
+    });
+    return found.order;
+  };
+
+  /** Opens an order at the CA; returns where it is. */
+  const open = async (names: readonly string[], replaces: string | undefined): Promise<string> => {
     const at = await wire();
     const identifiers = names.map((value) => ({ type: 'dns', value }));
     const payload = { identifiers, ...(options.profile === undefined ? {} : { profile: options.profile }) };
     const ask = { resource: 'newOrder', asked: `the order for ${titleOf(names)}` } as const;
     const create = (body: object): Promise<WireAnswer> => at.post({ directory: 'newOrder' }, { ...ask, payload: body });
-    const answer = await create(
-      extra.replaces === undefined ? payload : { ...payload, replaces: extra.replaces },
-    ).catch((error: unknown) => {
+    const answer = await create(replaces === undefined ? payload : { ...payload, replaces }).catch((error: unknown) => {
       // RFC 9773 §5: a certificate can be replaced once; the order itself is still wanted.
-      if (extra.replaces === undefined || problemTypeOf(error) !== 'alreadyReplaced') throw error;
+      if (replaces === undefined || problemTypeOf(error) !== 'alreadyReplaced') throw error;
       return create(payload);
     });
     const url = answer.headers['location'];
     if (url === undefined) throw new MailsealError('ACMEUnavailable', 'The CA opened an order and did not say where.');
-    const order = note(url, answer);
-    const authorizations = await Promise.all(order.authorizations.map((place) => authorization(place, names)));
-    return { url, names, authorizations, ...(order.expires === undefined ? {} : { expires: order.expires }) };
+    note(url, answer);
+    return url;
+  };
+
+  const newOrder: Acme['newOrder'] = async (names, { replaces } = {}) => {
+    const wish = JSON.stringify([names, replaces]);
+    const url = unread.get(wish) ?? (await open(names, replaces));
+    unread.delete(wish);
+    const stored = { url, names, authorizations: [] } as const;
+    try {
+      const { authorizations: places, expires } = await known(stored, () => true);
+      const authorizations = await Promise.all(places.map((place) => authorization(place, names)));
+      return { url, names, authorizations, ...(expires === undefined ? {} : { expires }) };
+    } catch (error) {
+      if (isPassing(error)) unread.set(wish, url);
+      for (const oldest of unread.keys()) if (unread.size > mostRemembered) unread.delete(oldest);
+      throw error;
+    }
   };
 
   const answer: Acme['answer'] = async (order) => {
@@ -178,17 +209,6 @@ export function createAcme(options: AcmeOptions): Acme {
       if (!isGone(error)) throw error;
       return { status: 'gone', detail: 'the CA no longer knows the order' };
     }
-  };
-
-  const known = async (order: StoredOrder, needed: (seen: AcmeOrder) => boolean): Promise<AcmeOrder> => {
-    const last = seen.get(order.url);
-    if (last !== undefined && needed(last)) return last;
-    const found = await fetchOrder(order).catch((error: unknown) => {
-      if (!isGone(error)) throw error;
-      const message = `The CA no longer knows the order for ${titleOf(order.names)}; a new one is needed.`;
-      throw new MailsealError('OrderInvalid', message, { cause: error });
-    });
-    return found.order;
   };
 
   const finalize: Acme['finalize'] = async (order, keyPem, names) => {

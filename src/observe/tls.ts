@@ -16,14 +16,15 @@ const contexts = new Map<string, SecureContext>();
 
 /**
  * The roots of Node, of the system as Node was told (NODE_EXTRA_CA_CERTS, --use-system-ca), and `extra`, PEM. Kept,
- * because reading all roots takes milliseconds; undefined means Node's own default, which is the same without extras.
+ * because reading all roots takes milliseconds, and a context for each connection a good part of its handshake.
  */
-function trustContext(extra: readonly string[]): SecureContext | undefined {
-  if (extra.length === 0) return undefined;
+function trustContext(extra: readonly string[]): SecureContext {
   const key = extra.join('\n');
   const known = contexts.get(key);
   if (known !== undefined) return known;
-  const context = createSecureContext({ ca: [...getCACertificates('default'), ...extra] });
+  // Without a list Node takes its own default, which it has read once for all.
+  const roots = extra.length === 0 ? {} : { ca: [...getCACertificates('default'), ...extra] };
+  const context = createSecureContext(roots);
   // A handful of issuers at most have roots of their own.
   if (contexts.size >= 8) contexts.clear();
   contexts.set(key, context);
@@ -52,13 +53,12 @@ function pathError(socket: TLSSocket): string | undefined {
 
 /** What both the SMTP probe and the policy fetch ask of Node: look at everything, refuse nothing, judge afterwards. */
 export function peerOptions(host: string, trust: readonly string[]): ConnectionOptions {
-  const secureContext = trustContext(trust);
   return {
+    secureContext: trustContext(trust),
     rejectUnauthorized: false,
     // Names are judged by `judgePeer`.
     checkServerIdentity: () => undefined,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(secureContext === undefined ? {} : { secureContext }),
   };
 }
 

@@ -100,6 +100,16 @@ describe('an order', () => {
     expect(await acme.certificate(order)).toContain('BEGIN CERTIFICATE');
   });
 
+  test.each<readonly [string, number, string, number]>([
+    ['is gone on with where the CA could not be asked for its challenges', 503, 'serverInternal', 1],
+    ['is left where the CA knows its challenges no more', 404, 'malformed', 2],
+  ])('%s', async (_, status, type, opened) => {
+    server.next('/authz/1', { status, body: problem(type, 'not now') });
+    await reject(acme.newOrder(['mx.example.com']));
+    expect(await acme.newOrder(['mx.example.com'])).toMatchObject({ url: `${base()}/order/1` });
+    expect(server.requests.filter((one) => one === 'POST /new-order')).toHaveLength(opened);
+  });
+
   test('carries profile and replaces, and is asked for again without the latter once it is spent', async () => {
     acme = open({ accountUrl, profile: 'shortlived' });
     server.next('/new-order', { status: 409, body: problem('alreadyReplaced', 'done before') });
