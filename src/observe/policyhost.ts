@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import { printable } from './smtp-parse.ts';
 import { judgePeer, peerOptions, tlsErrorText } from './tls.ts';
-import type { PolicyFetch, SentCertificate } from '../pki/observed.ts';
+import type { PolicyFetch } from '../pki/observed.ts';
 
 export interface PolicyFetchOptions {
   /** The mail domain; `mta-sts.` is put in front of it for SNI, Host and the certificate's name. */
@@ -113,13 +113,14 @@ async function exchange(
   call: ClientRequest,
   options: PolicyFetchOptions,
   host: string,
-): Promise<{ readonly page: Page | string; readonly chain: readonly SentCertificate[] }> {
+): Promise<{ readonly page: Page | string; readonly spkiSha256: string }> {
   const tls = await secured(call);
   const { chain, pkix } = judgePeer(tls, host, (options.clock ?? systemClock).now());
+  const spkiSha256 = chain[0]?.spkiSha256 ?? '';
   if (options.verify !== false && pkix.verdict !== 'Verified') {
-    return { page: `the certificate of ${host} is not valid (${pkix.verdict}): ${pkix.detail}`, chain };
+    return { page: `the certificate of ${host} is not valid (${pkix.verdict}): ${pkix.detail}`, spkiSha256 };
   }
-  return { page: await read(await answered(call), options.maxBytes ?? 65_536), chain };
+  return { page: await read(await answered(call), options.maxBytes ?? 65_536), spkiSha256 };
 }
 
 /** Fetches once, over one connection. Never rejects: what went wrong is in the outcome, in words. */
@@ -136,10 +137,10 @@ export async function fetchPolicy(options: PolicyFetchOptions): Promise<PolicyFe
   // After the answer has begun an error shows up in reading it; this one only keeps it from ending the program.
   call.on('error', () => undefined);
   try {
-    const { page, chain } = await exchange(call, options, host);
+    const { page, spkiSha256 } = await exchange(call, options, host);
     if (typeof page === 'string') return { address, at, outcome: 'Failed', detail: page };
     const { revision, ...rest } = page;
-    return { address, at, outcome: 'Fetched', ...rest, chain, ...(revision === undefined ? {} : { revision }) };
+    return { address, at, outcome: 'Fetched', ...rest, spkiSha256, ...(revision === undefined ? {} : { revision }) };
   } catch (error) {
     const detail = timedOut ? `no whole answer within ${timeoutMs / 1000} s` : failureText(error);
     return { address, at, outcome: 'Failed', detail };

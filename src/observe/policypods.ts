@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import { isOfPublication } from '../policyshard/shard.ts';
@@ -34,11 +35,13 @@ export interface PolicyWatchOptions {
 const steadyMs = 60 * 60 * 1000;
 const mostRemembered = 100_000;
 
-const digestOf = ({ wanted }: PolicyQuestion): string => `${wanted.spkiSha256} ${wanted.id}\n${wanted.body}`;
+/** One is kept for each pod and domain: of what was wanted its digest is enough. */
+const digestOf = ({ wanted }: PolicyQuestion): string =>
+  createHash('sha256').update(`${wanted.spkiSha256} ${wanted.id}\n${wanted.body}`).digest('base64');
 
 /** Only answers that were as wanted are worth remembering: one of an earlier publication changes within seconds. */
 function isAsWanted(fetch: PolicyFetch, { body, id, spkiSha256 }: PolicyQuestion['wanted']): boolean {
-  if (fetch.outcome !== 'Fetched' || fetch.body !== body || fetch.chain[0]?.spkiSha256 !== spkiSha256) return false;
+  if (fetch.outcome !== 'Fetched' || fetch.body !== body || fetch.spkiSha256 !== spkiSha256) return false;
   return fetch.revision === undefined || isOfPublication(fetch.revision, body, id);
 }
 

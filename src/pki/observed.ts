@@ -56,7 +56,8 @@ export type PolicyFetch = {
       readonly outcome: 'Fetched';
       readonly body: string;
       readonly contentType: string;
-      readonly chain: readonly SentCertificate[];
+      /** Of the certificate's key, as in `SentCertificate`. */
+      readonly spkiSha256: string;
       /** The `mailseal-revision` header: which publication a policy pod serves. */
       readonly revision?: string;
     }

@@ -34,7 +34,7 @@ export function servingOf(
       const odd = oddType(fetch);
       return parsePolicy(fetch.body).ok ? 'shows another policy' : `shows what is no policy${odd ? `, ${odd}` : ''}`;
     }
-    return fetch.chain[0]?.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
+    return fetch.spkiSha256 === state.key.spkiSha256 ? undefined : 'shows another certificate';
   };
   // What a pod was given last may be on its way still, while it shows the same words of an earlier publication.
   const outdated = (fetch: PolicyFetch | undefined): string | undefined => {

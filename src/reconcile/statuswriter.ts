@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setConditions, type WantedCondition } from '../api/conditions.ts';
 import { canonical } from '../api/canonical.ts';
 import { plainText } from '../api/text.ts';
@@ -36,10 +37,17 @@ const reasonsPerSecond = 1;
 const mostSaved = 20;
 
 interface Written {
-  readonly status: StatusLike;
-  readonly text: string;
+  /** Undefined once the cache was seen to show it: one is not to be kept twice of each object. */
+  readonly status: StatusLike | undefined;
+  /** Of the status in its canonical form. */
+  readonly digest: string;
   readonly at: number;
 }
+
+/** Milliseconds after a write from which a cache is looked at for it. */
+const shownMs = 10_000;
+
+const digestOf = (status: StatusLike): string => createHash('sha256').update(canonical(status)).digest('base64');
 
 const readyOf = ({ conditions = [] }: StatusLike): string =>
   conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
@@ -101,28 +109,28 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
     write: async (object, content, wanted) => {
       const key = keyOf(object);
       const generation = object.metadata.generation ?? 0;
-      // What we wrote last outranks a cache that may lag behind it.
-      const last = memory.get(key) ?? {
-        status: object.status ?? {},
-        text: canonical(object.status ?? {}),
-        at: 0,
-      };
       const now = clock.now();
+      const shown = object.status ?? {};
+      const last = memory.get(key) ?? { status: undefined, digest: digestOf(shown), at: 0 };
+      if (last.status !== undefined && now - last.at >= shownMs && digestOf(shown) === last.digest)
+        memory.set(key, { ...last, status: undefined });
+      // What we wrote last outranks a cache that may lag behind it.
+      const before = last.status ?? shown;
       const conditions = setConditions(
-        last.status.conditions ?? [],
-        content === undefined ? keep(last.status, wanted) : wanted,
+        before.conditions ?? [],
+        content === undefined ? keep(before, wanted) : wanted,
         now,
         generation,
       );
       const status: StatusLike = {
-        ...(content ?? last.status),
+        ...(content ?? before),
         ...requested(object),
         observedGeneration: generation,
         conditions,
       };
-      const text = canonical(status);
-      if (text === last.text) return undefined;
-      const { ms, shared } = patience(last.status, status);
+      const digest = digestOf(status);
+      if (digest === last.digest) return undefined;
+      const { ms, shared } = patience(before, status);
       const waited = now - last.at;
       if (waited < ms) return ms - waited;
       if (shared && waited < wordingMs && !takeShare()) return wordingMs - waited;
@@ -133,7 +141,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         fieldManager: 'mailseal/status',
         subresource: 'status',
       });
-      memory.set(key, { status, text, at: now });
+      memory.set(key, { status, digest, at: now });
       return undefined;
     },
     knows: (object) => memory.has(keyOf(object)),

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { createPolicyWatch, type PolicyQuestion, type PolicyWatch } from '../../src/observe/policypods.ts';
 import type { PolicyFetch } from '../../src/pki/observed.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
-import { digest, hour, sent } from '../plan/cases.ts';
+import { digest, hour } from '../plan/cases.ts';
 
 let time: number;
 let asked: number;
@@ -22,7 +22,7 @@ beforeEach(() => {
       outcome: 'Fetched',
       body,
       contentType: 'text/plain',
-      chain: [sent(digest('c'))],
+      spkiSha256: digest('c'),
       ...(revision === undefined ? {} : { revision }),
     };
   };

@@ -19,7 +19,6 @@ import {
   now,
   publication,
   seen,
-  sent,
   txt,
   views,
 } from './cases.ts';
@@ -51,7 +50,7 @@ export function fetched(body: string, change: Partial<Extract<PolicyFetch, { out
     outcome: 'Fetched',
     body,
     contentType: 'text/plain',
-    chain: [sent(key('c').spkiSha256)],
+    spkiSha256: key('c').spkiSha256,
     ...change,
   };
 }

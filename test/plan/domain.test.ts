@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type DomainPlan, mxHosts, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
-import { answer, applied, certificate, day, desired, key, now, publication, seen, sent, txt } from './cases.ts';
+import { answer, applied, certificate, day, desired, key, now, publication, seen, txt } from './cases.ts';
 import {
   address,
   bodyOf,
@@ -68,7 +68,7 @@ describe('a changed policy', () => {
     ],
     [
       'a pod shows the old certificate',
-      { pods: [{ pod: 'p1', served: fetched(body, { chain: [sent('0'.repeat(64))] }) }], outsideFetch: fetched(body) },
+      { pods: [{ pod: 'p1', served: fetched(body, { spkiSha256: '0'.repeat(64) }) }], outsideFetch: fetched(body) },
     ],
     [
       'a pod shows an earlier publication that says the same',

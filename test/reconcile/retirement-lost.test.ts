@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { MailsealError } from '../../src/errors.ts';
 import { createPolicyWatch, type PolicyWatchOptions } from '../../src/observe/policypods.ts';
-import { key, sent } from '../plan/cases.ts';
+import { key } from '../plan/cases.ts';
 import { createRetirementScene, domain, type RetirementScene } from './retirement-scene.ts';
 import { zone } from './scene.ts';
 
@@ -102,8 +102,8 @@ test('a pod that shows the policy no more is noticed at once when someone asks f
   const fetch: PolicyWatchOptions['fetch'] = async ({ address }) => {
     const [body, time] = [await scene.policy(), scene.now()];
     if (lost || typeof body !== 'string') return { address, at: time, outcome: 'Failed', detail: 'answers 404' };
-    const chain = [sent(key('c').spkiSha256)];
-    return { address, at: time, outcome: 'Fetched', body, contentType: 'text/plain', chain };
+    const { spkiSha256 } = key('c');
+    return { address, at: time, outcome: 'Fetched', body, contentType: 'text/plain', spkiSha256 };
   };
   const world = { ...begun, policyWatch: createPolicyWatch({ clock: begun.clock, fetch }) };
   await scene.remove('MailDomain', 'news');

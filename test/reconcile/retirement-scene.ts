@@ -19,7 +19,7 @@ import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
 import type { Acme } from '../../src/apply/acme.ts';
 import { MailsealError } from '../../src/errors.ts';
 import type { Result, World } from '../../src/world.ts';
-import { certificate, day, domainState, key, sent } from '../plan/cases.ts';
+import { certificate, day, domainState, key } from '../plan/cases.ts';
 import { createScene, runUntil, type Scene, zone } from './scene.ts';
 
 export const domain = 'news.example.com';
@@ -113,8 +113,8 @@ export async function createRetirementScene(): Promise<RetirementScene> {
         const entry = await shards.read(`mta-sts.${domain}`);
         const at = world.clock.now();
         if (typeof entry?.policy !== 'string') return { address, at, outcome: 'Failed', detail: 'answers 404' };
-        const chain = [sent(key('c').spkiSha256)];
-        return { address, at, outcome: 'Fetched', body: entry.policy, contentType: 'text/plain', chain };
+        const { spkiSha256 } = key('c');
+        return { address, at, outcome: 'Fetched', body: entry.policy, contentType: 'text/plain', spkiSha256 };
       },
     });
     return {

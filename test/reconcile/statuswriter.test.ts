@@ -139,6 +139,20 @@ test('what is known stays where a look ended early', async () => {
   });
 });
 
+test('what the cache was seen to show is taken from there, transitions and all', async () => {
+  await writer.write(object, { hosts: [] }, [ready('False')]);
+  time += 60_000;
+  const shown = (await kube.get<MailExchanger>(ref)) ?? object;
+  await writer.write(shown, { hosts: [] }, [ready('False')]);
+  expect(writes()).toBe(1);
+  const seen: MailExchanger = { ...shown, status: { ...shown.status, secretName: 'seen-in-the-cache' } };
+  await writer.write(seen, undefined, [ready('False', 'other words')]);
+  expect(await stored()).toMatchObject({
+    secretName: 'seen-in-the-cache',
+    conditions: [{ message: 'other words', lastTransitionTime: '2026-11-22T00:00:00Z' }],
+  });
+});
+
 test('the time of a transition stays while the status does', async () => {
   await writer.write(object, {}, [ready('False')]);
   time += 3_600_000;
