@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createAging } from '../aging.ts';
 import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
 import type { Kube, Ref, SecretObject } from '../kube/types.ts';
@@ -53,16 +54,7 @@ interface Written {
 
 /** With a clock it goes for a moment by what it wrote itself; whoever wrote meanwhile makes the next write fail. */
 export function createStore(kube: Kube, namespace: string, clock?: Clock): Store {
-  /** In the order of their age. */
-  const written = new Map<string, Written>();
-  const own = (kind: State['kind'], identity: string): Written | undefined => {
-    const now = clock?.now() ?? Number.POSITIVE_INFINITY;
-    for (const [key, { at }] of written) {
-      if (at + ownMs > now) break;
-      written.delete(key);
-    }
-    return written.get(`${kind} ${identity}`);
-  };
+  const written = clock && createAging<Written>(clock, ownMs);
   const refOf = (kind: State['kind'], identity: string): Ref => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -70,7 +62,7 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
     name: hashedName(`mailseal-${kind}`, identity),
   });
   const load: Store['load'] = async (kind, identity, askedAt = Number.NEGATIVE_INFINITY) => {
-    const mine = own(kind, identity);
+    const mine = written?.get(`${kind} ${identity}`);
     if (mine !== undefined && mine.at > askedAt)
       return { state: parseState(kind, mine.text), resourceVersion: mine.resourceVersion };
     const ref = refOf(kind, identity);
@@ -94,9 +86,9 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
   const save: Store['save'] = async (state, identity, before) => {
     const text = formatState(state);
     const key = `${state.kind} ${identity}`;
-    written.delete(key);
+    written?.delete(key);
     const resourceVersion = await write(state.kind, identity, text, before);
-    if (clock !== undefined) written.set(key, { at: clock.now(), text, resourceVersion });
+    if (clock !== undefined) written?.set(key, { at: clock.now(), text, resourceVersion });
     return resourceVersion;
   };
   const write = async (
@@ -123,7 +115,7 @@ export function createStore(kube: Kube, namespace: string, clock?: Clock): Store
     return written.metadata.resourceVersion ?? '';
   };
   const remove: Store['remove'] = (kind, identity, resourceVersion) => {
-    written.delete(`${kind} ${identity}`);
+    written?.delete(`${kind} ${identity}`);
     return kube.remove(refOf(kind, identity), { resourceVersion });
   };
   return { load, save, remove };

@@ -2,6 +2,7 @@
  * What was seen a moment ago to be as it should. An object on its way is looked at many times within seconds for the
  * sake of the one thing that is not right yet; what was right a moment ago need not be asked for again.
  */
+import { createAging } from '../aging.ts';
 import type { Clock } from '../clock.ts';
 import type { ObservedDomain } from '../plan/domain.ts';
 import type { RecordView } from '../plan/record-view.ts';
@@ -25,7 +26,6 @@ export const longestKeptMs: number = Math.max(...Object.values(freshMs));
 const mostKept = 50_000;
 
 interface Kept<T> {
-  readonly until: number;
   readonly wish: string;
   readonly seen: T;
 }
@@ -53,35 +53,12 @@ export const createRecents = (clock: Clock): Recents => ({
 });
 
 function createRecent<T>(clock: Clock, forMs: number): Recent<T> {
-  /** In the order of their age. */
-  const known = new Map<string, Kept<T>>();
-  const forgetOld = (now: number): void => {
-    for (const [thing, { until }] of known) {
-      if (until > now) return;
-      known.delete(thing);
-    }
-  };
-  let cleaning: NodeJS.Timeout | undefined;
-  // Objects at rest ask for nothing that is kept: it must go without them.
-  const cleanLater = (): void => {
-    cleaning ??= setTimeout(() => {
-      cleaning = undefined;
-      forgetOld(clock.now());
-      if (known.size > 0) cleanLater();
-    }, forMs).unref();
-  };
+  const known = createAging<Kept<T>>(clock, forMs, mostKept);
   return {
     find: (thing, wish) => {
-      forgetOld(clock.now());
       const kept = known.get(thing);
       return kept?.wish === wish ? kept.seen : undefined;
     },
-    keep: (thing, wish, seen) => {
-      known.delete(thing);
-      known.set(thing, { until: clock.now() + forMs, wish, seen });
-      const [oldest] = known.keys();
-      if (known.size > mostKept && oldest !== undefined) known.delete(oldest);
-      cleanLater();
-    },
+    keep: (thing, wish, seen) => known.set(thing, { wish, seen }),
   };
 }

@@ -1,3 +1,4 @@
+import { createAging } from '../../aging.ts';
 import type { Clock } from '../../clock.ts';
 import { type RecordSet, recordTypes } from '../../dns/rrset.ts';
 import type { Provider, SetKey } from './provider.ts';
@@ -13,45 +14,43 @@ interface Listed {
 }
 
 /**
- * Lists of the last few seconds, or of as long as whoever asks allows, by zone, name and type. A change made through this provider ends what is remembered of its
- * names, before and after; one made by others is seen a moment later, and stops a write of ours until then, for `before`
- * no longer holds.
+ * Lists of the last few seconds, or of as long as whoever asks allows, by zone, name and type. A change made through this
+ * provider ends what is remembered of its names, before and after; one made by others is seen a moment later, and stops
+ * a write of ours until then, for `before` no longer holds.
  */
 export function rememberLists(provider: Provider, clock: Clock): Provider {
   // What the API does not compare for us, we must have seen just now.
   if (!provider.capabilities.compareAndSwap) return provider;
-  const listed = new Map<string, Listed>();
+  const listed = createAging<Listed>(clock, longestMs);
   const keyOf = (zone: string, { name, type }: SetKey): string => `${zone} ${name} ${type}`;
 
-  /** They were put in by their age. */
-  const forgetOld = (now: number): void => {
-    for (const [key, { at }] of listed) {
-      if (at + longestMs > now) return;
-      listed.delete(key);
-    }
-  };
-  const ask = (zone: string, sought: readonly SetKey[]): void => {
-    const answer = provider.list(zone, sought);
+  const ask = (zone: string, sought: readonly (readonly [string, SetKey])[]): readonly Listed[] => {
+    const answer = provider.list(
+      zone,
+      sought.map(([, one]) => one),
+    );
     const at = clock.now();
-    for (const { name, type } of sought) {
-      const key = keyOf(zone, { name, type });
+    return sought.map(([key, { name, type }]) => {
       const fits = (set: RecordSet): boolean => set.name === name && (set.type === type || set.type === 'CNAME');
       const one: Listed = { at, sets: answer.then((sets) => sets.filter(fits)) };
       one.sets.catch(() => {
         if (listed.get(key) === one) listed.delete(key);
       });
-      listed.delete(key);
       listed.set(key, one);
-    }
+      return one;
+    });
   };
   const list: Provider['list'] = async (zone, sought) => {
     const now = clock.now();
-    forgetOld(now);
-    const isFresh = (key: string, recentMs = freshMs): boolean => (listed.get(key)?.at ?? -longestMs) + recentMs > now;
-    const distinct = new Map(sought.map((one) => [keyOf(zone, one), one]));
-    const missing = [...distinct].flatMap(([key, one]) => (isFresh(key, one.recentMs) ? [] : [one]));
-    if (missing.length > 0) ask(zone, missing);
-    const sets = await Promise.all([...distinct.keys()].flatMap((key) => listed.get(key)?.sets ?? []));
+    const known: Listed[] = [];
+    const missing: (readonly [string, SetKey])[] = [];
+    for (const [key, one] of new Map(sought.map((each) => [keyOf(zone, each), each]))) {
+      const last = listed.get(key);
+      if (last !== undefined && last.at + (one.recentMs ?? freshMs) > now) known.push(last);
+      else missing.push([key, one]);
+    }
+    const asked = missing.length === 0 ? [] : ask(zone, missing);
+    const sets = await Promise.all([...known, ...asked].map((one) => one.sets));
     // An alias answers for every type.
     return [...new Map(sets.flat().map((set) => [keyOf(zone, set), set])).values()];
   };
