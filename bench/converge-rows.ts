@@ -7,6 +7,8 @@ export interface Found {
   readonly seconds: number;
   readonly floor: Floor;
   readonly cpu: number;
+  /** Processor time of the other programs of the lab meanwhile, in seconds. */
+  readonly others: Readonly<Record<string, number>>;
   readonly megabytes: number;
   readonly peakMegabytes: number;
   readonly healthP99Ms: number;
@@ -29,6 +31,9 @@ export function rowsOf(found: Found, idleSeconds: number): readonly Row[] {
   return [
     compared(`${size}: all Ready`, found.seconds, floor.seconds, 's', size === 1000 ? 1.5 : null),
     row(`${size}: processor time a domain`, each(found.cpu) * 1000, 'ms', null, each(floor.cpuSeconds) * 1000),
+    ...Object.entries(found.others).map(([name, seconds]) =>
+      row(`${size}: ${name}: processor time a domain`, each(seconds) * 1000, 'ms', null),
+    ),
     row(`${size}: resident when idle`, found.megabytes, 'MB', size === 1000 ? 160 : null),
     row(`${size}: resident at most`, found.peakMegabytes, 'MB', null),
     row(`${size}: /healthz answered meanwhile, p99`, found.healthP99Ms, 'ms', null),

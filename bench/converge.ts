@@ -21,7 +21,7 @@ import { labDir } from '../test/lab/namespace.ts';
 import { waitFor } from '../test/lab/process.ts';
 import { atMost, type Placed, runFloor } from './converge-floor.ts';
 import { type BulkLab, exchanger, namespace, startBulkLab } from './converge-lab.ts';
-import { cpuByProgram, cpuSeconds, residentMegabytes } from './proc.ts';
+import { cpuByProgram, cpuSeconds, type Program, residentMegabytes } from './proc.ts';
 import { type Found, growth, rowsOf } from './converge-rows.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -42,7 +42,7 @@ const asked = flags.size.map(Number);
 const sizes = asked.length > 0 ? asked : quick ? [50, 200] : [100, 1000, 5000];
 const hasty = brief || profile !== undefined;
 const quietMs = hasty ? 5_000 : 61_000;
-const idleSeconds = hasty ? 25 : quick ? 60 : 300;
+const idleSeconds = hasty ? 30 : quick ? 60 : 300;
 const mostZones = 20;
 const floorAtOnce = 64;
 const patienceMs = 45 * 60 * 1000;
@@ -206,10 +206,8 @@ async function measure(size: number, program: string): Promise<Found> {
   const health = watchHealth(lab);
   const readyAt = await steps.run(`${size}: domains`, () => convergeAll(lab, domains));
   const cpu = cpuSeconds(lab.operator.pid) - before.cpu;
-  for (const [name, seconds] of cpuByProgram())
-    steps.say(
-      `    ${name}: ${(((seconds - (programs.get(name) ?? 0)) * 1000) / size).toFixed(1)} ms of processor time a domain`,
-    );
+  const after = Object.entries(cpuByProgram()) as (readonly [Program, number])[];
+  const others = Object.fromEntries(after.map(([name, seconds]) => [name, seconds - programs[name]]));
   const own = await ownCounts(lab);
   const questions = lab.bind.queries().length - before.questions;
   const { p99Ms, peakMegabytes } = health();
@@ -222,6 +220,7 @@ async function measure(size: number, program: string): Promise<Found> {
     seconds: readyAt.at(-1) ?? Number.NaN,
     floor,
     cpu,
+    others,
     megabytes: residentMegabytes(lab.operator.pid).all,
     peakMegabytes,
     healthP99Ms: p99Ms,

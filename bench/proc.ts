@@ -28,27 +28,28 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** Processor time used so far by all that runs in these namespaces, in seconds, by what it is. */
-export function cpuByProgram(): ReadonlyMap<string, number> {
-  const used = new Map<string, number>();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const words = readOr(`/proc/${pid}/cmdline`).split('\0');
-    const name = programs.find((one) => words.some((word) => word.includes(one)));
-    if (name !== undefined) used.set(name, (used.get(name) ?? 0) + cpuSeconds(Number(pid)));
-  }
-  return used;
-}
+/** Programs of a lab without a node, each with a word of its command line. */
+const programs = {
+  'API server': '--etcd-servers',
+  etcd: '--listen-client-urls',
+  'name servers': 'named',
+  resolvers: 'unbound',
+  CA: 'pebble',
+  'policy servers': 'policy-server',
+} as const;
+export type Program = keyof typeof programs;
 
-/** By words of their command lines; the first that fits counts. */
-const programs = [
-  '--etcd-servers',
-  '--listen-client-urls',
-  'policy-server',
-  'pebble',
-  'named',
-  'unbound',
-  'converge.ts',
-];
+/** Processor time that each has used so far, in seconds. */
+export function cpuByProgram(): Readonly<Record<Program, number>> {
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => [Number(pid), readOr(`/proc/${pid}/cmdline`)] as const);
+  const used = Object.entries(programs).map(([program, word]) => {
+    const pids = lines.filter(([, line]) => line.includes(word)).map(([pid]) => pid);
+    return [program, pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)] as const;
+  });
+  return Object.fromEntries(used) as Record<Program, number>;
+}
 
 /** Seconds since it was started, to a hundredth. */
 export function ageSeconds(pid: number): number {

@@ -21,6 +21,7 @@ import { slim } from '../kube/cache.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import type { ConfigMapObject, KubeObject, ListQuery } from '../kube/types.ts';
 import type { Log } from '../log.ts';
+import { readinessOf } from '../status/readiness.ts';
 import type { Cache, PolicyPod } from '../world.ts';
 
 interface Pod extends KubeObject {
@@ -79,6 +80,10 @@ export interface CachesOptions {
 const asked = ({ metadata }: KubeObject): string =>
   JSON.stringify([metadata.generation, metadata.deletionTimestamp, metadata.annotations]);
 
+/** All that a domain goes by of an exchanger; it has many domains, and changes more often than that. */
+const shownToDomains = (entry: MailExchanger | undefined): string =>
+  entry === undefined ? '' : JSON.stringify([entry.metadata.uid, asked(entry), readinessOf(entry)]);
+
 export function createCaches(options: CachesOptions): Caches {
   const { kube, namespace, notify, log } = options;
   const reflectors: Reflector<unknown>[] = [];
@@ -111,6 +116,7 @@ export function createCaches(options: CachesOptions): Caches {
     slim,
     (key, entry, previous) => {
       onAsked(notify.exchanger)(key, entry, previous);
+      if (shownToDomains(entry) === shownToDomains(previous)) return;
       for (const [domain, value] of domains.entries()) if (refersTo(value, key)) notify.domain(domain);
     },
   );

@@ -6,6 +6,7 @@ import {
   exchangerLabel,
   formatAttestation,
 } from '../../src/api/attestation.ts';
+import { apiVersion, type MailDomain, type MailExchanger } from '../../src/api/types.ts';
 import { KubeError } from '../../src/kube/error.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { createLog, type Log } from '../../src/log.ts';
@@ -93,6 +94,36 @@ test.each([
   await expect.poll(() => caches.problems()).toEqual([expect.stringContaining('grant the verb watch')]);
   if (want === undefined) expect(caches.watchDenied()).toBeUndefined();
   else expect(caches.watchDenied()).toContain(want);
+});
+
+test('a domain hears of its exchanger when that looks different to it, and not of every word', async () => {
+  const metadata = { name: 'mx', namespace: 'mail' };
+  const exchanger = await kube.create<MailExchanger>({
+    apiVersion,
+    kind: 'MailExchanger',
+    metadata,
+    spec: { hosts: ['mx.example.com'] },
+  });
+  const spec = { domain: 'example.com', exchangerRefs: [{ name: 'mx' }] };
+  await kube.create<MailDomain>({ apiVersion, kind: 'MailDomain', metadata, spec });
+  caches.start();
+  await caches.synced;
+  const say = async (secretName: string, reason: 'Waiting' | 'Ready'): Promise<void> => {
+    told = [];
+    const time = '2026-11-22T00:00:00Z';
+    const ready = { type: 'Ready', status: reason === 'Ready' ? 'True' : 'False', reason, message: reason } as const;
+    const conditions = [{ ...ready, lastTransitionTime: time, observedGeneration: 1 }];
+    const status = { secretName, observedGeneration: exchanger.metadata.generation ?? 0, conditions };
+    const options = { fieldManager: 'test', subresource: 'status' } as const;
+    await kube.apply({ apiVersion, kind: 'MailExchanger', metadata, status } as unknown as MailExchanger, options);
+    await expect.poll(() => caches.cache.exchanger('mail', 'mx')?.status?.secretName).toBe(secretName);
+  };
+  await say('one', 'Waiting');
+  expect(told).toEqual(['domain mail/mx']);
+  await say('two', 'Waiting');
+  expect(told).toEqual([]);
+  await say('three', 'Ready');
+  expect(told).toEqual(['domain mail/mx']);
 });
 
 describe('what an agent attests', () => {
