@@ -29,7 +29,10 @@ export interface ShardOptions {
   readonly pods: () => readonly { readonly name: string }[];
   /** A shard that was absent or damaged has been begun anew: every host must be looked at, and served again. */
   readonly onRebuilt?: () => void;
-  /** Milliseconds between two writes of a shard: what many domains change meanwhile shares the second. Default 700. */
+  /**
+   * Milliseconds between two writes of a small shard: what many domains change meanwhile shares the second. Default 700;
+   * a large one is left alone for longer, in proportion to its size.
+   */
   readonly gapMs?: number;
   readonly log: Log;
 }
@@ -38,6 +41,9 @@ const nudge = 'mailseal.dev/nudge';
 const attempts = 5;
 /** Milliseconds for which a shard is not read again: looks at its many domains share one reading, and what was written. */
 const freshMs = 5_000;
+
+/** Bytes of a shard that is written as often as a small one: all of a shard travels with each change. */
+const smallBytes = 96 * 1024;
 
 interface Pending {
   readonly host: string;
@@ -68,8 +74,8 @@ export function createShards(options: ShardOptions): Shards {
   const { kube, namespace, log, gapMs = 700 } = options;
   const waiting = new Map<number, Pending[]>();
   const busy = new Set<number>();
-  /** When each shard was last written, by `performance.now()`. */
-  const written = new Map<number, number>();
+  /** When each shard may be written again, by `performance.now()`. */
+  const restsUntil = new Map<number, number>();
   let strays: Promise<Map<string, readonly number[]>> | undefined;
   const refOf = (index: number): Ref => ({
     apiVersion: 'v1',
@@ -125,6 +131,7 @@ export function createShards(options: ShardOptions): Shards {
     const { metadata } = await (resourceVersion === undefined ? kube.create(object) : kube.replace(object));
     void remember(index, Promise.resolve({ resourceVersion: metadata.resourceVersion, shard: next, lost: false }));
     if (lost) options.onRebuilt?.();
+    restsUntil.set(index, performance.now() + gapMs * Math.max(1, packed.bytes.length / smallBytes));
     return metadata.resourceVersion ?? '';
   };
 
@@ -173,7 +180,7 @@ export function createShards(options: ShardOptions): Shards {
     busy.add(index);
     try {
       for (;;) {
-        const rest = (written.get(index) ?? -gapMs) + gapMs - performance.now();
+        const rest = (restsUntil.get(index) ?? 0) - performance.now();
         if (rest > 0) await pause(rest);
         const batch = waiting.get(index) ?? [];
         waiting.delete(index);
@@ -181,9 +188,9 @@ export function createShards(options: ShardOptions): Shards {
           const told = nudgeSoon(await writeWithRetry(index, batch));
           for (const { settle } of batch) settle.resolve(told);
         } catch (error) {
+          restsUntil.set(index, performance.now() + gapMs);
           for (const { settle } of batch) settle.reject(error);
         }
-        written.set(index, performance.now());
         if (!waiting.has(index)) return;
       }
     } finally {

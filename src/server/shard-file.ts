@@ -23,7 +23,7 @@ export interface PackedShard {
 export async function packShard(shard: Shard): Promise<PackedShard> {
   const plain = Buffer.from(formatShard(shard));
   if (plain.length <= plainBytes) return { name: plainName, bytes: plain };
-  const bytes = await promisify(gzip)(plain, { level: 9 });
+  const bytes = await promisify(gzip)(plain);
   const warning = sizeWarning(bytes.length);
   return { name: packedName, bytes, ...(warning === undefined ? {} : { warning }) };
 }

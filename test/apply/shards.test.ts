@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createShards, type Shards } from '../../src/apply/shards.ts';
 import { KubeError } from '../../src/kube/error.ts';
@@ -85,6 +86,22 @@ test('an entry that comes alone waits for no company', async () => {
   const longerThanAnyTest = 3_600_000;
   await shards({ gapMs: longerThanAnyTest }).serve(hostOf(0), entry('alone'));
   expect(secretWrites()).toHaveLength(1);
+});
+
+test('a large shard is written less often than a small one', async () => {
+  const one = shards({ gapMs: 60 });
+  // Of what a real one is full of gzip spares nothing.
+  const large: HostEntry = {
+    ...entry('large'),
+    policy: randomBytes(512 * 1024)
+      .toString('base64')
+      .slice(0, 64_000),
+  };
+  await one.serve(hostOf(0), entry('small'));
+  await Promise.all(Array.from({ length: 12 }, (_, n) => one.serve(hostOf(n + 1), large)));
+  const filled = performance.now();
+  await one.serve(hostOf(20), entry('later'));
+  expect(performance.now() - filled).toBeGreaterThan(60 * 2);
 });
 
 test('entries that arrive soon after a write share the next one', async () => {
