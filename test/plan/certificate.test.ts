@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type CertificateInput,
-  type ChallengeView,
-  type OrderView,
-  planCertificate,
-} from '../../src/plan/certificate.ts';
+import { type CertificateInput, type OrderView, planCertificate } from '../../src/plan/certificate.ts';
+import type { ChallengeView } from '../../src/plan/challenges.ts';
 import type { State } from '../../src/plan/state.ts';
 import { certificate, day, digest, exchangerState, hour, key, minute, now, order, second, txt } from './cases.ts';
 
