@@ -11,14 +11,8 @@ import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
 import { KubeError } from '../kube/error.ts';
 import type { MayWrite } from '../kube/guard.ts';
+import { isUnreadable, readAnswer, type WireAnswer } from './acme-answer.ts';
 import { problemError, readProblem, retryAfterSeconds } from './acme-problem.ts';
-
-export interface WireAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Parsed JSON, or text. */
-  readonly data: unknown;
-}
 
 /** The kinds of request that are counted. */
 export type AcmeResource =
@@ -99,35 +93,6 @@ const mostConnections = 32;
 const keptMs = 15_000;
 /** A request survives a CA that refuses nine nonces of ten: giving up in the middle of an order costs a new one. */
 const nonceRetries = 50;
-const mostBytes = 1024 * 1024;
-
-/** A body that can't be read as what it says it is. */
-interface Unreadable {
-  readonly unreadable: string;
-}
-
-const isUnreadable = (data: unknown): data is Unreadable =>
-  typeof data === 'object' && data !== null && 'unreadable' in data;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return { unreadable: `it is no JSON (${messageOf(error)})` } satisfies Unreadable;
-  }
-}
-
-async function readBody(body: Dispatcher.ResponseData['body'], contentType: string): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > mostBytes) return { unreadable: 'it is longer than 1 MiB' } satisfies Unreadable;
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
-  return /[/+]json\b/.test(contentType) && text !== '' ? parseJson(text) : text;
-}
 
 /** Asks once more at the last moment at which the request can still be held back. */
 const fencedBy = (mayWrite: MayWrite | undefined, then: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler => ({
@@ -175,17 +140,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     const signal = AbortSignal.timeout(timeoutMs);
     const body = data === undefined ? {} : { body: JSON.stringify(data) };
     const headers = { 'content-type': 'application/jose+json', 'user-agent': 'mailseal' };
-    const answer = await request(url, { dispatcher, method, headers, signal, ...body });
-    const single = Object.entries(answer.headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : value,
-    ]);
-    const fields = Object.fromEntries(single) as WireAnswer['headers'];
-    return {
-      status: answer.statusCode,
-      headers: fields,
-      data: await readBody(answer.body, fields['content-type'] ?? ''),
-    };
+    return readAnswer(await request(url, { dispatcher, method, headers, signal, ...body }));
   };
 
   client.http.request = async (url, verb, { data } = {}) => {

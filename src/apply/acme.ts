@@ -9,10 +9,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import { MailsealError } from '../errors.ts';
 import type { StoredAuthorization, StoredOrder } from '../plan/state.ts';
+import type { WireAnswer } from './acme-answer.ts';
 import { createRequest } from './acme-keys.ts';
 import { type AcmeProblem, problemTypeOf, readProblem, retryAfterSeconds } from './acme-problem.ts';
 import { type AcmeOrder, readAuthorization, readOrder } from './acme-read.ts';
-import { createWire, type Wire, type WireAnswer, type WireOptions } from './acme-wire.ts';
+import { createWire, type Wire, type WireOptions } from './acme-wire.ts';
 
 /** A key for a new account, PKCS #8 PEM; the caller stores it before the CA hears of it. */
 export function newAccountKey(): string {

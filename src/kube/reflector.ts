@@ -14,7 +14,9 @@
 import { hasReason, KubeError } from './error.ts';
 import { accept, type Cached, createCache, type Cache } from './cache.ts';
 import { pluralOf } from './resources.ts';
+import { abortedBySilence } from './silence.ts';
 import { backoff, between, pause, type Random, systemRandom, systemTimers, type Timers } from './timers.ts';
+import { isGone, isUnknownKind, troubleOf } from './trouble.ts';
 import { isOlder } from './version.ts';
 import type { Watching } from './client.ts';
 import type { KubeObject, ListQuery } from './types.ts';
@@ -117,7 +119,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
   };
 
   const watch = async (state: State, from: string, signal: AbortSignal): Promise<void> => {
-    const silence = watchForSilence(signal);
+    const silence = abortedBySilence(signal, silenceSeconds * 1000, () => contact, timers);
     const cached: Cached = { version: from };
     try {
       await kube.watch<T>(query, from, {
@@ -140,19 +142,6 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
     } finally {
       silence.end();
     }
-  };
-
-  /** Ends a watch that says nothing; its connection may be dead without our knowing. */
-  const watchForSilence = (outer: AbortSignal): { signal: AbortSignal; end: () => void } => {
-    const abort = new AbortController();
-    const opened = timers.monotonic();
-    const check = (): void => {
-      const left = silenceSeconds * 1000 - (timers.monotonic() - Math.max(opened, contact));
-      if (left <= 0) abort.abort();
-      else cancel = timers.after(left, check);
-    };
-    let cancel = timers.after(silenceSeconds * 1000, check);
-    return { signal: AbortSignal.any([outer, abort.signal]), end: () => cancel() };
   };
 
   /** One list if it is due, one watch; returns how long to wait before the next. */
@@ -188,7 +177,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
       ? new KubeError(0, 'Timeout', `the watch of ${plural} said nothing for ${silenceSeconds} s`)
       : error;
     onError(told);
-    trouble = explain(plural, state, told, denied);
+    trouble = troubleOf(plural, told, { listed: state.version !== undefined, denied });
     if (isGone(error)) state.version = undefined;
     // The server may have been another when it answers again.
     if (silent || hasReason(error, 'Unreachable')) state.doubtful = true;
@@ -205,15 +194,7 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
   };
 
   const loop = async (signal: AbortSignal): Promise<void> => {
-    const state: State = {
-      version: undefined,
-      newest: undefined,
-      watchedTo: undefined,
-      relistAt: 0,
-      failures: 0,
-      distrusted: false,
-      doubtful: false,
-    };
+    const state: State = { relistAt: 0, failures: 0, distrusted: false, doubtful: false };
     while (!signal.aborted) {
       const wait = await round(state, signal);
       if (wait > 0) await pause(timers, wait, signal);
@@ -246,33 +227,14 @@ export function createReflector<T extends KubeObject, E>(options: ReflectorOptio
 
 interface State {
   /** Where the next watch begins; undefined: a list is due. */
-  version: string | undefined;
+  version?: string | undefined;
   /** The newest that was ever seen since the start. */
-  newest: string | undefined;
+  newest?: string | undefined;
   /** Up to which version everything should be known by watching, while a list checks that. */
-  watchedTo: string | undefined;
+  watchedTo?: string | undefined;
   relistAt: number;
   failures: number;
   distrusted: boolean;
   /** The connection was lost: what answers next may know less than we do. */
   doubtful: boolean;
-}
-
-/** 410, a version that the server doesn't know yet (504 `Timeout`: it has been set back), or a kind that has gone. */
-function isGone(error: unknown): boolean {
-  return error instanceof KubeError && ([404, 410, 504].includes(error.status) || hasReason(error, 'BadAnswer'));
-}
-
-/** There is no such resource: its CRD was removed, or has not been applied yet. */
-const isUnknownKind = (error: unknown): boolean => error instanceof KubeError && error.status === 404;
-
-function explain(plural: string, state: State, error: unknown, watchDenied: boolean): string {
-  if (hasReason(error, 'Forbidden')) {
-    return watchDenied
-      ? `${plural} may be listed but not watched, so changes are seen late: grant the verb watch (${error.message})`
-      : `${plural} may not be listed: ${error.message}`;
-  }
-  const why = error instanceof Error ? error.message : String(error);
-  if (isUnknownKind(error)) return `there are no ${plural}: apply the CRD of their kind (${why})`;
-  return state.version === undefined ? `${plural} can't be listed: ${why}` : `${plural} can't be watched: ${why}`;
 }

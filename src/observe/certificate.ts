@@ -2,7 +2,8 @@ import { resolveZone } from '../desired/references.ts';
 import type { Authorities } from '../dns/answer.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { DNSProvider } from '../api/types.ts';
-import type { CertificateInput, ChallengeView, OrderView } from '../plan/certificate.ts';
+import type { CertificateInput, OrderView } from '../plan/certificate.ts';
+import type { ChallengeView, ObservedChallenges } from '../plan/challenges.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { OpenOrder, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
@@ -90,7 +91,7 @@ export async function observeChallenges(
   world: CertificateObserver,
   state: State | undefined,
   order?: OrderView,
-): Promise<Pick<CertificateInput, 'challenges' | 'spentLive'>> {
+): Promise<ObservedChallenges> {
   const open: OpenOrder['authorizations'] = state?.order?.authorizations ?? [];
   const wanted = open.filter(({ status }) => status !== 'valid');
   const [challenges, live] = await Promise.all([

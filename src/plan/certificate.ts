@@ -1,28 +1,8 @@
-import type { RecordChange } from '../dns/change.ts';
-import type { RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
+import { type Cleanup, cleanUp, type ObservedChallenges, proofs, refusalOf, spend } from './challenges.ts';
 import type { Change, Wait } from './change.ts';
-import { refusalBelow } from './guard.ts';
-import type { RecordView } from './record-view.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
-
-/** A target that differs from the name that leads to it, as the writer of records wants to know it. */
-const aliasesOf = (name: string, txtName: string): Readonly<Record<string, string>> =>
-  name === txtName ? {} : { [name]: txtName };
-
-/** Where one challenge record is to stand, after CNAMEs, and what stands there now. */
-export interface ChallengeView {
-  readonly txtName: string;
-  readonly txtValue: string;
-  readonly target:
-    | { readonly ok: true; readonly name: string; readonly provider: string; readonly zone: string }
-    | { readonly ok: false; readonly reason: Reason; readonly message: string };
-  readonly live: RecordSet | undefined;
-  /** The name that it hangs on comes from a wildcard; asked only before anything stands there. */
-  readonly synthesised: RecordView['synthesised'];
-  readonly shownEverywhere: boolean;
-}
 
 /** What the CA last said of the open order, or that this run of the program has just made it or answered it. */
 export type OrderView =
@@ -35,15 +15,12 @@ export type OrderView =
       readonly retryAfterSeconds?: number | undefined;
     };
 
-export interface CertificateInput {
+export interface CertificateInput extends ObservedChallenges {
   readonly state: State;
   readonly key: StoredKey;
   readonly names: readonly string[];
   readonly issuer: { readonly name: string; readonly kind: 'acme' | 'selfSigned' };
   readonly order: OrderView | undefined;
-  readonly challenges: readonly ChallengeView[];
-  /** TXT sets at names of spent challenges, by name. */
-  readonly spentLive: ReadonlyMap<string, RecordSet>;
   readonly now: number;
 }
 
@@ -55,8 +32,6 @@ export interface CertificatePlan {
   readonly problem: { readonly reason: Reason; readonly message: string } | undefined;
 }
 
-/** Seconds that a challenge record may be cached: nobody but the CA asks for it. */
-export const challengeTtlSeconds = 5;
 const second = 1000;
 /** Our own address record of the policy host may be on its way, and gives the host a name of its own. */
 const refusedMs = 5 * second;
@@ -76,7 +51,7 @@ function serves(input: CertificateInput): boolean {
 
 /** Plans issuance and renewal of one certificate; with the same key, so that no DNS record changes with it. */
 export function planCertificate(input: CertificateInput): CertificatePlan {
-  const cleanup = planCleanup(input);
+  const cleanup = cleanUp(input);
   const state = cleanup.state;
   const { order } = state;
   const at = { ...input, state };
@@ -102,7 +77,7 @@ export function planCertificate(input: CertificateInput): CertificatePlan {
 
 type Step = Omit<CertificatePlan, 'state'>;
 
-function join(step: Step, cleanup: CertificatePlan): CertificatePlan {
+function join(step: Step, cleanup: Cleanup): CertificatePlan {
   return { ...step, state: cleanup.state, changes: [...cleanup.changes, ...step.changes] };
 }
 
@@ -142,7 +117,7 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
             why: 'the CA has made the certificate',
             order,
             key: input.key,
-            state: spend(input, order, state),
+            state: spend(input.challenges, order, state),
           },
         ],
         waits: [],
@@ -172,43 +147,8 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
   };
 }
 
-/** Why a challenge can't be published: it leads nowhere, or would take the place of what a wildcard provides. */
-function refusalOf({ target, live, synthesised }: ChallengeView): CertificatePlan['problem'] {
-  if (!target.ok) return { reason: target.reason, message: target.message };
-  return live === undefined ? refusalBelow(target.name, synthesised) : undefined;
-}
-
-/** The records that the CA asks for and that do not stand yet; those that share a target travel in one set. */
-function proofs(challenges: readonly ChallengeView[]): readonly Change[] {
-  const missing = challenges.flatMap(({ txtName, txtValue, target, live }) =>
-    target.ok && live?.values.includes(txtValue) !== true ? [{ ...target, txtName, txtValue, live }] : [],
-  );
-  return [...Map.groupBy(missing, ({ name, provider, zone }) => `${provider} ${zone} ${name}`).values()].flatMap(
-    (group): readonly Change[] => {
-      const [first] = group;
-      if (first === undefined) return [];
-      const { name, provider, zone, live, txtName } = first;
-      // RFC 8555 §8.4: several TXT values may stand at one challenge name; others' are left alone.
-      const values = [...new Set([...(live?.values ?? []), ...group.map(({ txtValue }) => txtValue)])];
-      const after: RecordSet = { name, type: 'TXT', ttl: live?.ttl ?? challengeTtlSeconds, values };
-      const change: RecordChange = { name, type: 'TXT', before: live, after };
-      const why = `the CA asks for a proof at ${group.map((one) => one.txtName).join(', ')}`;
-      const aliases = aliasesOf(name, txtName);
-      return [{ do: 'Records', why, provider, zone, changes: [change], urgency: 'now', aliases }];
-    },
-  );
-}
-
-function spend(input: Pick<CertificateInput, 'challenges'>, order: OpenOrder, state: State): State {
-  const spent = input.challenges.flatMap(({ target, txtName, txtValue }) =>
-    target.ok ? [{ name: target.name, txtName, value: txtValue, provider: target.provider, zone: target.zone }] : [],
-  );
-  const fresh = spent.filter((entry) => order.authorizations.some(({ txtValue }) => txtValue === entry.value));
-  return { ...state, spent: [...state.spent, ...fresh] };
-}
-
 function failed(input: CertificateInput, order: OpenOrder, detail: string): Step {
-  const { order: _, ...rest } = spend(input, order, input.state);
+  const { order: _, ...rest } = spend(input.challenges, order, input.state);
   const failures = (rest.failures ?? 0) + 1;
   const delay = Math.min(firstRetry * 2 ** (failures - 1), longestRetry);
   const failure = plainText(detail, longestFailure);
@@ -218,39 +158,4 @@ function failed(input: CertificateInput, order: OpenOrder, detail: string): Step
     waits: [{ why: detail, forMs: delay }],
     problem: { reason: 'OrderInvalid', message: `the CA refused the order for ${order.names.join(', ')}: ${detail}` },
   };
-}
-
-/** No certificate is wanted any more: an open order is left to lapse, and its challenge records go. */
-export function abandon(input: Pick<CertificateInput, 'state' | 'challenges' | 'spentLive'>): CertificatePlan {
-  const { order } = input.state;
-  if (order === undefined) return planCleanup(input);
-  const { order: _, ...state } = spend(input, order, input.state);
-  return { state, changes: [], waits: [], problem: undefined };
-}
-
-/** Challenge records that have served go away with the next batch to their zone. */
-function planCleanup(input: Pick<CertificateInput, 'state' | 'spentLive'>): CertificatePlan {
-  const still = input.state.spent.filter(({ name, value }) => input.spentLive.get(name)?.values.includes(value));
-  const byName = Map.groupBy(still, ({ name }) => name);
-  const changes = [...byName].flatMap(([name, spent]): Change[] => {
-    const live = input.spentLive.get(name);
-    const [first] = spent;
-    if (live === undefined || first === undefined) return [];
-    const values = live.values.filter((value) => !spent.some((entry) => entry.value === value));
-    const after = values.length === 0 ? undefined : { ...live, values };
-    const change: RecordChange = { name, type: 'TXT', before: live, after };
-    const { provider, zone } = first;
-    return [
-      {
-        do: 'Records',
-        why: `the challenge at ${name} has served`,
-        provider,
-        zone,
-        changes: [change],
-        urgency: 'whenNext',
-        aliases: aliasesOf(name, first.txtName),
-      },
-    ];
-  });
-  return { state: { ...input.state, spent: still }, changes, waits: [], problem: undefined };
 }

@@ -4,7 +4,7 @@
  */
 import { canonical } from '../api/canonical.ts';
 import type { RecordSet } from '../dns/rrset.ts';
-import { abandon, type CertificateInput } from './certificate.ts';
+import { abandon, type ObservedChallenges } from './challenges.ts';
 import type { Change, Wait } from './change.ts';
 import { owned, strangerAt } from './ownership.ts';
 import { slop } from './publication.ts';
@@ -30,7 +30,7 @@ export interface ObservedRemoval<S extends State = State> {
   /** By `recordKey`; without an entry where the provider could not be asked for now. */
   readonly gone: ReadonlyMap<string, GoneView>;
   /** Undefined where the provider could not be asked. */
-  readonly challenges: Pick<CertificateInput, 'challenges' | 'spentLive'> | undefined;
+  readonly challenges: ObservedChallenges | undefined;
 }
 
 export interface Removal {

@@ -9,6 +9,7 @@ import type { RecordProblem } from '../plan/record-view.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import {
   fewOf,
+  type Judgement,
   nextFails,
   nextSteps,
   notDone,
@@ -17,8 +18,6 @@ import {
   summarise,
   type Trouble,
 } from './findings.ts';
-
-type Judgement = Omit<WantedCondition, 'type'>;
 
 function mxResolved(desired: DesiredDomain, observed: ObservedDomain, plan: DomainPlan): Judgement {
   const { outcome, values, detail } = observed.mx.outside;

@@ -14,6 +14,9 @@ export interface Trouble {
   readonly message: string;
 }
 
+/** How one aspect stands: a condition without its type. */
+export type Judgement = Omit<WantedCondition, 'type'>;
+
 export const finding = (
   type: ConditionType,
   status: WantedCondition['status'],
@@ -69,7 +72,7 @@ export function nextFails({ problem, state }: CertificatePlan): string {
 }
 
 /** A record that does not stand as it should, as a condition has it. Unknown is neither yes nor no. */
-export function notDone({ reason, message }: RecordProblem): Omit<WantedCondition, 'type'> {
+export function notDone({ reason, message }: RecordProblem): Judgement {
   return { status: reason === 'DNSUnknown' ? 'Unknown' : 'False', reason, message };
 }
 

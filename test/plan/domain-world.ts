@@ -6,7 +6,7 @@ import type { PolicyFetch } from '../../src/pki/observed.ts';
 import { type DomainPlan, type ObservedDomain, type ObservedExchangerRef, planDomain } from '../../src/plan/domain.ts';
 import type { RecordView } from '../../src/plan/record-view.ts';
 import type { DomainState } from '../../src/plan/state.ts';
-import { revisionOf } from '../../src/policyshard/shard.ts';
+import { type HostEntry, revisionOf } from '../../src/policyshard/shard.ts';
 import {
   answer,
   applied,
@@ -55,6 +55,12 @@ export function fetched(body: string, change: Partial<Extract<PolicyFetch, { out
   };
 }
 
+/** What a shard holds for the pods, as it was written for the publication of that id. */
+export function entryOf(policy: string, id: string | undefined): HostEntry {
+  const { chain } = certificate();
+  return { policy, revision: revisionOf(policy, chain, id), certificate: chain, key: key('c').pem };
+}
+
 /** An exchanger that is not ready, and says why. */
 export const unready = (name: string, message: string): ObservedExchangerRef => ({
   name,
@@ -96,12 +102,7 @@ export function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
     ],
     addresses: { ipv4: ['192.0.2.7'], ipv6: [] },
     outsideFetch: fetched(live.body),
-    entry: {
-      policy: live.body,
-      revision: revisionOf(live.body, certificate().chain, live.id),
-      certificate: certificate().chain,
-      key: key('c').pem,
-    },
+    entry: entryOf(live.body, live.id),
     certificate: { issuer: { name: 'ca', kind: 'acme' }, order: undefined, challenges: [], spentLive: new Map() },
     ...change,
   };

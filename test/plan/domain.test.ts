@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type DomainPlan, mxHosts, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
+import { mxHosts, type ObservedDomain, planDomain } from '../../src/plan/domain.ts';
 import type { DomainState } from '../../src/plan/state.ts';
 import { revisionOf } from '../../src/policyshard/shard.ts';
-import { answer, applied, certificate, day, desired, key, now, publication, seen, txt } from './cases.ts';
+import { answer, day, desired, key, now, publication, seen, txt } from './cases.ts';
 import {
   address,
   bodyOf,
+  entryOf,
   fetched,
   live,
   mark,
@@ -16,12 +17,7 @@ import {
   viewsOf,
   world,
 } from './domain-world.ts';
-
-const steps = ({ changes }: DomainPlan): readonly string[] => changes.map((change) => change.do);
-const written = ({ changes }: DomainPlan): readonly string[] =>
-  changes.flatMap((change) =>
-    change.do === 'Records' ? change.changes.map(({ name, type }) => `${name} ${type}`) : [],
-  );
+import { steps, written } from './steps.ts';
 
 test('a domain that is as it should be changes nothing, today and in a week', () => {
   expect(plan().changes).toEqual([]);
@@ -43,12 +39,7 @@ describe('a changed policy', () => {
   const state = first.state;
   const pods = (...bodies: readonly string[]): ObservedDomain['pods'] =>
     bodies.map((one, n) => ({ pod: `p${n}`, served: fetched(one) }));
-  const entry = {
-    policy: body,
-    revision: revisionOf(body, certificate().chain, state.publications.at(-1)?.id),
-    certificate: certificate().chain,
-    key: key('c').pem,
-  };
+  const entry = entryOf(body, state.publications.at(-1)?.id);
 
   test('gets its id stored before its body is served, and neither before its record', () => {
     expect(steps(first)).toEqual(['SaveState', 'Serve']);
@@ -209,63 +200,6 @@ describe('the first look', () => {
   });
   test('has no plan without a key', () => {
     expect(planDomain(desired, world({ state: undefined }), now)).toBeUndefined();
-  });
-});
-
-describe('records', () => {
-  test('that are no longer wanted go, if they are ours', () => {
-    const report = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:a@example.net');
-    const state = { ...settled, applied: [...settled.applied, applied(report)] };
-    const all = new Map([...viewsOf(...sets), ['_smtp._tls.example.com TXT', seen(report)]]);
-    expect(written(plan({ state, views: all }))).toEqual(['_smtp._tls.example.com TXT']);
-    expect(written(plan({ views: all }))).toEqual([]);
-  });
-  test('that were deleted by hand are written again', () => {
-    expect(written(plan({ views: viewsOf(mark, address) }))).toEqual(['_mta-sts.example.com TXT']);
-  });
-  describe('of the policy host', () => {
-    const nowhere = { ipv4: [], ipv6: [] };
-    const six = { ...address, type: 'AAAA' as const, values: ['2001:db8::7'] };
-    const all = [mark, address, six, ...sets.slice(2)];
-    const both = { state: { ...settled, applied: all.map((set) => applied(set)) }, views: viewsOf(...all) };
-
-    test('stay as they are while the Service has no address at all', () => {
-      for (const at of [now, now + 7 * day]) {
-        const made = plan({ ...both, addresses: nowhere }, desired, at);
-        expect(made).toMatchObject({ changes: [], waits: [] });
-        expect(made.state.applied).toEqual(both.state.applied);
-      }
-    });
-    test('are not changed either while it has none', () => {
-      const moved = { ...desired, mtaSts: { ...desired.mtaSts, ttlSeconds: 60 } };
-      expect(written(plan({ ...both, addresses: nowhere }, moved))).not.toContain('mta-sts.example.com A');
-    });
-    test('are not written anew from memory', () => {
-      const made = plan({ views: viewsOf(mark, ...sets.slice(2)), addresses: nowhere });
-      expect(written(made)).toEqual([]);
-      expect(made.records.pending[0]?.message).toContain('until the policy Service has an address again');
-    });
-    test('go where it still has one of the other family', () => {
-      expect(written(plan({ ...both, addresses: { ipv4: ['192.0.2.7'], ipv6: [] } }))).toEqual([
-        'mta-sts.example.com AAAA',
-      ]);
-    });
-    test('follow it to another address', () => {
-      expect(written(plan({ addresses: { ipv4: ['192.0.2.9'], ipv6: [] } }))).toEqual(['mta-sts.example.com A']);
-    });
-  });
-  test('of others that stood before us stay theirs when our mark stands beside them', () => {
-    const theirs = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:theirs@example.net');
-    const all = new Map([...viewsOf(...sets), ['_smtp._tls.example.com TXT', seen(theirs)]]);
-    const made = plan({ views: all }, { ...desired, rua: ['mailto:ours@example.net'] });
-    expect(written(made)).toEqual([]);
-    expect(made.records.refused).toMatchObject([{ reason: 'ForeignRecord', record: '_smtp._tls.example.com TXT' }]);
-  });
-  test('are ours by the mark where the state is lost', () => {
-    const state = { ...settled, applied: [] };
-    const moved = { ...desired, mtaSts: { ...desired.mtaSts, ttlSeconds: 60 } };
-    expect(written(plan({ state }, moved)).length).toBeGreaterThan(0);
-    expect(written(plan({ state, installationId: 'someone-else' }, moved))).toEqual([]);
   });
 });
 

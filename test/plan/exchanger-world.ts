@@ -1,5 +1,6 @@
 import type { DesiredExchanger } from '../../src/desired/exchanger.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
+import type { SmtpOutcome } from '../../src/pki/observed.ts';
 import { type ExchangerPlan, type ObservedExchanger, planExchanger } from '../../src/plan/exchanger.ts';
 import type { ExchangerState } from '../../src/plan/state.ts';
 import {
@@ -13,6 +14,7 @@ import {
   mountedSecret,
   now,
   seen,
+  tlsProbe,
   txt,
   views,
 } from './cases.ts';
@@ -48,6 +50,11 @@ export function world(change: Partial<ObservedExchanger> = {}): ObservedExchange
     ...change,
   };
 }
+
+/** Its host at its only address, as a probe saw it. */
+export const probed = (result: SmtpOutcome): Partial<ObservedExchanger> => ({
+  hosts: [host({ probes: [{ ...tlsProbe(), result }], liveTlsa: answer(tlsa.name, 'TLSA', { values: tlsa.values }) })],
+});
 
 export function planOf(
   change: Partial<ObservedExchanger> = {},

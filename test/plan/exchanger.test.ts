@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DesiredExchanger } from '../../src/desired/exchanger.ts';
-import type { ExchangerPlan, ObservedExchanger } from '../../src/plan/exchanger.ts';
+import type { ObservedExchanger } from '../../src/plan/exchanger.ts';
 import {
   answer,
   applied,
@@ -17,10 +17,7 @@ import {
   views,
 } from './cases.ts';
 import { both, mark, planOf as plan, settled, tlsa } from './exchanger-world.ts';
-
-const steps = ({ changes }: ExchangerPlan): readonly string[] => changes.map((change) => change.do);
-const written = ({ changes }: ExchangerPlan) =>
-  changes.flatMap((change) => (change.do === 'Records' ? change.changes : []));
+import { recordChanges, steps } from './steps.ts';
 
 test('an exchanger that is as it should be changes nothing', () => {
   expect(plan()).toMatchObject({ changes: [], waits: [], lagging: [] });
@@ -40,7 +37,7 @@ describe('TLSA records', () => {
   };
 
   test('of both keys are published where every address presents the current one', () => {
-    expect(written(plan(bare))).toEqual([{ name: tlsa.name, type: 'TLSA', before: undefined, after: tlsa }]);
+    expect(recordChanges(plan(bare))).toEqual([{ name: tlsa.name, type: 'TLSA', before: undefined, after: tlsa }]);
   });
 
   test.each<readonly [string, Partial<ObservedExchanger>, Partial<DesiredExchanger>]>([
@@ -77,7 +74,7 @@ describe('TLSA records', () => {
       {},
     ],
   ])('are not published while %s', (_, change, wish) => {
-    expect(written(plan({ ...bare, ...change }, wish))).toEqual([]);
+    expect(recordChanges(plan({ ...bare, ...change }, wish))).toEqual([]);
   });
 
   test('of a stranger are neither changed nor removed', () => {
@@ -87,7 +84,7 @@ describe('TLSA records', () => {
       views: views(['_mailseal.mx1.example.com TXT', seen(mark)], ['_25._tcp.mx1.example.com TLSA', seen(theirs)]),
       hosts: [host({ liveTlsa: answer(tlsa.name, 'TLSA', { values: theirs.values }) })],
     });
-    expect(written(made)).toEqual([]);
+    expect(recordChanges(made)).toEqual([]);
     expect(made.records.refused).toMatchObject([{ reason: 'TLSAForeign' }]);
   });
 
@@ -99,15 +96,15 @@ describe('TLSA records', () => {
         liveTlsa: answer(tlsa.name, 'TLSA', { values: both, authentic: false }),
       }),
     ];
-    expect(written(plan({ hosts }))).toEqual([]);
+    expect(recordChanges(plan({ hosts }))).toEqual([]);
     const { since: _, ...unconfirmed } = applied(tlsa, { standing: 'Intended' });
-    expect(written(plan({ hosts, state: exchangerState({ ...none, applied: [applied(mark), unconfirmed] }) }))).toEqual(
-      [],
-    );
+    expect(
+      recordChanges(plan({ hosts, state: exchangerState({ ...none, applied: [applied(mark), unconfirmed] }) })),
+    ).toEqual([]);
   });
 
   test('go when DANE is turned off', () => {
-    expect(written(plan({}, { dane: { mode: 'Off', ttlSeconds: 3600 } }))).toEqual([
+    expect(recordChanges(plan({}, { dane: { mode: 'Off', ttlSeconds: 3600 } }))).toEqual([
       { name: tlsa.name, type: 'TLSA', before: tlsa, after: undefined },
     ]);
   });

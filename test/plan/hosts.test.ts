@@ -18,6 +18,7 @@ import {
   views,
 } from './cases.ts';
 import { both, desired, mark, planOf, settled, tlsa } from './exchanger-world.ts';
+import { recordChanges } from './steps.ts';
 
 const second = 'mx2.example.com';
 const secondMark = txt(`_mailseal.${second}`, mark.values[0] ?? '');
@@ -48,9 +49,7 @@ const joined = (spkiSha256: string) =>
     wish,
   );
 const tlsaChanges = (plan: ReturnType<typeof planOf>): readonly string[] =>
-  plan.changes.flatMap((change) =>
-    change.do === 'Records' ? change.changes.filter(({ type }) => type === 'TLSA').map(({ name }) => name) : [],
-  );
+  recordChanges(plan).flatMap(({ type, name }) => (type === 'TLSA' ? [name] : []));
 
 describe('a host that joins an exchanger whose TLSA records stand', () => {
   test('gets none while it shows another key, for DANE senders would defer its mail', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { RecordSet } from '../../src/dns/rrset.ts';
-import { owned } from '../../src/plan/ownership.ts';
 import { planRecords } from '../../src/plan/records.ts';
 import { type RecordView, type WantedSet } from '../../src/plan/record-view.ts';
 import type { AppliedSet } from '../../src/plan/state.ts';
@@ -11,6 +10,8 @@ const key = `${name} TXT`;
 const ours = txt(name, 'v=STSv1; id=1;');
 const next = txt(name, 'v=STSv1; id=2;');
 const strange = txt(name, 'v=spf1 -all');
+const intended = applied(ours, { standing: 'Intended' });
+const found = applied(ours, { standing: 'Found' });
 
 function plan(one: {
   readonly wanted?: WantedSet;
@@ -28,40 +29,6 @@ function plan(one: {
   });
 }
 
-describe('whether a live set may be changed by us', () => {
-  const live = strange;
-  test.each<readonly [string, RecordSet, AppliedSet | undefined, boolean, boolean]>([
-    ['nothing remembered, no mark: a stranger’s', live, undefined, false, false],
-    ['nothing remembered, but marked: ours, as after a restore', live, undefined, true, true],
-    ['ours by memory, edited by hand: ours', live, applied(ours), false, true],
-    [
-      'intended and not what stands: a stranger was faster',
-      live,
-      applied(ours, { standing: 'Intended' }),
-      false,
-      false,
-    ],
-    [
-      'intended, and the mark stands too: the set is still a stranger’s',
-      live,
-      applied(ours, { standing: 'Intended' }),
-      true,
-      false,
-    ],
-    [
-      'intended and exactly what stands: written before a crash',
-      ours,
-      applied(ours, { standing: 'Intended' }),
-      false,
-      true,
-    ],
-    ['found before we came: never ours', ours, applied(ours, { standing: 'Found' }), false, false],
-    ['found before we came, marked: never ours', ours, applied(ours, { standing: 'Found' }), true, false],
-  ])('%s', (_, set, entry, marked, want) => {
-    expect(owned(set, entry, marked)).toBe(want);
-  });
-});
-
 describe('a set that is wanted', () => {
   interface Case {
     readonly is: string;
@@ -72,6 +39,8 @@ describe('a set that is wanted', () => {
     readonly standing?: AppliedSet['standing'];
     readonly since?: number | 'none';
   }
+  const published = { wanted: wanted(ours), applied: applied(ours) };
+  const unconfirmed = applied(ours, { standing: 'Intended', since: undefined as never });
   const cases: readonly Case[] = [
     {
       is: 'is written where nothing stands, its intent first',
@@ -82,13 +51,13 @@ describe('a set that is wanted', () => {
       since: 'none',
     },
     {
-      is: 'is not written over a stranger’s',
-      given: { wanted: wanted(ours), view: seen(strange) },
+      is: 'of ours in whose place someone put a CNAME is given up to them until it goes',
+      given: { ...published, view: seen(undefined, { alias: 'hosted.example.net' }) },
       refused: 'ForeignRecord',
     },
     {
       is: 'is not written over a stranger’s that came between intent and write',
-      given: { wanted: wanted(ours), applied: applied(ours, { standing: 'Intended' }), view: seen(strange) },
+      given: { wanted: wanted(ours), applied: intended, view: seen(strange) },
       refused: 'ForeignRecord',
       standing: 'Intended',
     },
@@ -105,35 +74,15 @@ describe('a set that is wanted', () => {
     },
     {
       is: 'that was found and changed by its owner to what is wanted now is still a find',
-      given: { wanted: wanted(next), applied: applied(ours, { standing: 'Found' }), view: seen(next) },
+      given: { wanted: wanted(next), applied: found, view: seen(next) },
       standing: 'Found',
     },
     {
       is: 'that was found and deleted by its owner is made by us',
-      given: { wanted: wanted(ours), applied: applied(ours, { standing: 'Found' }), view: seen(undefined) },
+      given: { wanted: wanted(ours), applied: found, view: seen(undefined) },
       change: { before: undefined, after: ours },
       standing: 'Intended',
       since: 'none',
-    },
-    {
-      is: 'is not written below a name that a wildcard makes',
-      given: { wanted: wanted(ours), view: seen(undefined, { synthesised: true }) },
-      refused: 'WildcardSynthesised',
-    },
-    {
-      is: 'is not written where a CNAME stands, whatever a wildcard does',
-      given: { wanted: wanted(ours), view: seen(undefined, { alias: 'hosted.example.net', synthesised: 'Unknown' }) },
-      refused: 'ForeignRecord',
-    },
-    {
-      is: 'of ours in whose place someone put a CNAME is given up to them until it goes',
-      given: { wanted: wanted(ours), applied: applied(ours), view: seen(undefined, { alias: 'hosted.example.net' }) },
-      refused: 'ForeignRecord',
-    },
-    {
-      is: 'is not written while nobody knows whether a wildcard makes its name',
-      given: { wanted: wanted(ours), view: seen(undefined, { synthesised: 'Unknown' }) },
-      refused: 'DNSUnknown',
     },
     {
       is: 'replaces what stood by our hand',
@@ -144,7 +93,7 @@ describe('a set that is wanted', () => {
     },
     {
       is: 'replaces what we had written and not yet confirmed, and both are ours from then on',
-      given: { wanted: wanted(next), applied: applied(ours, { standing: 'Intended' }), view: seen(ours) },
+      given: { wanted: wanted(next), applied: intended, view: seen(ours) },
       change: { before: ours, after: next },
       standing: 'Ours',
     },
@@ -156,14 +105,14 @@ describe('a set that is wanted', () => {
     },
     {
       is: 'that was edited by hand is mended, and its age counts anew',
-      given: { wanted: wanted(ours), applied: applied(ours), view: seen(strange) },
+      given: { ...published, view: seen(strange) },
       change: { before: strange, after: ours },
       standing: 'Ours',
       since: 'none',
     },
     {
       is: 'that was deleted by hand is mended, and its age counts anew',
-      given: { wanted: wanted(ours), applied: applied(ours), view: seen(undefined) },
+      given: { ...published, view: seen(undefined) },
       change: { before: undefined, after: ours },
       standing: 'Ours',
       since: 'none',
@@ -176,54 +125,14 @@ describe('a set that is wanted', () => {
     },
     {
       is: 'is confirmed when all show it',
-      given: {
-        wanted: wanted(ours),
-        applied: applied(ours, { standing: 'Intended', since: undefined as never }),
-        view: seen(ours),
-      },
+      given: { ...published, applied: unconfirmed, view: seen(ours) },
       standing: 'Ours',
     },
     {
       is: 'stays confirmed since when it was',
-      given: { wanted: wanted(ours), applied: applied(ours), view: seen(ours) },
+      given: { ...published, view: seen(ours) },
       standing: 'Ours',
       since: now - day,
-    },
-    {
-      is: 'waits for the server that lags',
-      given: {
-        wanted: wanted(ours),
-        applied: applied(ours),
-        view: seen(ours, { servers: { ok: false, why: 'ns2 lags' } }),
-      },
-      pending: 'NotAtAllServers',
-    },
-    {
-      is: 'waits for the outside view',
-      given: {
-        wanted: wanted(ours),
-        applied: applied(ours),
-        view: seen(ours, { outside: answer(name, 'TXT', { values: ['old'] }) }),
-      },
-      pending: 'NotSeenOutside',
-    },
-    {
-      is: 'waits for an outside view that gives no answer: unknown is not yes',
-      given: {
-        wanted: wanted(ours),
-        applied: applied(ours),
-        view: seen(ours, { outside: answer(name, 'TXT', { outcome: 'ServFail' }) }),
-      },
-      pending: 'NotSeenOutside',
-    },
-    {
-      is: 'waits where the inside view differs',
-      given: {
-        wanted: wanted(ours),
-        applied: applied(ours),
-        view: seen(ours, { inside: answer(name, 'TXT', { values: ['old'] }) }),
-      },
-      pending: 'SplitHorizon',
     },
     {
       is: 'is held: what stands stays, the intent is stored',
@@ -246,7 +155,7 @@ describe('a set that is wanted', () => {
     },
   ];
 
-  test.each(cases)('$is', ({ given, change, refused, pending, standing, since }) => {
+  const planned = ({ given, change, refused, pending, standing, since }: Omit<Case, 'is'>): void => {
     const result = plan(given);
     expect(result.changes.map((one) => one.change)).toEqual(
       change === undefined ? [] : [{ name, type: 'TXT', ...change }],
@@ -259,12 +168,33 @@ describe('a set that is wanted', () => {
       expect(problem.record).toBe(key);
       expect(problem.message).toContain(name);
     }
-  });
+  };
+
+  test.each(cases)('$is', planned);
+  test.each<readonly [string, RecordView, string]>([
+    ['over a stranger’s', seen(strange), 'ForeignRecord'],
+    ['below a name that a wildcard makes', seen(undefined, { synthesised: true }), 'WildcardSynthesised'],
+    [
+      'where a CNAME stands, whatever a wildcard does',
+      seen(undefined, { alias: 'hosted.example.net', synthesised: 'Unknown' }),
+      'ForeignRecord',
+    ],
+    ['while nobody knows whether a wildcard makes its name', seen(undefined, { synthesised: 'Unknown' }), 'DNSUnknown'],
+  ])('is not written %s', (_, view, refused) => planned({ given: { wanted: wanted(ours), view }, refused }));
+  test.each<readonly [string, Partial<RecordView>, string]>([
+    ['for the server that lags', { servers: { ok: false, why: 'ns2 lags' } }, 'NotAtAllServers'],
+    ['for the outside view', { outside: answer(name, 'TXT', { values: ['old'] }) }, 'NotSeenOutside'],
+    [
+      'for an outside view that gives no answer: unknown is not yes',
+      { outside: answer(name, 'TXT', { outcome: 'ServFail' }) },
+      'NotSeenOutside',
+    ],
+    ['where the inside view differs', { inside: answer(name, 'TXT', { values: ['old'] }) }, 'SplitHorizon'],
+  ])('waits %s', (_, shown, pending) => planned({ given: { ...published, view: seen(ours, shown) }, pending }));
 });
 
 test('a held change that is interrupted does not make what we wrote a stranger’s', () => {
-  const written = applied(ours, { standing: 'Intended' });
-  const held = plan({ wanted: wanted(next, { hold: 'waits' }), applied: written, view: seen(ours) }).applied[0];
+  const held = plan({ wanted: wanted(next, { hold: 'waits' }), applied: intended, view: seen(ours) }).applied[0];
   expect(held).toMatchObject({ values: next.values });
   const after = plan({ wanted: wanted(next), applied: held as AppliedSet, view: seen(ours) });
   expect(after).toMatchObject({ refused: [], changes: [{ change: { before: ours, after: next } }] });
@@ -291,9 +221,9 @@ test('a TTL that a human raised counts for what waits for caches', () => {
 test.each<readonly [string, AppliedSet, RecordSet | undefined, boolean]>([
   ['ours', applied(ours), ours, true],
   ['ours, edited by hand', applied(ours), strange, true],
-  ['written and not yet confirmed', applied(ours, { standing: 'Intended' }), ours, true],
-  ['intended, where a stranger’s stands', applied(ours, { standing: 'Intended' }), strange, false],
-  ['found', applied(ours, { standing: 'Found' }), ours, false],
+  ['written and not yet confirmed', intended, ours, true],
+  ['intended, where a stranger’s stands', intended, strange, false],
+  ['found', found, ours, false],
   ['gone already', applied(ours), undefined, false],
 ])('a set that is no longer wanted is removed if it is ours: %s', (_, entry, live, removed) => {
   const result = plan({ applied: entry, view: seen(live) });

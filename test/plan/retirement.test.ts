@@ -4,70 +4,20 @@ import { recordKey } from '../../src/plan/record-view.ts';
 import type { GoneView } from '../../src/plan/removal.ts';
 import {
   type ObservedDomainRetirement,
-  planDomainRetirement,
   planExchangerRetirement,
   type RetirementPlan,
 } from '../../src/plan/retirement.ts';
-import type { AppliedSet, DomainState, ExchangerState, State } from '../../src/plan/state.ts';
-import { revisionOf } from '../../src/policyshard/shard.ts';
-import { formatPolicy } from '../../src/mtasts/policy.ts';
-import {
-  applied,
-  certificate,
-  day,
-  exchangerState,
-  hour,
-  installationId,
-  key,
-  minute,
-  now,
-  order,
-  publication,
-  txt,
-} from './cases.ts';
-import { address, fetched, live, mark, sets, settled, viewsOf, world } from './domain-world.ts';
-
-const steps = ({ changes }: RetirementPlan): readonly string[] => changes.map((change) => change.do);
-const written = ({ changes }: RetirementPlan): readonly string[] =>
-  changes.flatMap((change) =>
-    change.do === 'Records'
-      ? change.changes.map((one) => `${one.after === undefined ? '-' : '+'} ${recordKey(one)}`)
-      : [],
-  );
-const body = formatPolicy({ mode: 'none', maxAgeSeconds: 86_400, mxs: [] });
-const report = txt('_smtp._tls.example.com', 'v=TLSRPTv1; rua=mailto:tls@example.net');
-const entryOf = (policy: string, id: string | undefined) => ({
-  policy,
-  revision: revisionOf(policy, certificate().chain, id),
-  certificate: certificate().chain,
-  key: key('c').pem,
-});
-const standing = (...all: readonly RecordSet[]): ReadonlyMap<string, GoneView> =>
-  new Map(all.map((set) => [recordKey(set), { live: set, gone: { ok: false, why: 'ns1 still shows it' } }]));
-const gone = (...all: readonly RecordSet[]): ReadonlyMap<string, GoneView> =>
-  new Map(all.map((set) => [recordKey(set), { live: undefined, gone: { ok: true } }]));
-const noChallenges = { challenges: [], spentLive: new Map() };
-
-function observed(change: Partial<ObservedDomainRetirement> = {}): ObservedDomainRetirement {
-  const { settling, pods, addresses, outsideFetch, entry, views, certificate: lane } = world();
-  const rest = { installationId, settling, pods, addresses, outsideFetch, entry, views, certificate: lane };
-  return { ...rest, state: settled, gone: standing(...sets), challenges: noChallenges, ...change };
-}
-const plan = (change: Partial<ObservedDomainRetirement> = {}, at: number = now): RetirementPlan =>
-  planDomainRetirement(observed(change), at);
-const domain = (state: State): DomainState => {
-  if (state.kind !== 'domain') throw new Error('it is of no domain');
-  return state;
-};
+import type { DomainState, ExchangerState } from '../../src/plan/state.ts';
+import { applied, day, exchangerState, hour, installationId, minute, now, order, txt } from './cases.ts';
+import { standing as challenge, txtName } from './certificate-world.ts';
+import { address, fetched, live, mark, settled } from './domain-world.ts';
+import { body, domain, everywhere, gone, noChallenges, planOf, standing, written } from './retirement-world.ts';
+import { steps } from './steps.ts';
 
 describe('a policy that senders hold', () => {
-  const first = plan();
+  const first = planOf();
   const withdrawn = domain(first.state);
-  const everywhere = {
-    entry: entryOf(body, withdrawn.publications.at(-1)?.id),
-    pods: [{ pod: 'p1', served: fetched(body) }],
-    outsideFetch: fetched(body),
-  };
+  const shown = everywhere(withdrawn.publications.at(-1)?.id);
 
   test('is followed by one that asks for nothing, stored before it is served, and not announced before', () => {
     expect(steps(first)).toEqual(['SaveState', 'Serve']);
@@ -77,15 +27,15 @@ describe('a policy that senders hold', () => {
   });
 
   test.each<readonly [string, Partial<ObservedDomainRetirement>]>([
-    ['a pod shows the old one', { ...everywhere, pods: [{ pod: 'p1', served: fetched(live.body) }] }],
-    ['there is no pod', { ...everywhere, pods: [] }],
-    ['the published address shows the old one', { ...everywhere, outsideFetch: fetched(live.body) }],
+    ['a pod shows the old one', { ...shown, pods: [{ pod: 'p1', served: fetched(live.body) }] }],
+    ['there is no pod', { ...shown, pods: [] }],
+    ['the published address shows the old one', { ...shown, outsideFetch: fetched(live.body) }],
   ])('is not announced as withdrawn while %s', (_, change) => {
-    expect(written(plan({ state: withdrawn, ...change }))).toEqual([]);
+    expect(written(planOf({ state: withdrawn, ...change }))).toEqual([]);
   });
 
   test('is announced as withdrawn when all show it, and that is stored first', () => {
-    const open = plan({ state: withdrawn, ...everywhere });
+    const open = planOf({ state: withdrawn, ...shown });
     expect(steps(open)).toEqual(['SaveState', 'Records']);
     expect(written(open)).toEqual(['+ _mta-sts.example.com TXT']);
   });
@@ -96,156 +46,17 @@ describe('a policy that senders hold', () => {
   ])('is withdrawn by a policy of ours, where %s is shown', (_, page) => {
     let state = settled;
     for (let n = 0; n < 3; n += 1) {
-      const made = plan({ state, outsideFetch: fetched(page) }, now + n * minute);
+      const made = planOf({ state, outsideFetch: fetched(page) }, now + n * minute);
       expect(made.changes.flatMap((change) => (change.do === 'Serve' ? [change.entry.policy] : []))).toEqual([body]);
       expect(written(made)).toEqual([]);
       state = domain(made.state);
     }
     const { id: given } = state.publications.at(-1) ?? {};
-    const shown = { ...everywhere, entry: entryOf(body, given) };
-    expect(written(plan({ state, ...shown }))).toEqual(['+ _mta-sts.example.com TXT']);
+    expect(written(planOf({ state, ...everywhere(given) }))).toEqual(['+ _mta-sts.example.com TXT']);
   });
 
   test('counts its testing anew when it comes back', () => {
-    expect(domain(plan({ state: { ...settled, testingSince: now - 99 * day } }).state).testingSince).toBeUndefined();
-  });
-
-  const none = publication({
-    id: '20261122000000ffffffff',
-    mode: 'none',
-    body,
-    maxAgeSeconds: 86_400,
-    mxs: [],
-    mintedAt: now,
-    shownSince: now,
-  });
-  const id = txt('_mta-sts.example.com', `v=STSv1; id=${none.id};`);
-  const heldSets = [mark, address, id];
-  const held: DomainState = {
-    ...settled,
-    publications: [{ ...live, goneSince: now }, none],
-    applied: [...heldSets, report].map((set) => applied(set, { since: now })),
-  };
-  const due = now + (2_419_200 + 300) * 1000;
-  const holding = (at: number, change: Partial<ObservedDomainRetirement> = {}): RetirementPlan =>
-    plan(
-      {
-        ...everywhere,
-        entry: entryOf(body, none.id),
-        state: held,
-        views: new Map([...viewsOf(...heldSets), ...new Map([[recordKey(report), viewOf(report)]])]),
-        gone: standing(...heldSets, report),
-        ...change,
-      },
-      at,
-    );
-  const viewOf = (set: RecordSet) => {
-    const view = viewsOf(set).get(recordKey(set));
-    if (view === undefined) throw new Error('it was not looked for');
-    return view;
-  };
-
-  test.each([
-    ['a minute later', now + minute],
-    ['a week later', now + 7 * day],
-    ['a second before the last sender forgets it', due - 1000],
-  ])('is held to its promise: %s nothing changes', (_, at) => {
-    const made = holding(at, { certificate: undefined });
-    expect(made).toMatchObject({ phase: 'Holding', due, changes: [] });
-  });
-
-  test('has its certificate renewed as long as it is held', () => {
-    expect(steps(holding(now + 31 * day - 7 * day))).toEqual([]);
-    const renewal = { ...held, certificate: certificate({ names: ['mta-sts.example.com'], renewAt: now + day }) };
-    expect(steps(holding(now + 2 * day, { state: renewal, entry: entryOf(body, none.id) }))).toEqual(['Order']);
-  });
-
-  test('ends when the last promise has passed: all TXT records that senders ask for go, and nothing else', () => {
-    const ended = holding(due);
-    expect(ended.phase).toBe('Removing');
-    expect(written(ended)).toEqual(['- _mta-sts.example.com TXT', '- _smtp._tls.example.com TXT']);
-  });
-
-  test('goes on holding while a server shows an older id', () => {
-    const { goneSince: _, ...shown } = { ...live, goneSince: now };
-    const moved = { ...held, publications: [shown, none], applied: held.applied.map(({ since: __, ...set }) => set) };
-    const made = holding(due + day, { state: moved, views: new Map() });
-    expect(made).toMatchObject({ phase: 'Withdrawing', due: undefined });
-    expect(written(made)).toEqual([]);
-  });
-
-  describe('where only a human can change the record', () => {
-    const record = txt('_mta-sts.example.com', `v=STSv1; id=${live.id};`);
-    const left = {
-      ...held,
-      publications: [live, { ...none, shownSince: undefined as never }],
-      applied: [applied(record)],
-    };
-    const look = (state: DomainState, seen: GoneView['gone'], at: number): RetirementPlan => {
-      const views = { gone: new Map([[recordKey(record), { live: undefined, gone: seen, byHand: true } as const]]) };
-      return holding(at, { state, views: new Map(), ...views });
-    };
-    const shown: GoneView['gone'] = { ok: false, why: 'ns1 still shows it', shown: record.values };
-    const silent: GoneView['gone'] = { ok: false, why: 'ns1 gives no answer' };
-    const away = look(left, { ok: true }, now);
-
-    test('its promise is counted from when the record has gone', () => {
-      expect(look(left, shown, now).due).toBeUndefined();
-      expect(away.due).toBe(due);
-      expect(look(domain(away.state), silent, now + hour).due).toBe(due);
-    });
-    test.each([
-      ['while it is counted', now + hour],
-      ['after it had passed', due + hour],
-    ])('and anew where it comes back %s', (_, at) => {
-      const back = look(domain(away.state), shown, at);
-      expect(back).toMatchObject({ phase: 'Withdrawing', due: undefined });
-      expect(look(domain(back.state), { ok: true }, at + hour).due).toBe(due + (at - now) + hour);
-    });
-  });
-
-  describe('and that has passed', () => {
-    const after = due + minute;
-    const some = domain(holding(after, { gone: new Map([...gone(id, report), ...standing(mark, address)]) }).state);
-
-    test('address and mark wait until no cache holds the TXT record', () => {
-      expect(some).toMatchObject({
-        withdrawn: { goneSince: after, ttl: 300 },
-        applied: [{ name: mark.name }, { name: address.name }],
-      });
-      const early = holding(after + 10 * minute - 1000, { state: some, gone: standing(mark, address) });
-      expect([early.phase, early.changes, early.waits[0]?.forMs]).toEqual(['Removing', [], 1000]);
-    });
-    test('then they go', () => {
-      const late = holding(after + 10 * minute, { state: some, gone: standing(mark, address) });
-      expect(written(late)).toEqual(['- _mailseal.example.com TXT', '- mta-sts.example.com A']);
-    });
-    test('then the policy is served no more, and the state is forgotten last', () => {
-      const last = holding(after + 11 * minute, { state: some, gone: gone(mark, address) });
-      expect([last.phase, steps(last)]).toEqual(['Done', ['Unserve', 'ForgetState']]);
-    });
-    test('nothing is taken for gone where the provider or a server is silent', () => {
-      const silent = holding(after + hour, { state: some, gone: new Map() });
-      expect([silent.phase, silent.changes]).toEqual(['Removing', []]);
-    });
-  });
-
-  test('what someone else has put in the place of a record that we only meant to write is left alone', () => {
-    const theirs = { ...report, values: ['v=TLSRPTv1; rua=mailto:theirs@example.net'] };
-    const meant: AppliedSet = { ...applied(report), standing: 'Intended' };
-    const state = { ...held, applied: [meant] };
-    const view: GoneView = { live: theirs, gone: { ok: true } };
-    const made = holding(due, { state, gone: new Map([[recordKey(report), view]]) });
-    expect(written(made)).toEqual([]);
-    expect(made.phase).toBe('Done');
-  });
-
-  test('what stood before us stays', () => {
-    const state = { ...held, applied: [applied(report, { standing: 'Found' })] };
-    expect(holding(due, { state })).toMatchObject({
-      phase: 'Done',
-      changes: [{ do: 'Unserve' }, { do: 'ForgetState' }],
-    });
+    expect(domain(planOf({ state: { ...settled, testingSince: now - 99 * day } }).state).testingSince).toBeUndefined();
   });
 });
 
@@ -253,27 +64,23 @@ describe('a domain that never announced a policy', () => {
   const { shownSince: _, ...unannounced } = live;
   const state: DomainState = { ...settled, publications: [unannounced], applied: [applied(mark), applied(address)] };
   test('removes what stands at once', () => {
-    const made = plan({ state, gone: standing(mark, address) });
+    const made = planOf({ state, gone: standing(mark, address) });
     expect([made.phase, written(made)]).toEqual([
       'Removing',
       ['- _mailseal.example.com TXT', '- mta-sts.example.com A'],
     ]);
   });
   test('is done when nothing stands', () => {
-    expect(plan({ state, gone: gone(mark, address) }).phase).toBe('Done');
+    expect(planOf({ state, gone: gone(mark, address) }).phase).toBe('Done');
   });
   test('takes the challenges of an order that is under way with it', () => {
-    const { txtName, txtValue } = order().authorizations[0] ?? { txtName: '', txtValue: '' };
-    const target = { ok: true, name: txtName, provider: 'main', zone: 'example.com' } as const;
-    const set = txt(txtName, txtValue);
-    const challenge = { txtName, txtValue, target, live: set, shownEverywhere: true, synthesised: false };
     const open = { ...state, order: order(), applied: [] };
-    const left = plan({ state: open, challenges: { challenges: [challenge], spentLive: new Map() } });
+    const left = planOf({ state: open, challenges: { challenges: [challenge], spentLive: new Map() } });
     expect([left.phase, steps(left)]).toEqual(['Removing', ['SaveState']]);
-    const spentLive = new Map([[txtName, set]]);
-    const cleaned = plan({ state: domain(left.state), challenges: { challenges: [], spentLive } });
+    const spentLive = new Map([[txtName, txt(txtName, challenge.txtValue)]]);
+    const cleaned = planOf({ state: domain(left.state), challenges: { challenges: [], spentLive } });
     expect([cleaned.phase, written(cleaned)]).toEqual(['Removing', [`- ${txtName} TXT`]]);
-    expect(plan({ state: domain(left.state), challenges: noChallenges }).phase).toBe('Done');
+    expect(planOf({ state: domain(left.state), challenges: noChallenges }).phase).toBe('Done');
   });
 });
 

@@ -6,7 +6,7 @@ import { exchangerFindings } from '../../src/status/exchanger.ts';
 import { readinessOf } from '../../src/status/readiness.ts';
 import { answer, day, host, now, publication, sent, digest, tlsProbe } from '../plan/cases.ts';
 import { planOf as planDomain, settled } from '../plan/domain-world.ts';
-import { desired, planOf, tlsa, world } from '../plan/exchanger-world.ts';
+import { desired, planOf, probed, tlsa, world } from '../plan/exchanger-world.ts';
 
 const told = (change: Partial<ObservedExchanger>): readonly Condition[] =>
   setConditions([], exchangerFindings(desired, world(change), planOf(change), undefined), now, 3);
@@ -19,24 +19,12 @@ const exchanger = (conditions: readonly Condition[] | undefined, observedGenerat
 });
 
 const liveTlsa = answer(tlsa.name, 'TLSA', { values: tlsa.values });
-const untrusted: Partial<ObservedExchanger> = {
-  hosts: [
-    host({
-      liveTlsa,
-      probes: [
-        {
-          ...tlsProbe(),
-          result: {
-            outcome: 'Tls',
-            protocol: 'TLSv1.3',
-            chain: [sent(digest('c'))],
-            pkix: { verdict: 'Untrusted', detail: 'self-signed' },
-          },
-        },
-      ],
-    }),
-  ],
-};
+const untrusted = probed({
+  outcome: 'Tls',
+  protocol: 'TLSv1.3',
+  chain: [sent(digest('c'))],
+  pkix: { verdict: 'Untrusted', detail: 'self-signed' },
+});
 const selfSigned: Partial<ObservedExchanger> = {
   ...untrusted,
   certificate: { ...world().certificate, issuer: { name: 'own', kind: 'selfSigned' } },

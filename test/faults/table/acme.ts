@@ -6,9 +6,7 @@ import { makeCa } from '../../pki/certificates.ts';
 import { accountFaults } from './acme-account.ts';
 import { anotherCa } from './another-ca.ts';
 import type { Fault, Stage } from './fault.ts';
-import { trial } from './trial.ts';
-
-const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
+import { asUndisturbed, trial } from './trial.ts';
 
 const meddle =
   (meddling: CaMeddling) =>

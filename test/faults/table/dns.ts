@@ -18,9 +18,7 @@ import {
   unchecked,
 } from './dns-meddling.ts';
 import type { Fault, Stage } from './fault.ts';
-import { type Saying, trial } from './trial.ts';
-
-const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
+import { asUndisturbed, type Saying, trial } from './trial.ts';
 
 const updates = (meddling: (stage: Stage) => DnsMeddling) => (stage: Stage) =>
   stage.lane.ways.updates.meddle(meddling(stage));

@@ -1,7 +1,7 @@
 /** What a row of the table is: something bad that happens to an operator at work, and what must hold all the same. */
 import { apiVersion } from '../../../src/api/types.ts';
 import type { Proxy } from '../../kube/proxy.ts';
-import type { Running } from '../../lab/process.ts';
+import { type Running, waitFor } from '../../lab/process.ts';
 import { tenant } from '../cluster.ts';
 import type { Ground, Lane, OperatorOptions } from '../lane.ts';
 import { objectName } from '../objects.ts';
@@ -71,6 +71,14 @@ export const asUndisturbed = 'Ready; zone, keys and orders as in an undisturbed 
 
 /** A fault that did not happen proves nothing. */
 export const happened = (times: number): readonly string[] => (times > 0 ? [] : ['the fault did not happen']);
+
+/** How many orders were opened so far. */
+export const ordersOf = ({ testimony }: Stage): number => testimony.accepted('acme order-plz');
+
+/** Resolves once more orders were opened than `before`. */
+export async function orderOpened(stage: Stage, before = 0): Promise<void> {
+  await waitFor('an order was opened', () => ordersOf(stage) > before, { everyMs: 20 });
+}
 
 /** Somebody else changes the world: what stands then is his, until the operator has looked again. */
 export async function byOthers({ observer }: Stage, change: () => unknown): Promise<void> {

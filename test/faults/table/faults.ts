@@ -12,14 +12,18 @@ import { policyFaults } from './policy.ts';
 import { recordFaults } from './records.ts';
 import { restoreFaults } from './restores.ts';
 import { secretFaults } from './secrets.ts';
+import { watchFaults } from './watches.ts';
+import { zoneFaults } from './zones.ts';
 
 export const faults: readonly Fault[] = [
+  ...watchFaults,
   ...kubernetesFaults,
   ...leadershipFaults,
   ...secretFaults,
   ...acmeFaults,
   ...dnsFaults,
   ...recordFaults,
+  ...zoneFaults,
   ...mailFaults,
   ...policyFaults,
   ...midwayFaults,

@@ -8,9 +8,7 @@ import { makeCa } from '../../pki/certificates.ts';
 import { placeOf } from '../ways.ts';
 import { readZone } from '../zone.ts';
 import { byOthers, type Fault, type Stage } from './fault.ts';
-import { type Saying, trial, type Trouble } from './trial.ts';
-
-const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
+import { asUndisturbed, type Saying, trial, type Trouble } from './trial.ts';
 
 /** Who connects to the MX host meets a server of this script. */
 const meets =

@@ -8,18 +8,11 @@ import { bundleEdited } from '../../observer/mutants.ts';
 import { makeCa } from '../../pki/certificates.ts';
 import { tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
-import { asUndisturbed, type Fault, happened, type Stage } from './fault.ts';
-import { byHand } from './records.ts';
+import { byHand } from './by-hand.ts';
+import { asUndisturbed, type Fault, happened, orderOpened, ordersOf, type Stage } from './fault.ts';
 import { asked, hear } from './trial.ts';
 
 const patienceMs = 300_000;
-
-/** Resolves when one more order was opened than before. */
-async function orderOpened({ testimony }: Stage, before: number): Promise<void> {
-  await waitFor('an order was opened', () => testimony.accepted('acme order-plz') > before, { everyMs: 20 });
-}
-
-const orders = ({ testimony }: Stage): number => testimony.accepted('acme order-plz');
 
 /** The program as it may be one day: it writes states in another format, and reads those of today. */
 const newer = [
@@ -48,10 +41,10 @@ async function upAndDown(stage: Stage): Promise<readonly string[]> {
   const { lane, converge, ground, domain } = stage;
   const program = await bundleEdited(newer, join(ground.dir, `newer-${domain}`));
   const converged = converge('new-domain', patienceMs);
-  await orderOpened(stage, 0);
+  await orderOpened(stage);
   await replacedBy(stage, program);
   const problems = [...(await converged)];
-  const before = orders(stage);
+  const before = ordersOf(stage);
   const changed = converge('spec-change', patienceMs);
   await orderOpened(stage, before);
   await replacedBy(stage, undefined);
@@ -74,7 +67,7 @@ async function upAndDown(stage: Stage): Promise<readonly string[]> {
 /** The MX set names a stranger alone while the first certificates are on their way, and then the host again. */
 async function mxMoves(stage: Stage): Promise<readonly string[]> {
   const converged = asked(stage, () => stage.converge('new-domain', patienceMs));
-  await orderOpened(stage, 0);
+  await orderOpened(stage);
   await byHand('delete D MX', 'add D 1 MX 10 mx.stranger.test.')(stage);
   const problems = [...(await hear(stage, { type: 'MXResolved', reason: 'UnlistedMX', words: /mx\.stranger\.test/u }))];
   await byHand('delete D MX', 'add D 1 MX 10 mx.D.')(stage);

@@ -11,9 +11,7 @@ import { applyDomain } from '../objects.ts';
 import { placeOf } from '../ways.ts';
 import { readZone } from '../zone.ts';
 import { byOthers, type Fault, type Stage } from './fault.ts';
-import { asked, hear, looked, type Saying, trial } from './trial.ts';
-
-const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
+import { asked, asUndisturbed, hear, looked, type Saying, trial } from './trial.ts';
 
 const podOf = ({ lane }: Stage) => {
   const pod = lane.pods.pods[1];

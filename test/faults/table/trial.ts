@@ -41,6 +41,9 @@ export interface Trial extends Omit<Fault, 'play'> {
   readonly tolerates?: RegExp;
 }
 
+/** What every trial must come to in the end. */
+export const asUndisturbed = 'Ready, with the zone, the keys and the orders of an undisturbed run';
+
 const saysMs = 90_000;
 const pokeMs = 3000;
 /** What waits for a human is looked at every five minutes at least; the rest is for the way to Ready. */

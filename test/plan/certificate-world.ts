@@ -1,0 +1,40 @@
+import { type CertificateInput, type CertificatePlan, planCertificate } from '../../src/plan/certificate.ts';
+import type { ChallengeView } from '../../src/plan/challenges.ts';
+import type { State } from '../../src/plan/state.ts';
+import { exchangerState, key, now, order, txt } from './cases.ts';
+
+export const txtName = '_acme-challenge.mx1.example.com';
+const { certificate: _, ...bare } = exchangerState();
+/** Nothing issued yet. */
+export const fresh: State = bare;
+/** An order is open. */
+export const open: State = { ...bare, order: order() };
+
+export function challenge(change: Partial<ChallengeView> = {}): ChallengeView {
+  return {
+    txtName,
+    txtValue: 'proof-1',
+    target: { ok: true, name: txtName, provider: 'main', zone: 'example.com' },
+    live: undefined,
+    synthesised: false,
+    shownEverywhere: false,
+    ...change,
+  };
+}
+
+/** The challenge of the open order, as it is to be. */
+export const standing: ChallengeView = challenge({ live: txt(txtName, 'proof-1'), shownEverywhere: true });
+
+export function planOf(change: Partial<CertificateInput> = {}): CertificatePlan {
+  return planCertificate({
+    state: fresh,
+    key: key('c'),
+    names: ['mx1.example.com'],
+    issuer: { name: 'ca', kind: 'acme' },
+    order: undefined,
+    challenges: [],
+    spentLive: new Map(),
+    now,
+    ...change,
+  });
+}
