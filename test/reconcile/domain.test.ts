@@ -1,49 +1,24 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
-import {
-  apiVersion,
-  type CertificateIssuer,
-  type DNSProvider,
-  type MailDomain,
-  type MailExchanger,
-} from '../../src/api/types.ts';
+import { apiVersion, type DNSProvider, type MailDomain, type MailExchanger } from '../../src/api/types.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import type { World } from '../../src/world.ts';
 import { domainState } from '../plan/cases.ts';
 import { silent } from './retirement-scene.ts';
-import { createScene, type Scene } from './scene.ts';
+import { createDomain, createDomainScene } from './domain-scene.ts';
+import type { Scene } from './scene.ts';
 
 let scene: Scene;
 let world: World;
 beforeEach(async () => {
-  scene = await createScene({ hosts: ['mx9.example.com'] });
-  await scene.kube.create<CertificateIssuer>({
-    apiVersion,
-    kind: 'CertificateIssuer',
-    metadata: { name: 'silent' },
-    // Nothing listens there.
-    spec: { acme: { server: 'https://127.0.0.1:9/directory', termsOfServiceAgreed: true } },
-  } as CertificateIssuer);
+  scene = await createDomainScene();
   world = scene.start();
 });
 
-async function create(namespace: string, spec: Partial<MailDomain['spec']> = {}): Promise<void> {
-  await scene.kube.create<MailDomain>({
-    apiVersion,
-    kind: 'MailDomain',
-    metadata: { name: 'example', namespace },
-    spec: {
-      domain: 'example.com',
-      mx: { hosts: ['mx1.example.com'] },
-      mtaSts: { issuerRef: { name: 'silent' } },
-      ...spec,
-    },
-  });
-}
+const create = (namespace: string, spec: Partial<MailDomain['spec']> = {}) => createDomain(scene, namespace, spec);
 const stalled = (namespace: string) =>
   conditionOf(world.cache.domain(namespace, 'example')?.status?.conditions, 'Stalled');
-const ready = (namespace: string) => conditionOf(world.cache.domain(namespace, 'example')?.status?.conditions, 'Ready');
 const claims = () => scene.kube.dump().filter(({ metadata }) => metadata.labels?.['mailseal.dev/claim'] === 'domain');
 
 async function look(namespace: string, times = 1): Promise<void> {
@@ -170,99 +145,6 @@ describe('a claim that was lost', () => {
     await look('other', 2);
     expect(stalled('other')).toBeUndefined();
     expect(claims()).toMatchObject([{ data: { namespace: 'other', name: 'example' } }]);
-  });
-});
-
-describe('the exchanger that a domain makes', () => {
-  const made = (): MailExchanger => {
-    const object = world.cache.exchanger('mail', 'example');
-    if (object === undefined) throw new Error('there is none');
-    return object;
-  };
-  const applied = (): number =>
-    scene.kube.calls.filter(({ verb, fieldManager }) => verb === 'apply' && fieldManager === 'mailseal/exchanger')
-      .length;
-  const edit = async (change: Partial<MailExchanger['spec']>): Promise<void> => {
-    await scene.kube.replace({ ...made(), spec: { ...made().spec, ...change } });
-  };
-  const edited = async (spec: MailDomain['spec']): Promise<void> => {
-    const domain = world.cache.domain('mail', 'example');
-    if (domain !== undefined) await scene.kube.replace({ ...domain, spec });
-  };
-  /** Where these domains come to: they have been planned for, but for the CA that does not answer. */
-  const expectPlanned = (): void => expect(ready('mail')).toMatchObject({ reason: 'ACMEUnavailable' });
-
-  test('is made once, and the domain is looked at in the same look', async () => {
-    await create('mail');
-    await look('mail');
-    expectPlanned();
-    await look('mail', 3);
-    expect(applied()).toBe(1);
-    expect(made().spec).toEqual({ hosts: ['mx1.example.com'] });
-  });
-
-  test.each<readonly [string, Partial<MailExchanger['spec']>]>([
-    ['who may refer to it', { allowedNamespaces: { names: ['customers'] } }],
-    ['a field that the domain could name and does not', { dane: { mode: 'Off' } }],
-    ['a part of a field that the domain names', { certificate: { secretName: 'tls', dnsNames: ['mail.example.com'] } }],
-    ['a further host', { hosts: ['mx1.example.com', 'mx2.example.com'] }],
-  ])('keeps what someone adds to it, and the domain goes on: %s', async (_, change) => {
-    await create('mail', { mx: { hosts: ['mx1.example.com'], certificate: { secretName: 'tls' } } });
-    await look('mail');
-    await edit(change);
-    await look('mail', 3);
-    expect(made().spec).toMatchObject(change);
-    expect(applied()).toBe(1);
-    expectPlanned();
-  });
-
-  test('gets back what the domain says where someone changed that', async () => {
-    await create('mail', { mx: { hosts: ['mx1.example.com'], certificate: { secretName: 'tls' } } });
-    await look('mail');
-    await edit({ certificate: { secretName: 'theirs' } });
-    await look('mail', 3);
-    expect(made().spec.certificate).toEqual({ secretName: 'tls' });
-    expect(applied()).toBe(2);
-  });
-
-  test('follows the domain, also where that no longer names a field', async () => {
-    await create('mail', { suspend: true });
-    await look('mail');
-    expect(made().spec.suspend).toBe(true);
-    await edit({ allowedNamespaces: { names: ['customers'] } });
-    await edited({
-      domain: 'example.com',
-      mx: { hosts: ['mx2.example.com'] },
-      mtaSts: { issuerRef: { name: 'silent' } },
-    });
-    await look('mail', 3);
-    expect(made().spec).toEqual({ hosts: ['mx2.example.com'], allowedNamespaces: { names: ['customers'] } });
-    expect(applied()).toBe(2);
-  });
-
-  test('is the domain’s own again when both come back from a backup, with new UIDs', async () => {
-    await create('mail');
-    await look('mail');
-    const stale = [{ ...made().metadata.ownerReferences?.[0], uid: 'of-former-times' }];
-    await scene.kube.replace({ ...made(), metadata: { ...made().metadata, ownerReferences: stale as never } });
-    await look('mail', 2);
-    expect(stalled('mail')).toBeUndefined();
-    expect(made().metadata.ownerReferences).toMatchObject([
-      { uid: world.cache.domain('mail', 'example')?.metadata.uid },
-    ]);
-  });
-
-  test('is never taken over from someone else', async () => {
-    await scene.kube.create<MailExchanger>({
-      apiVersion,
-      kind: 'MailExchanger',
-      metadata: { name: 'example', namespace: 'mail' },
-      spec: { hosts: ['theirs.example.com'] },
-    });
-    await create('mail');
-    await look('mail', 2);
-    expect(stalled('mail')).toMatchObject({ reason: 'Conflict' });
-    expect(applied()).toBe(0);
   });
 });
 
