@@ -5,7 +5,8 @@ import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf }
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { observeExchanger, readMounted } from '../observe/exchanger.ts';
-import { planExchanger } from '../plan/exchanger.ts';
+import { isLast } from '../plan/change.ts';
+import { type ExchangerPlan, planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
@@ -49,6 +50,7 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   for (const host of left) await world.claims.release('host', host, claimantOf(exchanger));
   return carryOut(world, exchanger, {
     ...plan,
+    done: isDone(plan),
     resourceVersion: stored?.resourceVersion,
     confirm: (believedMs) => claimNames(world, exchanger, desired, believedMs),
     report: (trouble) => ({
@@ -57,6 +59,15 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
     }),
   });
 }
+
+/** What the changes store is the end of it: nothing is on its way to the DNS, to the hosts or to another key. */
+const isDone = ({ changes, waits, state, delivery, lagging }: ExchangerPlan): boolean =>
+  changes.every(isLast) &&
+  waits.length === 0 &&
+  delivery.status === 'Delivered' &&
+  lagging.length === 0 &&
+  state.rollover.phase === 'Steady' &&
+  state.applied.every(({ since }) => since !== undefined);
 
 /** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
 async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {
