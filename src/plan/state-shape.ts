@@ -71,6 +71,7 @@ const shapes: Readonly<Record<State['kind'], Shape>> = {
       dropped: optional(listOf(text)),
     }),
     keys: listOf(storedKey),
+    leftHosts: optional(listOf(text)),
   },
   domain: {
     ...lane,

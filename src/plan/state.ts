@@ -114,6 +114,8 @@ export interface ExchangerState extends CertificateLane {
   /** All that `rollover` names by their fingerprints. */
   readonly keys: readonly StoredKey[];
   readonly applied: readonly AppliedSet[];
+  /** Hosts that the state before this one marked: now that it is stored, their claims are to be released. */
+  readonly leftHosts?: readonly string[];
 }
 
 /** A host that the administrator took out of the policy's list. */

@@ -15,7 +15,7 @@ import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile } from './common.ts';
 import { holdClaim } from './givenup.ts';
-import { endObject, type Estate, takeBack } from './deletion.ts';
+import { endObject, type Estate, releaseLeft, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
 import { rightfulOfHost } from './rightful.ts';
@@ -35,6 +35,7 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const asked = askedAt(exchanger, world.clock.now());
   const remembered = await world.store.load('exchanger', identity(exchanger), asked);
+  await releaseLeft(world, exchanger, estateOf(exchanger), remembered?.state);
   const desired = await entitled(world, exchanger, remembered);
   const stored = await claimMarked(world, exchanger, remembered);
   await takeBack(world, estateOf(exchanger), stored?.state);
@@ -45,9 +46,6 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   });
   const plan = planExchanger(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
-  // Nothing of ours stands at these hosts any more: they are free for another object.
-  const left = claimedHosts(stored?.state).filter((host) => !claimedHosts(plan.state).includes(host));
-  for (const host of left) await world.claims.release('host', host, claimantOf(exchanger));
   return carryOut(world, exchanger, {
     ...plan,
     done: isDone(plan),

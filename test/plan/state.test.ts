@@ -5,7 +5,8 @@ import { digest, domainState, exchangerState, key, publication } from './cases.t
 test('what is stored is read as it was', () => {
   const domain = domainState({ publications: [publication()] });
   expect(parseState('domain', formatState(domain))).toEqual(domain);
-  expect(parseState('exchanger', formatState(exchangerState()))).toEqual(exchangerState());
+  for (const exchanger of [exchangerState(), exchangerState({ leftHosts: ['mx9.example.com'] })])
+    expect(parseState('exchanger', formatState(exchanger))).toEqual(exchanger);
 });
 
 const without = (name: string): string => JSON.stringify({ ...domainState(), [name]: undefined });
@@ -47,6 +48,7 @@ test.each<readonly [string, Partial<ExchangerState>, string]>([
     { rollover: { ...exchangerState().rollover, phase: 'Gone' as 'Steady' } },
     'lacks rollover',
   ],
+  ['hosts that left, and are none', { leftHosts: [7 as never] }, 'lacks leftHosts'],
 ])('an exchanger’s state that contradicts itself is refused: %s', (_, change, message) => {
   expect(() => parseState('exchanger', formatState(exchangerState(change)))).toThrow(message);
 });
