@@ -53,6 +53,7 @@ const lane: Shape = {
       values: listOf(text),
       standing: oneOf('Intended', 'Ours', 'Found'),
       previousTtl: number,
+      restored: optional(object({ times: number, at: number, stood: flag })),
     }),
   ),
   spent: listOf(object({ ...place, txtName: text, value: text })),
