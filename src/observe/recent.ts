@@ -19,7 +19,10 @@ const freshMs = { views: 30_000, shown: 30_000, absences: 60_000, denials: 60_00
 /** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
 export const recentListMs = 30_000;
 
-/** How old what is kept may be at most, in milliseconds. */
+/** Milliseconds for which one reading of what domains promise serves the retirements of many exchangers. */
+export const promisesKeptMs = 600_000;
+
+/** How old what is kept of an object on its way may be at most, in milliseconds. */
 export const longestKeptMs: number = Math.max(...Object.values(freshMs));
 
 /** Things of one kind: more than thousands of domains on their way at a time have. */
@@ -33,7 +36,7 @@ interface Kept<T> {
 /** Why a set that does not stand may be written, and for how long its absence may be cached. */
 export type Absence = Pick<RecordView, 'synthesised' | 'negativeTtl'>;
 
-/** What is kept of domains on their way. */
+/** What is kept of domains on their way, and of what they promise. */
 export interface Recents {
   readonly views: Recent<RecordView>;
   /** What all authoritative servers were seen to show. */
@@ -42,6 +45,8 @@ export interface Recents {
   /** Seconds for which the servers of a zone let denials be cached: what its SOA says, of whichever name. */
   readonly denials: Recent<number>;
   readonly mx: Recent<ObservedDomain['mx']>;
+  /** The MX patterns that senders may hold to by a domain's policies, as its durable state was read. */
+  readonly promises: Recent<readonly string[]>;
 }
 
 export const createRecents = (clock: Clock): Recents => ({
@@ -50,6 +55,7 @@ export const createRecents = (clock: Clock): Recents => ({
   absences: createRecent(clock, freshMs.absences),
   denials: createRecent(clock, freshMs.denials),
   mx: createRecent(clock, freshMs.mx),
+  promises: createRecent(clock, promisesKeptMs),
 });
 
 function createRecent<T>(clock: Clock, forMs: number): Recent<T> {

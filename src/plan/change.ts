@@ -53,6 +53,10 @@ export type Change = {
 export const inLane = (lane: Lane, changes: readonly Change[]): readonly Change[] =>
   changes.map((change) => ({ ...change, lane }));
 
+/** Whether nothing follows from a step: it stores what was seen, or nobody waits for it. */
+export const isLast = (change: Change): boolean =>
+  change.do === 'SaveState' || (change.do === 'Records' && change.urgency === 'whenNext');
+
 /** What may not happen yet: until when, or for which event. */
 export interface Wait {
   readonly why: string;

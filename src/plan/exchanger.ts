@@ -12,7 +12,7 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { givenBy, keyNamed, keysOf, ownTlsa, rolloverFacts } from './keys.ts';
-import { isMarked, markName, markValue, strangerAt } from './ownership.ts';
+import { isMarked, markedHosts, markName, markValue, strangerAt } from './ownership.ts';
 import { laggingAddresses, presentedAt, unpinnedAddresses } from './presented.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
@@ -188,7 +188,7 @@ export function planExchanger(
   const keys = keysOf(rollover.state, mounted === undefined ? stored.keys : [...stored.keys, mounted]);
   const certificate = planCertificate({
     ...observed.certificate,
-    state: { ...withoutLost(stored, keys), ...named, rollover: rollover.state, applied: records.applied },
+    state: { ...withoutLost(stored, keys), ...named, rollover: rollover.state, ...marking(stored, records) },
     key: keyNamed({ keys }, given),
     names: desired.certificateNames,
     now,
@@ -230,9 +230,19 @@ function withoutStaleIntents(
   return applied.length === state.applied.length ? state : { ...state, applied };
 }
 
-/** What was made for a key that is none of ours any more is of no use. */
+/** What is applied now, and the hosts that it marks no more. */
+function marking(
+  { applied: before }: ExchangerState,
+  { applied }: RecordsPlan,
+): Pick<ExchangerState, 'applied' | 'leftHosts'> {
+  const marked = markedHosts(applied);
+  const leftHosts = markedHosts(before).filter((host) => !marked.includes(host));
+  return { applied, ...(leftHosts.length === 0 ? {} : { leftHosts }) };
+}
+
+/** What was made for a key that is none of ours any more is of no use; hosts that had left before are free by now. */
 function withoutLost(stored: ExchangerState, keys: readonly StoredKey[]): ExchangerState {
-  const { certificate, ...rest } = stored;
+  const { certificate, leftHosts: _left, ...rest } = stored;
   const usable = keys.some(({ spkiSha256 }) => spkiSha256 === certificate?.spkiSha256);
   return { ...rest, keys, ...(usable && certificate !== undefined ? { certificate } : {}) };
 }

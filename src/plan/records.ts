@@ -2,6 +2,7 @@ import { type RecordProblem, type RecordView, recordKey, type WantedSet } from '
 import type { RecordChange } from '../dns/change.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
 import { owned } from './ownership.ts';
 import type { AppliedSet } from './state.ts';
@@ -137,10 +138,16 @@ export function planRecords(request: {
     if (view.live !== undefined && stands(wanted, view.live, next)) {
       const unseen = shown(wanted, view);
       if (unseen !== undefined) pending.push(unseen);
-      applied.push(confirm(next, unseen, request.now));
+      applied.push(confirm(seenStanding(next), unseen, request.now));
       continue;
     }
-    applied.push(next);
+    const contested = contest(wanted, view.live, entry, request.now);
+    if (contested !== undefined && 'until' in contested) {
+      refused.push({ record: key, reason: 'Conflict', message: contestWords(key, view.live, contested.until) });
+      applied.push(next);
+      continue;
+    }
+    applied.push({ ...next, ...contested });
     pending.push({ record: key, reason: 'Waiting', message: `${key} ${wanted.hold ?? 'is being published'}` });
     if (wanted.hold !== undefined) continue;
     changes.push({ provider, zone, change: { name, type, before: view.live, after } });

@@ -53,6 +53,7 @@ const lane: Shape = {
       values: listOf(text),
       standing: oneOf('Intended', 'Ours', 'Found'),
       previousTtl: number,
+      restored: optional(object({ times: number, at: number, stood: flag })),
     }),
   ),
   spent: listOf(object({ ...place, txtName: text, value: text })),
@@ -71,6 +72,7 @@ const shapes: Readonly<Record<State['kind'], Shape>> = {
       dropped: optional(listOf(text)),
     }),
     keys: listOf(storedKey),
+    leftHosts: optional(listOf(text)),
   },
   domain: {
     ...lane,

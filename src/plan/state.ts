@@ -52,6 +52,16 @@ export interface StoredCertificate {
   readonly renewAt: number;
 }
 
+/** How a set of ours was restored that someone else had altered. */
+export interface Restored {
+  /** Within a day of each other, by now. */
+  readonly times: number;
+  /** The last time. */
+  readonly at: number;
+  /** It was seen to stand since then. */
+  readonly stood: boolean;
+}
+
 /** A record set that we meant to publish: the durable half of ownership (the mark in DNS is the other). */
 export interface AppliedSet {
   readonly name: string;
@@ -69,6 +79,8 @@ export interface AppliedSet {
   readonly since?: number;
   /** Seconds: the longest TTL at which the previous set, or its absence, may still be cached. */
   readonly previousTtl: number;
+  /** Absent while nobody has altered it. */
+  readonly restored?: Restored;
 }
 
 /** A challenge record that has been answered and waits to be taken away. */
@@ -114,6 +126,8 @@ export interface ExchangerState extends CertificateLane {
   /** All that `rollover` names by their fingerprints. */
   readonly keys: readonly StoredKey[];
   readonly applied: readonly AppliedSet[];
+  /** Hosts that the state before this one marked: now that it is stored, their claims are to be released. */
+  readonly leftHosts?: readonly string[];
 }
 
 /** A host that the administrator took out of the policy's list. */

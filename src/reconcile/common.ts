@@ -154,7 +154,7 @@ function untilRenewal({ certificate }: Course['state'], now: number): readonly W
 /** Changes that are made, accepted and needed again at the next look. */
 function vainTrouble(changes: readonly Change[]): Trouble {
   const what = changes.map(({ why }) => why).join('; ');
-  const message = `the same changes are made again and again, and do not last: ${what}. Find out what undoes or alters them: a server that changes what it accepts, a TTL for instance, or another program that writes the same`;
+  const message = `the same changes are made again and again, and do not last: ${what}. Find out what undoes or alters them: a server that changes what it accepts, a TTL for instance, or another program that writes the same, a second installation with the same id perhaps`;
   return { kind: 'Retry', reason: 'RecordChanged', message };
 }
 

@@ -41,6 +41,7 @@ export async function endObject(world: World, object: Deleted, estate: Estate): 
   const policy = object.spec.deletionPolicy ?? defaults.deletionPolicy;
   const { state, known } = await inheritance(world, object, estate);
   const whole = { ...estate, claims: claimsOf(estate, state) };
+  await releaseLeft(world, object, estate, state);
   if (policy === 'Orphan') await orphan(world, object, whole, orphanWords(whole, state));
   else await retire(world, object, whole, known);
   await removeFinalizer(world.kube, object, finalizer);
@@ -76,6 +77,21 @@ function claimsOf({ claims, kind }: Estate, state: State | undefined): Names {
   if (kind === 'domain' || state === undefined) return claims;
   const hosts = new Set([...claims.map(([, host]) => host), ...markedHosts(state.applied)]);
   return [...hosts].map((host) => ['host', host] as const);
+}
+
+/**
+ * Nothing of ours stands at hosts that left, and the stored state marks them no more: they are free for another object.
+ * A state without them is stored after that, so that no death in between keeps a claim for ever.
+ */
+export async function releaseLeft(
+  world: World,
+  object: Deleted,
+  estate: Estate,
+  state: State | undefined,
+): Promise<void> {
+  const left = state?.kind === 'exchanger' ? (state.leftHosts ?? []) : [];
+  const kept = claimsOf(estate, state).map(([, name]) => name);
+  for (const host of left) if (!kept.includes(host)) await world.claims.release('host', host, claimantOf(object));
 }
 
 async function retire(world: World, object: Deleted, estate: Estate, known: boolean): Promise<void> {

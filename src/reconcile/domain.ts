@@ -8,7 +8,7 @@ import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/reference
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { isMoving, observeDomain } from '../observe/domain.ts';
-import type { Change } from '../plan/change.ts';
+import { isLast } from '../plan/change.ts';
 import { planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
@@ -60,10 +60,6 @@ async function look(world: World, mailDomain: MailDomain): Promise<Result> {
     }),
   });
 }
-
-/** Nothing follows from it. */
-const isLast = (change: Change): boolean =>
-  change.do === 'SaveState' || (change.do === 'Records' && change.urgency === 'whenNext');
 
 interface Entitled {
   readonly desired: DesiredDomain;

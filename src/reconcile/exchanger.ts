@@ -5,7 +5,8 @@ import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf }
 import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
 import { MailsealError } from '../errors.ts';
 import { observeExchanger, readMounted } from '../observe/exchanger.ts';
-import { planExchanger } from '../plan/exchanger.ts';
+import { isLast } from '../plan/change.ts';
+import { type ExchangerPlan, planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
 import type { Loaded } from '../apply/store.ts';
 import type { ExchangerState } from '../plan/state.ts';
@@ -14,7 +15,7 @@ import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
 import { carryOut, labelOf, reconcile } from './common.ts';
 import { holdClaim } from './givenup.ts';
-import { endObject, type Estate, takeBack } from './deletion.ts';
+import { endObject, type Estate, releaseLeft, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
 import { askedAt } from './pace.ts';
 import { rightfulOfHost } from './rightful.ts';
@@ -34,6 +35,7 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const asked = askedAt(exchanger, world.clock.now());
   const remembered = await world.store.load('exchanger', identity(exchanger), asked);
+  await releaseLeft(world, exchanger, estateOf(exchanger), remembered?.state);
   const desired = await entitled(world, exchanger, remembered);
   const stored = await claimMarked(world, exchanger, remembered);
   await takeBack(world, estateOf(exchanger), stored?.state);
@@ -44,11 +46,9 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   });
   const plan = planExchanger(desired, observed, world.clock.now());
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
-  // Nothing of ours stands at these hosts any more: they are free for another object.
-  const left = claimedHosts(stored?.state).filter((host) => !claimedHosts(plan.state).includes(host));
-  for (const host of left) await world.claims.release('host', host, claimantOf(exchanger));
   return carryOut(world, exchanger, {
     ...plan,
+    done: isDone(plan),
     resourceVersion: stored?.resourceVersion,
     confirm: (believedMs) => claimNames(world, exchanger, desired, believedMs),
     report: (trouble) => ({
@@ -57,6 +57,15 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
     }),
   });
 }
+
+/** What the changes store is the end of it: nothing is on its way to the DNS, to the hosts or to another key. */
+const isDone = ({ changes, waits, state, delivery, lagging }: ExchangerPlan): boolean =>
+  changes.every(isLast) &&
+  waits.length === 0 &&
+  delivery.status === 'Delivered' &&
+  lagging.length === 0 &&
+  state.rollover.phase === 'Steady' &&
+  state.applied.every(({ since }) => since !== undefined);
 
 /** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
 async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {

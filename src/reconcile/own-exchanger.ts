@@ -8,6 +8,8 @@ import { finalizer } from './common.ts';
 
 /** Digest of what the domain last asked for: tells a field that it no longer names from one that is someone else's. */
 const askedAnnotation = 'mailseal.dev/made-from';
+/** On all that we make; with the digest above it tells our exchanger from one that a human wrote. */
+const managedBy = 'app.kubernetes.io/managed-by';
 
 /** What the domain says of its exchanger; every other field of it is left to whoever wrote it. */
 function specOf({
@@ -42,23 +44,30 @@ function holds(live: unknown, wanted: unknown): boolean {
 type Owner = NonNullable<MailExchanger['metadata']['ownerReferences']>[number];
 
 /**
- * After a restore the domain has another UID than the one that made its exchanger: the exchanger is its own again, before
- * the garbage collector takes it for an orphan.
+ * The owners that an exchanger should have which the domain made and does not own: after a restore the domain has another
+ * UID than the one that made it, and some backups leave out the owners. Undefined for every other one.
  */
+function ownersAnew({ metadata }: MailExchanger, owner: Owner): readonly Owner[] | undefined {
+  const { ownerReferences = [], annotations, labels, deletionTimestamp } = metadata;
+  const made = annotations?.[askedAnnotation] !== undefined && deletionTimestamp === undefined;
+  if (!made || ownerReferences.some(({ uid }) => uid === owner.uid)) return undefined;
+  const isFormer = ({ kind, name }: Owner): boolean => kind === owner.kind && name === owner.name;
+  const controller = ownerReferences.find((one) => one.controller === true);
+  const unowned = controller === undefined && labels?.[managedBy] === 'mailseal';
+  if (!unowned && (controller === undefined || !isFormer(controller))) return undefined;
+  return [...ownerReferences.filter((one) => !isFormer(one)), owner];
+}
+
+/** Made the domain's own again, before the garbage collector takes it for an orphan. */
 async function ownedAnew(world: World, exchanger: MailExchanger, owner: Owner): Promise<MailExchanger> {
-  const { metadata } = exchanger;
-  const former = metadata.ownerReferences?.find(
-    ({ kind, name, controller }) => kind === owner.kind && name === owner.name && controller === true,
-  );
-  const made = metadata.annotations?.[askedAnnotation] !== undefined;
-  if (former === undefined || former.uid === owner.uid || !made || metadata.deletionTimestamp !== undefined)
-    return exchanger;
-  const others = metadata.ownerReferences?.filter((one) => one !== former) ?? [];
-  const { name, namespace = '' } = metadata;
-  // What is cached is not all of it.
+  if (ownersAnew(exchanger, owner) === undefined) return exchanger;
+  const { name, namespace = '', uid } = exchanger.metadata;
+  // What is cached is not all of it, and not the latest.
   const whole = await world.kube.get<MailExchanger>({ apiVersion, kind: 'MailExchanger', name, namespace });
-  if (whole === undefined || whole.metadata.uid !== metadata.uid) return exchanger;
-  return world.kube.replace({ ...whole, metadata: { ...whole.metadata, ownerReferences: [...others, owner] } });
+  if (whole === undefined || whole.metadata.uid !== uid) return exchanger;
+  const ownerReferences = ownersAnew(whole, owner);
+  if (ownerReferences === undefined) return whole;
+  return world.kube.replace({ ...whole, metadata: { ...whole.metadata, ownerReferences } });
 }
 
 /**
@@ -90,7 +99,7 @@ export async function ensureExchanger(world: World, mailDomain: MailDomain): Pro
       metadata: {
         name,
         namespace,
-        labels: { 'app.kubernetes.io/managed-by': 'mailseal' },
+        labels: { [managedBy]: 'mailseal' },
         annotations: { [askedAnnotation]: asked },
         finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
         ownerReferences: [{ apiVersion, kind: 'MailDomain', name, uid, controller: true }],

@@ -115,7 +115,9 @@ async function plans(
       const ending = planExchangerRetirement({ ...observed, neededBy: undefined }, world.clock.now());
       // It reads the memory of many domains: only when nothing else is left to do.
       const asks = state.certificate !== undefined && (state.applied.length === 0 || ending.phase === 'Done');
-      const neededBy = asks ? await neededStill(world, retirement.spec) : undefined;
+      const neededBy = asks
+        ? await neededStill(world, retirement.spec, askedAt(retirement, world.clock.now()))
+        : undefined;
       const plan =
         neededBy === undefined ? ending : planExchangerRetirement({ ...observed, neededBy }, world.clock.now());
       if (plan.phase === 'Holding' && plan.changes.length === 0)

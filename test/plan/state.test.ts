@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { type ExchangerState, formatState, parseState } from '../../src/plan/state.ts';
-import { digest, domainState, exchangerState, key, publication } from './cases.ts';
+import { applied, digest, domainState, exchangerState, key, publication, txt } from './cases.ts';
 
 test('what is stored is read as it was', () => {
-  const domain = domainState({ publications: [publication()] });
+  const set = applied(txt('_smtp._tls.example.com', 'x'), { restored: { times: 2, at: 1, stood: true } });
+  const domain = domainState({ publications: [publication()], applied: [set] });
   expect(parseState('domain', formatState(domain))).toEqual(domain);
-  expect(parseState('exchanger', formatState(exchangerState()))).toEqual(exchangerState());
+  for (const exchanger of [exchangerState(), exchangerState({ leftHosts: ['mx9.example.com'] })])
+    expect(parseState('exchanger', formatState(exchanger))).toEqual(exchanger);
 });
 
 const without = (name: string): string => JSON.stringify({ ...domainState(), [name]: undefined });
@@ -29,6 +31,11 @@ test.each<readonly [string, string, string]>([
   ['a history of nothing', JSON.stringify({ ...domainState(), publications: [null] }), 'lacks publications'],
   ['a key without its secret', JSON.stringify({ ...domainState(), key: { spkiSha256: 'c' } }), 'lacks key'],
   ['a certificate without its end', JSON.stringify({ ...domainState(), certificate: {} }), 'lacks certificate'],
+  [
+    'a set that was restored at no time',
+    JSON.stringify({ ...domainState(), applied: [applied(txt('x', 'y'), { restored: {} as never })] }),
+    'lacks applied',
+  ],
   ['an order without its place', JSON.stringify({ ...domainState(), order: { names: [] } }), 'lacks order'],
 ])('a domain’s state that can’t be trusted is refused: %s', (_, text, message) => {
   expect(() => parseState('domain', text)).toThrow(message);
@@ -47,6 +54,7 @@ test.each<readonly [string, Partial<ExchangerState>, string]>([
     { rollover: { ...exchangerState().rollover, phase: 'Gone' as 'Steady' } },
     'lacks rollover',
   ],
+  ['hosts that left, and are none', { leftHosts: [7 as never] }, 'lacks leftHosts'],
 ])('an exchanger’s state that contradicts itself is refused: %s', (_, change, message) => {
   expect(() => parseState('exchanger', formatState(exchangerState(change)))).toThrow(message);
 });

@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseChain, spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { conditionOf } from '../../src/api/conditions.ts';
+import { createStore } from '../../src/apply/store.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import type { Result, World } from '../../src/world.ts';
 import { createScene, runUntil, type Scene, strangers, zone } from './scene.ts';
 
 const day = 86_400_000;
@@ -10,6 +14,12 @@ const setOf = (scene: Scene, name: string, type: string) =>
   scene.provider.sets(zone).find((set) => set.name === name && set.type === type);
 const tlsaOf = (scene: Scene): readonly string[] =>
   [...(setOf(scene, '_25._tcp.mx1.example.com', 'TLSA')?.values ?? [])].sort();
+
+const stateOf = (scene: Scene): KubeObject => {
+  const secret = scene.kube.dump().find(({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'exchanger');
+  if (secret === undefined) throw new Error('there is no state');
+  return secret;
+};
 
 function expectStrangers(scene: Scene): void {
   for (const stranger of strangers) expect(setOf(scene, stranger.name, stranger.type)).toEqual(stranger);
@@ -60,6 +70,25 @@ describe('an exchanger that signs its own certificates', () => {
     expect(scene.writes()).toBe(before);
   });
 
+  test('a state that was deleted as soon as all was stored as done is missed within minutes', async () => {
+    const fresh = scene.start();
+    // As the operator's: what it has just written itself it does not read again.
+    const world = { ...fresh, store: createStore(scene.kube, fresh.namespace, fresh.clock) };
+    let pause = 0;
+    const look = async (at: World): Promise<Result> => {
+      const result = await reconcileExchanger(at, 'mail', 'mx');
+      pause = result.requeueAfterMs ?? 0;
+      return result;
+    };
+    await runUntil(scene, isReady(scene), { world, look });
+    const { metadata } = stateOf(scene);
+    await scene.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name: metadata.name });
+    const since = scene.now();
+    scene.pass(pause);
+    await runUntil(scene, () => scene.state() !== undefined, { world });
+    expect(scene.now() - since).toBeLessThan(2 * 60_000);
+  });
+
   test('the key is never in the DNS before a host presents it', async () => {
     const onLook = (): void => {
       if (tlsaOf(scene).length > 0) expect(scene.mounted()).toBeDefined();
@@ -100,8 +129,7 @@ describe('an exchanger that signs its own certificates', () => {
 
   test('an unreadable state stops everything, and nothing is written over it', async () => {
     await runUntil(scene, isReady(scene));
-    const secret = scene.kube.dump().find(({ metadata }) => metadata.labels?.['mailseal.dev/state'] === 'exchanger');
-    if (secret === undefined) throw new Error('there is no state');
+    const secret = stateOf(scene);
     const spoilt = { ...secret, data: { 'state.json': Buffer.from('{"formatVersion":9}').toString('base64') } };
     await scene.kube.replace(spoilt);
     const stalled = (): boolean =>

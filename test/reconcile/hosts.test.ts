@@ -3,6 +3,9 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import { apiVersion, type MailExchanger } from '../../src/api/types.ts';
 import type { ConfigMapObject, KubeObject } from '../../src/kube/types.ts';
+import { KubeError } from '../../src/kube/error.ts';
+import { markedHosts } from '../../src/plan/ownership.ts';
+import type { State } from '../../src/plan/state.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
 import type { Result, World } from '../../src/world.ts';
@@ -51,6 +54,59 @@ test('a host that leaves takes its records with it, and another object may have 
   expect(claims()).toEqual([mx1]);
   expect(tlsaOf(mx2)).toEqual([]);
   expect(tlsaOf(mx1)).toHaveLength(2);
+});
+
+describe('the claim of a host that leaves', () => {
+  let world: World;
+  beforeEach(async () => {
+    await scene.edit({ hosts: [mx1, mx2] });
+    world = await runUntil(scene, () => ready() && tlsaOf(mx2).length > 0);
+    await scene.edit({ hosts: [mx1] });
+  });
+  const marked = (): readonly string[] => markedHosts(scene.state()?.applied ?? []);
+  const expectMarkedAreClaimed = (): void => expect(claims()).toEqual(expect.arrayContaining([...marked()]));
+
+  test('stays while the state that marks it no more can’t be stored', async () => {
+    const { save } = world.store;
+    const failing = (state: State) => state.kind === 'exchanger' && !markedHosts(state.applied).includes(mx2);
+    const store: World['store'] = {
+      ...world.store,
+      save: (state, ...at) =>
+        failing(state) ? Promise.reject(new KubeError(503, 'Timeout', 'x')) : save(state, ...at),
+    };
+    await runUntil(scene, () => tlsaOf(mx2).length === 0, { world: { ...world, store } });
+    const until = scene.now() + 60_000;
+    await runUntil(scene, () => scene.now() >= until, { world: { ...world, store } });
+    expect([marked(), claims()]).toEqual([
+      [mx1, mx2],
+      [mx1, mx2],
+    ]);
+    await runUntil(scene, () => claims().length === 1, { world });
+    expect(marked()).toEqual([mx1]);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])('goes after the mark, and in the end, if killed at write %i', async (write) => {
+    scene.killAfter(write);
+    const done = (): boolean => claims().length === 1 && scene.state()?.leftHosts === undefined;
+    await runUntil(scene, done, { onLook: expectMarkedAreClaimed });
+    expect([claims(), marked()]).toEqual([[mx1], [mx1]]);
+  });
+
+  test('stays where the host comes back at the last moment', async () => {
+    await runUntil(scene, () => scene.state()?.leftHosts !== undefined, { world });
+    expect(claims()).toEqual([mx1, mx2]);
+    await scene.edit({ hosts: [mx1, mx2] });
+    await runUntil(scene, () => ready() && tlsaOf(mx2).length > 0, { world, onLook: expectMarkedAreClaimed });
+    expect(claims()).toEqual([mx1, mx2]);
+  });
+
+  test.each(['Retire', 'Orphan'] as const)('goes with an object that is deleted then: %s', async (deletionPolicy) => {
+    await scene.edit({ hosts: [mx1], deletionPolicy });
+    await runUntil(scene, () => scene.state()?.leftHosts !== undefined, { world });
+    await removeIt();
+    await runUntil(scene, () => scene.exchanger() === undefined, { world });
+    expect(claims()).toEqual(deletionPolicy === 'Retire' ? [mx1] : []);
+  });
 });
 
 test('a host whose claim someone gives to another object is published for no more', async () => {

@@ -25,6 +25,7 @@ import { createPolicyWatch } from '../../src/observe/policypods.ts';
 import { createProber } from '../../src/observe/prober.ts';
 import { createRecents } from '../../src/observe/recent.ts';
 import type { SmtpProbe } from '../../src/pki/observed.ts';
+import type { ExchangerState } from '../../src/plan/state.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
@@ -63,7 +64,7 @@ export interface Scene {
   /** A program that has just started and remembers nothing; it may reach the API in a way of its own. */
   readonly start: (way?: Kube) => World;
   readonly exchanger: () => MailExchanger | undefined;
-  readonly state: () => { readonly keys: readonly { readonly pem: string; readonly spkiSha256: string }[] } | undefined;
+  readonly state: () => Pick<ExchangerState, 'keys' | 'applied' | 'leftHosts'> | undefined;
   readonly mounted: () => { readonly key: string; readonly chain: string } | undefined;
 }
 
