@@ -44,7 +44,7 @@ async function required(stage: Stage, target: Target): Promise<Kept> {
   return { ...found, apiVersion: 'v1', kind: target.kind };
 }
 
-/** What is known of a shard may be five seconds old, and a state is known for three after it was written. */
+/** What is known of a shard may be five seconds old. */
 async function askLater(stage: Stage): Promise<void> {
   await pause(6000);
   await ask(stage);
@@ -122,6 +122,20 @@ function stated(target: Target, how: Damage['how'], reason: Reason): Fault['play
   };
 }
 
+/** A state is put back to what it was before the last change. */
+function older(target: Target): Fault['play'] {
+  return async (stage) => {
+    const problems = [...(await stage.converge('new-domain'))];
+    const { data = {} } = await required(stage, target);
+    problems.push(...(await stage.converge('spec-change')));
+    const now = await required(stage, target);
+    await byOthers(stage, () => stage.lane.kube.replace({ ...now, data }));
+    await askLater(stage);
+    problems.push(...(await stage.converge('spec-change')));
+    return problems.filter((problem) => !madeAgain.test(problem));
+  };
+}
+
 const remove: Damage['how'] = async ({ lane }, { kind, metadata }) =>
   lane.kube.remove({ apiVersion: 'v1', kind, name: metadata.name, namespace: metadata.namespace ?? '' });
 
@@ -174,6 +188,14 @@ const rebuilt = (['tls', 'shard'] as const).flatMap((of) =>
 
 export const secretFaults: readonly Fault[] = [
   ...unreadable,
+  ...(['exchanger', 'domain'] as const).map(
+    (of): Fault => ({
+      name: `state-${of}-older`,
+      fault: `the durable state of the ${of} is put back to what it was before the last change`,
+      holds: asUndisturbed,
+      play: older(targets[of]),
+    }),
+  ),
   ...rebuilt,
   ...(['exchanger', 'domain'] as const).map(
     (of): Fault => ({
