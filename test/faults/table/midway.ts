@@ -17,9 +17,9 @@ const patienceMs = 300_000;
 /** The program as it may be one day: it writes states in another format, and reads those of today. */
 const newer = [
   {
-    file: 'plan/state.ts',
-    text: 'if (state.formatVersion !== formatVersion) {',
-    instead: 'if (![1, 2].includes(Number(state.formatVersion))) {',
+    file: 'plan/stored.ts',
+    text: 'if (version !== formatVersion)',
+    instead: 'if (![1, 2].includes(Number(version)))',
   },
   {
     file: 'plan/state.ts',
