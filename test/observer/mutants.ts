@@ -19,7 +19,7 @@ export interface Mutant {
   readonly pods?: true;
 }
 
-interface Edit {
+export interface Edit {
   /** In `src`. */
   readonly file: string;
   /** Stands there exactly once. */
@@ -126,7 +126,7 @@ export const mutants: readonly Mutant[] = [
   {
     invariant: 'I9',
     defect: 'a status is written although nothing in it is new',
-    edits: [{ file: 'reconcile/statuswriter.ts', text: 'if (text === last.text) return undefined;', instead: '' }],
+    edits: [{ file: 'reconcile/statuswriter.ts', text: 'if (digest === last.digest) return undefined;', instead: '' }],
     scenario: 'rest',
   },
   {
@@ -220,8 +220,8 @@ export const mutants: readonly Mutant[] = [
 
 const source = resolve(import.meta.dirname, '../../src');
 
-/** The program with the defect, in a folder of its own; the tree is not touched. @throws Error where a text is not there once. */
-export async function bundleEdited(edits: readonly Edit[], outDir: string): Promise<string> {
+/** The files that edits concern, by their paths, as they leave them. @throws Error where a text is not there once. */
+export function edited(edits: readonly Edit[]): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   for (const { file, text, instead } of edits) {
     const path = join(source, file);
@@ -231,6 +231,12 @@ export async function bundleEdited(edits: readonly Edit[], outDir: string): Prom
       throw new Error(`src/${file} has ${JSON.stringify(text)} ${parts.length - 1} times, not once`);
     texts.set(path, parts.join(instead));
   }
+  return texts;
+}
+
+/** The program with the defect, in a folder of its own; the tree is not touched. @throws as `edited`. */
+export async function bundleEdited(edits: readonly Edit[], outDir: string): Promise<string> {
+  const texts = edited(edits);
   const plugin: Plugin = {
     name: 'mutant',
     setup: (build) => {

@@ -121,6 +121,7 @@ export const mailFaults: readonly Fault[] = [
   }),
   trial({
     name: 'mail-tarpit',
+    excuses: { I14: 'whether a host will say something is known when the time has passed that it may take' },
     fault: 'an MX host takes connections and says nothing (tarpit)',
     holds: `it is said, and no policy is demoted; afterwards ${asUndisturbed}`,
     when: 'ready',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SecretObject } from '../../../src/kube/types.ts';
 import { waitFor } from '../../lab/process.ts';
-import { bundleEdited } from '../../observer/mutants.ts';
+import { bundleEdited, type Edit } from '../../observer/mutants.ts';
 import { makeCa } from '../../pki/certificates.ts';
 import { tenant } from '../cluster.ts';
 import { objectName } from '../objects.ts';
@@ -15,7 +15,7 @@ import { asked, hear } from './trial.ts';
 const patienceMs = 300_000;
 
 /** The program as it may be one day: it writes states in another format, and reads those of today. */
-const newer = [
+export const newer: readonly Edit[] = [
   {
     file: 'plan/stored.ts',
     text: 'if (version !== formatVersion)',

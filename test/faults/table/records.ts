@@ -151,7 +151,10 @@ export const recordFaults: readonly Fault[] = [
   }),
   trial({
     name: 'records-foreign',
-    excuses: { I2: "a stranger's record announces what nobody serves" },
+    excuses: {
+      I1: "a stranger's TLSA set names a key that nobody has",
+      I2: "a stranger's record announces what nobody serves",
+    },
     fault: 'foreign records stand at our names before we come: TXT, CNAME, TLSA',
     holds: `they are named and not touched; once they are gone, ${asUndisturbed}`,
     when: 'new',
