@@ -36,8 +36,11 @@ export interface Cleanup extends Stored {
   readonly changes: readonly Change[];
 }
 
-/** Seconds that a challenge record may be cached: nobody but the CA asks for it. */
-const challengeTtlSeconds = 5;
+/**
+ * Seconds that a challenge record may be cached: nobody but the CA asks for it, and where its resolver still holds the
+ * value of the last order the next one fails.
+ */
+const challengeTtlSeconds = 1;
 
 /** A target that differs from the name that leads to it, as the writer of records wants to know it. */
 const aliasesOf = (name: string, txtName: string): Readonly<Record<string, string>> =>

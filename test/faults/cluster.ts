@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { createKube, type KubeClient } from '../../src/kube/client.ts';
 import { loadKubeConfig } from '../../src/kube/config.ts';
 import { type ControlPlane, startControlPlane } from '../lab/controlplane.ts';
-import { kubectl } from '../lab/kubectl.ts';
+import { kubectl, kubectlApply } from '../lab/kubectl.ts';
 import { type PodsStandin, startPodsStandin } from '../lab/pods-standin.ts';
 
 export const operatorNamespace = 'mailseal-system';
@@ -34,7 +34,13 @@ export async function startCluster({ dir, program, policyServers, volumeDelayMs 
     const crds = resolve(import.meta.dirname, '../../crds');
     await kubectl(plane.kubeconfig, 'apply', '--server-side', '-f', crds);
     await kubectl(plane.kubeconfig, 'wait', '--for=condition=Established', '-f', crds);
-    for (const name of [operatorNamespace, tenant]) await kubectl(plane.kubeconfig, 'create', 'namespace', name);
+    // Not created: a request whose answer was lost is sent again.
+    const items = [operatorNamespace, tenant].map((name) => ({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name },
+    }));
+    await kubectlApply(plane.kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     const client = createKube(await loadKubeConfig({ from: 'file', file: plane.kubeconfig }), { userAgent: 'faults' });
     kube = client;
     const pods = await startPodsStandin({

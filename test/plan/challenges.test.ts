@@ -63,7 +63,7 @@ describe('challenge records', () => {
         name: 'all.acme.example.net',
         type: 'TXT',
         before: undefined,
-        after: { name: 'all.acme.example.net', type: 'TXT', ttl: 5, values: ['proof-1', 'proof-2'] },
+        after: { name: 'all.acme.example.net', type: 'TXT', ttl: 1, values: ['proof-1', 'proof-2'] },
       },
     ]);
   });
