@@ -18,6 +18,7 @@ import type { Pebble } from '../test/lab/pebble.ts';
 import { startPostfixMx } from '../test/lab/postfix-mx.ts';
 import { type Running, startProcess, waitFor } from '../test/lab/process.ts';
 import { mountShards } from './converge-kubelet.ts';
+import { operatorFlags } from './operator-flags.ts';
 
 export const namespace = 'mail';
 export const exchanger = 'shared';
@@ -39,7 +40,6 @@ export interface BulkLab {
 }
 
 interface Container {
-  readonly command?: readonly string[];
   readonly args: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
@@ -186,11 +186,10 @@ async function startOperator(
     `--kubeconfig=${kubeconfig}`,
   ];
   const ownEnv = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, value]));
-  const engine = (container.command ?? []).filter((word) => word.startsWith('--'));
   const watched = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const part = startProcess({
     name: 'operator',
-    argv: [process.execPath, ...engine, ...watched, program, ...given, ...own],
+    argv: [process.execPath, ...operatorFlags(), ...watched, program, ...given, ...own],
     log: join(dir, 'logs', 'operator.log'),
     env: { ...leanEnv, ...ownEnv, NODE_EXTRA_CA_CERTS: roots },
   });

@@ -13,7 +13,8 @@ import { createKube, type KubeClient } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/config.ts';
 import { bundle } from '../test/lab/bundle.ts';
 import { type ControlPlane, startControlPlane } from '../test/lab/controlplane.ts';
-import { leanEnv, leanFlags } from '../test/lab/image.ts';
+import { leanEnv } from '../test/lab/image.ts';
+import { operatorFlags } from './operator-flags.ts';
 import { kubectl } from '../test/lab/kubectl.ts';
 import { labDir } from '../test/lab/namespace.ts';
 import { type Running, startProcess, waitFor } from '../test/lab/process.ts';
@@ -45,7 +46,7 @@ async function startOperator(plane: ControlPlane): Promise<Operator> {
   const log = join(dir, `${name}.log`);
   const part = startProcess({
     name,
-    argv: [process.execPath, ...leanFlags, join(dir, 'bundle', 'main.js'), 'operator', ...place, ...rest],
+    argv: [process.execPath, ...operatorFlags(), join(dir, 'bundle', 'main.js'), 'operator', ...place, ...rest],
     log,
     env: leanEnv,
   });

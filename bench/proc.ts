@@ -1,5 +1,5 @@
 /** What the kernel says of a program in a container of the lab, whose processes are all to be seen from here. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Linux says 100 on every platform that Node runs on. */
 const ticksPerSecond = 100;
@@ -46,7 +46,7 @@ export function cpuByProgram(): Readonly<Record<Program, number>> {
     .map((pid) => [Number(pid), readOr(`/proc/${pid}/cmdline`)] as const);
   const used = Object.entries(programs).map(([program, word]) => {
     const pids = lines.filter(([, line]) => line.includes(word)).map(([pid]) => pid);
-    return [program, pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)] as const;
+    return [program, pids.reduce((sum, pid) => sum + (existsSync(`/proc/${pid}`) ? cpuSeconds(pid) : 0), 0)] as const;
   });
   return Object.fromEntries(used) as Record<Program, number>;
 }

@@ -87,9 +87,7 @@ export interface Wire {
 }
 
 const mostNonces = 64;
-/** To one CA: a handshake costs both sides more than the request that it is made for. */
-const mostConnections = 32;
-/** Milliseconds that a connection is kept idle, unless the CA asks for less: orders that follow each other share it. */
+/** Milliseconds that a connection is kept idle, unless the CA says otherwise: orders that follow each other share it. */
 const keptMs = 15_000;
 /** A request survives a CA that refuses nine nonces of ten: giving up in the middle of an order costs a new one. */
 const nonceRetries = 50;
@@ -112,7 +110,6 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   const { directoryUrl, caBundle, timeoutMs, clock } = options;
   const ca = new URL(directoryUrl).host;
   const agent = new Agent({
-    connections: mostConnections,
     keepAliveTimeout: keptMs,
     connect: { timeout: timeoutMs, ...(caBundle === undefined ? {} : { ca: caBundle }) },
     headersTimeout: timeoutMs,

@@ -3,7 +3,8 @@
  *
  *   register ─▶ newOrder ─▶ (records stand) ─▶ answer ─▶ poll … ready ─▶ finalize ─▶ poll … valid ─▶ certificate
  *
- * Nothing sleeps and nothing is remembered that a stored order can't give back after a crash.
+ * Nothing sleeps. What is remembered saves requests, and an order that could not be stored; after a crash a stored order
+ * gives back the rest.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
@@ -84,9 +85,7 @@ function isGone(error: unknown): boolean {
   return cause?.status === 404 || (cause?.status === 403 && cause.type === 'unauthorized');
 }
 
-/** The CA could not be asked at the moment; what it was asked for may stand all the same. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof MailsealError && (error.reason === 'ACMEUnavailable' || error.reason === 'ACMEThrottled');
+const wishOf = (names: readonly string[]): string => JSON.stringify(names);
 
 export function createAcme(options: AcmeOptions): Acme {
   const { clock = systemClock, timeoutMs = 30_000 } = options;
@@ -94,8 +93,8 @@ export function createAcme(options: AcmeOptions): Acme {
   const wire = (): Promise<Wire> => (opened ??= createWire({ ...options, clock, timeoutMs }));
   /** What orders last looked like: it saves a request, a crash loses nothing. */
   const seen = new Map<string, AcmeOrder>();
-  /** Orders that are open and whose challenges could not be read, by what was asked: the next one asked for is that one. */
-  const unread = new Map<string, string>();
+  /** Orders whose challenges were not answered yet, by their names: whoever could not store one is given it again. */
+  const unanswered = new Map<string, { readonly url: string; readonly replaces: string | undefined }>();
 
   const note = (url: string, answer: WireAnswer): AcmeOrder => {
     const order = readOrder(answer.data);
@@ -105,7 +104,9 @@ export function createAcme(options: AcmeOptions): Acme {
     return order;
   };
 
-  const fetchOrder = async (order: StoredOrder): Promise<{ order: AcmeOrder; answer: WireAnswer }> => {
+  const fetchOrder = async (
+    order: Pick<StoredOrder, 'url' | 'names'>,
+  ): Promise<{ order: AcmeOrder; answer: WireAnswer }> => {
     const asked = `the state of the order for ${titleOf(order.names)}`;
     const answer = await (await wire()).post({ url: order.url }, { resource: 'order', asked });
     return { order: note(order.url, answer), answer };
@@ -119,7 +120,10 @@ export function createAcme(options: AcmeOptions): Acme {
     return { ...rest, txtValue: await at.txtValue(token) };
   };
 
-  const known = async (order: StoredOrder, needed: (seen: AcmeOrder) => boolean): Promise<AcmeOrder> => {
+  const known = async (
+    order: Pick<StoredOrder, 'url' | 'names'>,
+    needed: (seen: AcmeOrder) => boolean,
+  ): Promise<AcmeOrder> => {
     const last = seen.get(order.url);
     if (last !== undefined && needed(last)) return last;
     const found = await fetchOrder(order).catch((error: unknown) => {
@@ -144,27 +148,35 @@ export function createAcme(options: AcmeOptions): Acme {
     });
     const url = answer.headers['location'];
     if (url === undefined) throw new MailsealError('ACMEUnavailable', 'The CA opened an order and did not say where.');
+    unanswered.delete(wishOf(names));
+    unanswered.set(wishOf(names), { url, replaces });
+    for (const oldest of unanswered.keys()) if (unanswered.size > mostRemembered) unanswered.delete(oldest);
     note(url, answer);
     return url;
   };
 
-  const newOrder: Acme['newOrder'] = async (names, { replaces } = {}) => {
-    const wish = JSON.stringify([names, replaces]);
-    const url = unread.get(wish) ?? (await open(names, replaces));
-    unread.delete(wish);
-    const stored = { url, names, authorizations: [] } as const;
+  const read = async (url: string, names: readonly string[]): Promise<StoredOrder> => {
     try {
-      const { authorizations: places, expires } = await known(stored, () => true);
+      const { authorizations: places, expires } = await known({ url, names }, () => true);
       const authorizations = await Promise.all(places.map((place) => authorization(place, names)));
       return { url, names, authorizations, ...(expires === undefined ? {} : { expires }) };
     } catch (error) {
-      if (isPassing(error)) unread.set(wish, url);
-      for (const oldest of unread.keys()) if (unread.size > mostRemembered) unread.delete(oldest);
+      if (isGone(error)) unanswered.delete(wishOf(names));
       throw error;
     }
   };
 
+  const newOrder: Acme['newOrder'] = async (names, { replaces } = {}) => {
+    const last = unanswered.get(wishOf(names));
+    if (last !== undefined && last.replaces === replaces) {
+      const { status } = await poll({ url: last.url, names, authorizations: [] });
+      if (status === 'pending' || status === 'ready') return read(last.url, names);
+    }
+    return read(await open(names, replaces), names);
+  };
+
   const answer: Acme['answer'] = async (order) => {
+    if (unanswered.get(wishOf(order.names))?.url === order.url) unanswered.delete(wishOf(order.names));
     const at = await wire();
     const pending = order.authorizations.filter(({ status }) => status === 'pending');
     const prove = async ({ challengeUrl, name }: StoredAuthorization): Promise<void> => {

@@ -86,12 +86,12 @@ export function createShards(options: ShardOptions): Shards {
 
   /** Forgotten when they are no longer fresh: many domains' keys are not to be kept in memory for nothing. */
   const recent = new Map<number, Promise<Reading>>();
-  const remember = (index: number, reading: Promise<Reading>): Promise<Reading> => {
+  const remember = (index: number, reading: Promise<Reading>, forMs = freshMs): Promise<Reading> => {
     const forget = (): void => {
       if (recent.get(index) === reading) recent.delete(index);
     };
     recent.set(index, reading);
-    setTimeout(forget, freshMs).unref();
+    setTimeout(forget, forMs).unref();
     reading.catch(forget);
     return reading;
   };
@@ -129,9 +129,12 @@ export function createShards(options: ShardOptions): Shards {
       data: { [packed.name]: packed.bytes.toString('base64') },
     };
     const { metadata } = await (resourceVersion === undefined ? kube.create(object) : kube.replace(object));
-    void remember(index, Promise.resolve({ resourceVersion: metadata.resourceVersion, shard: next, lost: false }));
+    const restMs = gapMs * Math.max(1, packed.bytes.length / smallBytes);
+    const reading = { resourceVersion: metadata.resourceVersion, shard: next, lost: false };
+    // The next write, if there is one, is to find it.
+    void remember(index, Promise.resolve(reading), Math.max(freshMs, restMs + 1000));
     if (lost) options.onRebuilt?.();
-    restsUntil.set(index, performance.now() + gapMs * Math.max(1, packed.bytes.length / smallBytes));
+    restsUntil.set(index, performance.now() + restMs);
     return metadata.resourceVersion ?? '';
   };
 

@@ -1,7 +1,7 @@
-/** Looks after which there is something to give back: V8 keeps the room that a burst took, for the next one. */
+/** Looks in a row of busy intervals after which there is something to give back: V8 keeps the room that they took. */
 const burst = 200;
-/** Looks between two questions at most: an operator that makes more is not at rest. */
-const few = 20;
+/** Looks in an interval of some seconds that make no burst: those of many objects at rest. */
+const few = 50;
 
 /**
  * Asked every few seconds with how many looks there were so far, it calls `collect` once after each burst of them: an
@@ -9,12 +9,15 @@ const few = 20;
  */
 export function createRest(collect: () => void): (looks: number) => void {
   let last = 0;
-  let collected = 0;
+  let busy = 0;
   return (looks) => {
-    const atRest = looks - last <= few;
+    const made = looks - last;
     last = looks;
-    if (!atRest || looks - collected < burst) return;
-    collected = looks;
-    collect();
+    if (made > few) {
+      busy += made;
+      return;
+    }
+    if (busy >= burst) collect();
+    busy = 0;
   };
 }

@@ -2,13 +2,13 @@
  * Keys waiting for a reconcile.
  *
  * ```
- *  add ──▶ fresh ───────────────▶┐                    ┌─ resolved ─▶ forgotten, or delayed by requeueAfter
+ *  add ──▶ fresh/begun ─────────▶┐                    ┌─ resolved ─▶ forgotten, or delayed by requeueAfter
  *                                ├─▶ running (≤ N) ───┤
  *  due ──▶ begun/fresh/failing ─▶┘   one per key      └─ failed ───▶ delayed, doubling per failure
  * ```
  * A key is never run twice at once: one that is added while it runs is queued again when it has ended. A key is begun
- * when it asked to be run again within moments: it goes before the others, but for every sixteenth run, so that of many
- * that take several runs each some have ended soon. Keys that failed last time take at most half of the workers, so that
+ * when it asked to be run again within moments, or is known from earlier: it goes before the others, but for every
+ * sixteenth run, so that of many that take several runs each some have ended soon. Keys that failed last time take at most half of the workers, so that
  * slow failures leave room for the healthy. A run that takes longer than 1.5 s only waits for somebody: it gives its
  * worker to another, up to a bound.
  */
@@ -46,12 +46,10 @@ export interface WorkQueueMetrics {
 }
 
 export interface WorkQueue {
-  /** Runs the key as soon as there is a worker. */
-  readonly add: (key: string) => void;
+  /** Runs the key as soon as there is a worker; one that is `known` from earlier waits for no crowd of new ones. */
+  readonly add: (key: string, known?: boolean) => void;
   /** Runs the key after that time; the earliest wins; forgotten when the key is run before. */
   readonly addAfter: (key: string, milliseconds: number) => void;
-  /** Takes back what waits for the key, and its failures; a run under way goes on. */
-  readonly forget: (key: string) => void;
   readonly start: () => void;
   /** Aborts the signal of runs under way, begins none, and resolves when all have ended. */
   readonly stop: () => Promise<void>;
@@ -94,14 +92,14 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   let slowFailing = 0;
   let abort: AbortController | undefined;
 
-  const add = (key: string): void => {
+  const add = (key: string, known = false): void => {
     if (lines.some((line) => line.has(key))) return;
     metrics.added?.();
     if (running.has(key)) {
       running.set(key, true);
       return;
     }
-    (failures.has(key) ? failing : soon.has(key) ? begun : fresh).set(key, { key, since: timers.monotonic() });
+    (failures.has(key) ? failing : known || soon.has(key) ? begun : fresh).set(key, { key, since: timers.monotonic() });
     dispatch();
   };
 
@@ -183,13 +181,6 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   return {
     add,
     addAfter: (key, milliseconds) => (milliseconds <= 0 ? add(key) : delays.set(key, milliseconds)),
-    forget: (key) => {
-      for (const line of lines) line.delete(key);
-      soon.delete(key);
-      failures.delete(key);
-      delays.drop(key);
-      if (running.has(key)) running.set(key, false);
-    },
     start: () => {
       abort ??= new AbortController();
       dispatch();

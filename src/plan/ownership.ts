@@ -13,9 +13,14 @@ export const markName = (name: string): string => `_mailseal.${name}`;
 export const markedHost = (name: string): string | undefined =>
   name.startsWith('_mailseal.') ? name.slice('_mailseal.'.length) : undefined;
 
-/** The hosts that our marks stand for, or are to. */
-export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] =>
-  applied.flatMap(({ name, type }) => (type === 'TXT' ? (markedHost(name) ?? []) : []));
+/** The hosts that our marks stand for, or are to, and those whose mark has gone before the TLSA set beside it. */
+export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] => [
+  ...new Set(
+    applied.flatMap(({ name, type, standing }) =>
+      type === 'TLSA' && standing !== 'Found' ? [placeOf(name)] : type === 'TXT' ? (markedHost(name) ?? []) : [],
+    ),
+  ),
+];
 
 const ownerOf = /^heritage=mailseal,owner=([A-Za-z0-9-]{8,64})$/u;
 

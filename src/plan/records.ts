@@ -143,8 +143,8 @@ export function planRecords(request: {
     }
     const contested = contest(wanted, view.live, entry, request.now);
     if (contested !== undefined && 'until' in contested) {
-      refused.push({ record: key, reason: 'Conflict', message: contestWords(key, view.live, contested.until) });
-      applied.push(next);
+      refused.push({ record: key, reason: 'Conflict', message: contestWords(key, contested) });
+      applied.push({ ...next, ...(entry?.restored === undefined ? {} : { restored: entry.restored }) });
       continue;
     }
     applied.push({ ...next, ...contested });

@@ -82,7 +82,15 @@ const asked = ({ metadata }: KubeObject): string =>
 
 /** All that a domain goes by of an exchanger; it has many domains, and changes more often than that. */
 const shownToDomains = (entry: MailExchanger | undefined): string =>
-  entry === undefined ? '' : JSON.stringify([entry.metadata.uid, asked(entry), readinessOf(entry)]);
+  entry === undefined
+    ? ''
+    : JSON.stringify([
+        entry.metadata.uid,
+        entry.metadata.ownerReferences,
+        entry.metadata.labels,
+        asked(entry),
+        readinessOf(entry),
+      ]);
 
 export function createCaches(options: CachesOptions): Caches {
   const { kube, namespace, notify, log } = options;

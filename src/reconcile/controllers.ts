@@ -53,6 +53,10 @@ const reconcilers: Readonly<Record<Looking, (world: World, key: string) => Promi
 const end = (world: World, kind: 'domain' | 'exchanger', key: string): Promise<Result> =>
   kind === 'domain' ? reconcileDomain(world, ...split(key)) : reconcileExchanger(world, ...split(key));
 
+/** It was looked at before: whoever changes it now waits for no crowd that is new. */
+const isKnown = (object: { readonly status?: { readonly conditions?: unknown } } | undefined): boolean =>
+  object?.status?.conditions !== undefined;
+
 export function createControllers(
   metrics: Metrics,
   log: Log,
@@ -126,9 +130,9 @@ export function createControllers(
     });
   /** A deletion goes past a look at the same object that is under way. */
   const add = (kind: 'domain' | 'exchanger', key: string): void => {
-    const deleted = world !== undefined && isEnding(cachedObject(world.cache, kind, key));
-    if (deleted) queueOf('ending').add(`${kind} ${key}`);
-    else queueOf(kind).add(key);
+    const object = world && cachedObject(world.cache, kind, key);
+    if (isEnding(object)) queueOf('ending').add(`${kind} ${key}`);
+    else queueOf(kind).add(key, isKnown(object));
   };
 
   /** A grant changed: whoever waits for it is looked at again. */

@@ -41,7 +41,13 @@ export async function endObject(world: World, object: Deleted, estate: Estate): 
   const policy = object.spec.deletionPolicy ?? defaults.deletionPolicy;
   const { state, known } = await inheritance(world, object, estate);
   const whole = { ...estate, claims: claimsOf(estate, state) };
-  await releaseLeft(world, object, estate, state);
+  try {
+    await releaseLeft(world, object, estate, state);
+  } catch (error) {
+    // A claim that nobody can read keeps no object from ending: it names who mends it to whoever wants the host next.
+    if (!(error instanceof MailsealError)) throw error;
+    world.log.warn('a host that left stays claimed', { object: labelOf(object), problem: error.message });
+  }
   if (policy === 'Orphan') await orphan(world, object, whole, orphanWords(whole, state));
   else await retire(world, object, whole, known);
   await removeFinalizer(world.kube, object, finalizer);
@@ -89,9 +95,10 @@ export async function releaseLeft(
   estate: Estate,
   state: State | undefined,
 ): Promise<void> {
-  const left = state?.kind === 'exchanger' ? (state.leftHosts ?? []) : [];
+  if (state?.kind !== 'exchanger' || state.leftHosts === undefined) return;
   const kept = claimsOf(estate, state).map(([, name]) => name);
-  for (const host of left) if (!kept.includes(host)) await world.claims.release('host', host, claimantOf(object));
+  for (const host of state.leftHosts)
+    if (!kept.includes(host)) await world.claims.release('host', host, claimantOf(object));
 }
 
 async function retire(world: World, object: Deleted, estate: Estate, known: boolean): Promise<void> {

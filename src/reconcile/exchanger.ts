@@ -35,9 +35,7 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const asked = askedAt(exchanger, world.clock.now());
   const remembered = await world.store.load('exchanger', identity(exchanger), asked);
-  await releaseLeft(world, exchanger, estateOf(exchanger), remembered?.state);
-  const desired = await entitled(world, exchanger, remembered);
-  const stored = await claimMarked(world, exchanger, remembered);
+  const { desired, stored } = await entitled(world, exchanger, remembered);
   await takeBack(world, estateOf(exchanger), stored?.state);
   const observed = await observeExchanger(world, desired, stored, {
     askedAt: asked,
@@ -58,21 +56,29 @@ async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   });
 }
 
-/** What the changes store is the end of it: nothing is on its way to the DNS, to the hosts or to another key. */
+/** What the changes store is the end of it: nothing is on its way to the DNS, to the hosts, to another key or owner. */
 const isDone = ({ changes, waits, state, delivery, lagging }: ExchangerPlan): boolean =>
   changes.every(isLast) &&
   waits.length === 0 &&
   delivery.status === 'Delivered' &&
   lagging.length === 0 &&
   state.rollover.phase === 'Steady' &&
+  state.leftHosts === undefined &&
   state.applied.every(({ since }) => since !== undefined);
 
+interface Entitled {
+  readonly desired: DesiredExchanger;
+  /** Without what another object has by now. */
+  readonly stored: Remembered;
+}
+
 /** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
-async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {
+async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<Entitled> {
   try {
+    await releaseLeft(world, exchanger, estateOf(exchanger), stored?.state);
     const desired = desire(world, exchanger, stored);
     await claimNames(world, exchanger, desired);
-    return desired;
+    return { desired, stored: await claimMarked(world, exchanger, stored) };
   } catch (error) {
     const { name, namespace = '' } = exchanger.metadata;
     const place = { name, namespace, secretName: secretNameOf(exchanger) };

@@ -1,4 +1,5 @@
 /** A look may be slow: what it has not written when its object is deleted, it must not write any more. */
+import type { MailDomain, MailExchanger, Retirement } from '../api/types.ts';
 import { KubeError } from '../kube/error.ts';
 import { guardWrites, type MayWrite } from '../kube/guard.ts';
 import type { KubeObject } from '../kube/types.ts';
@@ -8,7 +9,11 @@ import type { Cache, World } from '../world.ts';
 type Fenced = 'domain' | 'exchanger' | 'retirement';
 
 /** The latest that is known of the object of a key. */
-export function cachedObject(cache: Cache, kind: Fenced, key: string): KubeObject | undefined {
+export function cachedObject(
+  cache: Cache,
+  kind: Fenced,
+  key: string,
+): MailDomain | MailExchanger | Retirement | undefined {
   const at = key.indexOf('/');
   const [namespace, name] = [key.slice(0, Math.max(0, at)), key.slice(at + 1)];
   switch (kind) {

@@ -44,7 +44,7 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     const message = problems.map((problem) => problem.message).join('; ');
     throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
   }
-  const loaded = await load(world, spec);
+  const loaded = await load(world, spec, askedAt(retirement, world.clock.now()));
   if (!(await holdsClaims(world, retirement))) {
     // The object has come back, and will hold what it marks, whether it names it or not.
     return finish(world, retirement, loaded === undefined ? [] : markedHosts(loaded.state.applied));
@@ -74,10 +74,10 @@ const report = (spec: RetirementSpec, plan: RetirementPlan, trouble: Trouble | u
 
 const identityOf = ({ domain, namespace, name }: RetirementSpec): string => domain ?? `${namespace}/${name}`;
 
-function load(world: World, spec: RetirementSpec): Promise<Loaded<State> | undefined> {
+function load(world: World, spec: RetirementSpec, asked: number): Promise<Loaded<State> | undefined> {
   return spec.what === 'Domain'
-    ? world.store.load('domain', identityOf(spec))
-    : world.store.load('exchanger', identityOf(spec));
+    ? world.store.load('domain', identityOf(spec), asked)
+    : world.store.load('exchanger', identityOf(spec), asked);
 }
 
 /**

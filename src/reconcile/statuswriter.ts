@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setConditions, type WantedCondition } from '../api/conditions.ts';
 import { canonical } from '../api/canonical.ts';
 import { plainText } from '../api/text.ts';
@@ -37,17 +36,13 @@ const reasonsPerSecond = 1;
 const mostSaved = 20;
 
 interface Written {
-  /** Undefined once the cache was seen to show it: one is not to be kept twice of each object. */
-  readonly status: StatusLike | undefined;
-  /** Of the status in its canonical form. */
-  readonly digest: string;
+  /** Absent once the cache was seen to show it: one is not to be kept twice of each object. */
+  readonly written?: StatusLike;
   readonly at: number;
 }
 
 /** Milliseconds after a write from which a cache is looked at for it. */
 const shownMs = 10_000;
-
-const digestOf = (status: StatusLike): string => createHash('sha256').update(canonical(status)).digest('base64');
 
 const readyOf = ({ conditions = [] }: StatusLike): string =>
   conditions.find(({ type }) => type === 'Ready')?.status ?? 'none';
@@ -111,11 +106,11 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
       const generation = object.metadata.generation ?? 0;
       const now = clock.now();
       const shown = object.status ?? {};
-      const last = memory.get(key) ?? { status: undefined, digest: digestOf(shown), at: 0 };
-      if (last.status !== undefined && now - last.at >= shownMs && digestOf(shown) === last.digest)
-        memory.set(key, { ...last, status: undefined });
+      const last = memory.get(key) ?? { at: 0 };
       // What we wrote last outranks a cache that may lag behind it.
-      const before = last.status ?? shown;
+      const before = last.written ?? shown;
+      if (last.written !== undefined && now - last.at >= shownMs && canonical(shown) === canonical(last.written))
+        memory.set(key, { at: last.at });
       const conditions = setConditions(
         before.conditions ?? [],
         content === undefined ? keep(before, wanted) : wanted,
@@ -128,8 +123,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         observedGeneration: generation,
         conditions,
       };
-      const digest = digestOf(status);
-      if (digest === last.digest) return undefined;
+      if (canonical(status) === canonical(before)) return undefined;
       const { ms, shared } = patience(before, status);
       const waited = now - last.at;
       if (waited < ms) return ms - waited;
@@ -141,7 +135,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         fieldManager: 'mailseal/status',
         subresource: 'status',
       });
-      memory.set(key, { status, digest, at: now });
+      memory.set(key, { written: status, at: now });
       return undefined;
     },
     knows: (object) => memory.has(keyOf(object)),

@@ -100,6 +100,16 @@ describe('an order', () => {
     expect(await acme.certificate(order)).toContain('BEGIN CERTIFICATE');
   });
 
+  test('that nobody could store is given again; once its challenges are answered another is opened', async () => {
+    const order = await acme.newOrder(['mx.example.com']);
+    expect(await acme.newOrder(['mx.example.com'])).toEqual(order);
+    await acme.answer(order);
+    await acme.newOrder(['mx.example.com']);
+    server.next('/order/1', { body: orderAt(base(), 'invalid') });
+    await acme.newOrder(['mx.example.com']);
+    expect(server.requests.filter((one) => one === 'POST /new-order')).toHaveLength(3);
+  });
+
   test.each<readonly [string, number, string, number]>([
     ['is gone on with where the CA could not be asked for its challenges', 503, 'serverInternal', 1],
     ['is left where the CA knows its challenges no more', 404, 'malformed', 2],
@@ -323,7 +333,7 @@ test('whoever may not write asks the CA for nothing, and still reads', async () 
   leads = false;
   const before = server.requests.length;
   for (const write of [
-    () => fenced.newOrder(['mx.example.com']),
+    () => fenced.newOrder(['other.example.com']),
     () => fenced.answer(order),
     () => fenced.finalize(order, newAccountKey(), ['mx.example.com']),
   ]) {

@@ -14,7 +14,7 @@ const reflectors = ['Secret', 'ConfigMap', 'Namespace', 'Pod', 'Service'].map((k
     kube,
     query: { apiVersion: 'v1', kind },
     select: ({ metadata }) => metadata.resourceVersion,
-    onChange: queue.add,
+    onChange: (key) => queue.add(key),
     onError: console.error,
   }),
 );

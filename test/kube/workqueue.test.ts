@@ -164,6 +164,17 @@ describe('a work queue', () => {
     expect(ended()).toBe(100);
   });
 
+  test('what is known from earlier waits for no crowd of new ones', async () => {
+    const { queue, runs, timers } = scene(1, async (_, timers) => {
+      await after(timers, 10);
+      return {};
+    });
+    for (let index = 0; index < 100; index++) queue.add(`new${index}`);
+    queue.add('changed', true);
+    await timers.advance(50);
+    expect(runs.slice(0, 3).map(({ key }) => key)).toContain('changed');
+  });
+
   test('what asks for ever to be run again soon leaves every sixteenth run to others', async () => {
     const { queue, runs, timers } = scene(1, async (key, timers) => {
       await after(timers, 10);

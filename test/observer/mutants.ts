@@ -126,7 +126,13 @@ export const mutants: readonly Mutant[] = [
   {
     invariant: 'I9',
     defect: 'a status is written although nothing in it is new',
-    edits: [{ file: 'reconcile/statuswriter.ts', text: 'if (digest === last.digest) return undefined;', instead: '' }],
+    edits: [
+      {
+        file: 'reconcile/statuswriter.ts',
+        text: 'if (canonical(status) === canonical(before)) return undefined;',
+        instead: '',
+      },
+    ],
     scenario: 'rest',
   },
   {

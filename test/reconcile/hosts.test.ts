@@ -85,6 +85,40 @@ describe('the claim of a host that leaves', () => {
     expect(marked()).toEqual([mx1]);
   });
 
+  test('stays while its TLSA set stands, also where someone has deleted the mark', async () => {
+    await scene.edit({ hosts: [mx1], suspend: true });
+    scene.provider.setByHand(zone, { name: `_mailseal.${mx2}`, type: 'TXT', ttl: 0, values: [] });
+    const until = scene.now() + 7_200_000;
+    await runUntil(scene, () => scene.now() >= until, { world });
+    expect([tlsaOf(mx2).length, claims()]).toEqual([2, [mx1, mx2]]);
+    await scene.edit({ hosts: [mx1] });
+    await runUntil(scene, () => claims().length === 1, { world });
+    expect(tlsaOf(mx2)).toEqual([]);
+  });
+
+  test('goes in the look after the one that stores so', async () => {
+    let stored = 0;
+    const note = (): void => {
+      if (stored === 0 && scene.state()?.leftHosts !== undefined) stored = scene.now();
+    };
+    await runUntil(scene, () => claims().length === 1, { world, onLook: note });
+    expect(scene.now() - stored).toBeLessThan(1000);
+  });
+
+  test('stops no renewal of the others where nobody can read it', async () => {
+    await runUntil(scene, () => scene.state()?.leftHosts !== undefined, { world });
+    const claim = scene.kube.dump().find((one) => (one as unknown as Claim).data?.claimed === mx2);
+    if (claim === undefined) throw new Error('there is no claim');
+    await scene.kube.replace({ ...claim, data: { formatVersion: '99' } } as ConfigMapObject);
+    const before = scene.mounted();
+    await runUntil(scene, stalled, { world });
+    scene.pass(2.2 * year);
+    await runUntil(scene, () => scene.mounted()?.chain !== before?.chain, { world });
+    expect(conditionOf(scene.exchanger()?.status?.conditions, 'Stalled')?.reason).toBe('StateUnreadable');
+    await removeIt();
+    await runUntil(scene, () => scene.exchanger() === undefined, { world });
+  });
+
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('goes after the mark, and in the end, if killed at write %i', async (write) => {
     scene.killAfter(write);
     const done = (): boolean => claims().length === 1 && scene.state()?.leftHosts === undefined;

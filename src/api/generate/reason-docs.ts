@@ -112,7 +112,7 @@ export const reasonDocs: ReasonDocs = {
   Conflict: {
     means:
       'Another object already claims this domain or host, or the name `mta-sts.DOMAIN` where its policy is served. The one that has it keeps it. Or another program, perhaps another installation with the same id, publishes for the domain, or writes a record of ours again and again: it is left alone for a while then.',
-    mend: 'Remove the domain or host from one of the two objects. The message names the claim, for an administrator. Of two installations stop one: see [restore](restore.md). A record that someone else kept writing is published again at once when it is removed.',
+    mend: 'Remove the domain or host from one of the two objects. The message names the claim, for an administrator. Of two installations stop one: see [restore](restore.md). A record that someone else kept writing is published again within a minute when it is removed.',
   },
 
   ProviderUnauthorized: {
