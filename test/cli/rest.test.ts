@@ -13,8 +13,11 @@ function collectedAt(looks: readonly number[]): readonly number[] {
   return collected;
 }
 
+const calm = (looks: number, intervals: number): readonly number[] => Array.from({ length: intervals }, () => looks);
+
 test.each<readonly [string, readonly number[], readonly number[]]>([
-  ['once after a burst, and not while it lasts', [0, 900, 4000, 8000, 8010, 8010, 8010], [4]],
+  ['after a burst, and not while it lasts', [0, 900, 4000, 8000, 8010, 8010, 8010], [4]],
+  ['once more when what was kept for a minute is forgotten', [0, 900, ...calm(910, 40)], [2, 21]],
   ['after each of two bursts', [1000, 1000, 3000, 3010, 3010], [1, 3]],
   ['never where little goes on', [3, 6, 9, 12, 15], []],
   ['never for the looks of thousands of objects at rest', Array.from({ length: 100 }, (_, n) => n * 28), []],

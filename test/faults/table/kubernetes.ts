@@ -76,13 +76,9 @@ async function flipFlop({ lane, converge }: Stage): Promise<readonly string[]> {
   return [...problems, ...(await converge('spec-change'))];
 }
 
-/** As with a kill, at most one for each certificate: that is counted. */
-const orderLost = { I6: 'an order that can not be stored is lost' } as const;
-
 export const kubernetesFaults: readonly Fault[] = [
   {
     name: 'writes-answered-500',
-    excuses: orderLost,
     fault: 'every fourth request that writes is answered 500',
     holds: asUndisturbed,
     quick: true,
@@ -90,21 +86,18 @@ export const kubernetesFaults: readonly Fault[] = [
   },
   {
     name: 'writes-answered-429',
-    excuses: orderLost,
     fault: 'every third request that writes is answered 429 with Retry-After: 1',
     holds: asUndisturbed,
     play: onWrites(3, { do: 'answer', status: 429, retryAfter: 1, reason: 'TooManyRequests' }),
   },
   {
     name: 'answers-lost',
-    excuses: orderLost,
     fault: 'every third request that writes is carried out, and its answer lost',
     holds: asUndisturbed,
     play: onWrites(3, { do: 'lose' }),
   },
   {
     name: 'writes-hang',
-    excuses: orderLost,
     fault: 'three requests that write, every fifth, are never answered',
     holds: asUndisturbed,
     play: onWrites(5, { do: 'hang' }, 3),
@@ -117,7 +110,6 @@ export const kubernetesFaults: readonly Fault[] = [
   },
   {
     name: 'api-server-killed',
-    excuses: orderLost,
     fault: 'API server and etcd are killed while an order is open, and started again',
     holds: asUndisturbed,
     play: powerCut,
