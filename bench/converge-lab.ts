@@ -133,9 +133,6 @@ async function deployment({ kubeconfig }: ControlPlane, name: string): Promise<D
   return (JSON.parse(text) as Deployment).spec.template;
 }
 
-/** As the image runs it. */
-const asInImage = (program: string): [string, ...string[]] => [process.execPath, ...leanFlags, program];
-
 /** A Pod object as the Deployment would make it, and the process that would run in it. */
 async function startPolicyPod(
   controlPlane: ControlPlane,
@@ -156,7 +153,7 @@ async function startPolicyPod(
   const flags = [`--https-address=${address}:443`, `--http-address=${address}:9090`, `--shards-dir=${shardsDir}`];
   const part = startProcess({
     name: `policy server ${index}`,
-    argv: [...asInImage(program), 'policy-server', ...flags],
+    argv: [process.execPath, ...leanFlags, program, 'policy-server', ...flags],
     log: join(dir, 'logs', `policy${index}.log`),
     env: leanEnv,
   });

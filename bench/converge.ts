@@ -31,7 +31,7 @@ const { values: flags, positionals } = parseArgs({
     size: { type: 'string', multiple: true, default: [] },
     /** Where the operator leaves a profile of its processor time. */
     profile: { type: 'string' },
-    /** Goes on to the next number of domains as soon as all are Ready, for who tries something out. */
+    /** Hardly idles: for who tries something out. */
     brief: { type: 'boolean', default: false },
   },
   allowPositionals: true,

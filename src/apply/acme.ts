@@ -85,6 +85,13 @@ function isGone(error: unknown): boolean {
   return cause?.status === 404 || (cause?.status === 403 && cause.type === 'unauthorized');
 }
 
+/** As the youngest; the oldest go. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) if (map.size > mostRemembered) map.delete(oldest);
+}
+
 const wishOf = (names: readonly string[]): string => JSON.stringify(names);
 
 export function createAcme(options: AcmeOptions): Acme {
@@ -98,9 +105,8 @@ export function createAcme(options: AcmeOptions): Acme {
 
   const note = (url: string, answer: WireAnswer): AcmeOrder => {
     const order = readOrder(answer.data);
-    seen.delete(url);
-    if (order.status !== 'invalid') seen.set(url, order);
-    for (const oldest of seen.keys()) if (seen.size > mostRemembered) seen.delete(oldest);
+    if (order.status === 'invalid') seen.delete(url);
+    else remember(seen, url, order);
     return order;
   };
 
@@ -148,9 +154,7 @@ export function createAcme(options: AcmeOptions): Acme {
     });
     const url = answer.headers['location'];
     if (url === undefined) throw new MailsealError('ACMEUnavailable', 'The CA opened an order and did not say where.');
-    unanswered.delete(wishOf(names));
-    unanswered.set(wishOf(names), { url, replaces });
-    for (const oldest of unanswered.keys()) if (unanswered.size > mostRemembered) unanswered.delete(oldest);
+    remember(unanswered, wishOf(names), { url, replaces });
     note(url, answer);
     return url;
   };

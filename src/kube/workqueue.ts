@@ -8,9 +8,9 @@
  * ```
  * A key is never run twice at once: one that is added while it runs is queued again when it has ended. A key is begun
  * when it asked to be run again within moments, or is known from earlier: it goes before the others, but for every
- * sixteenth run, so that of many that take several runs each some have ended soon. Keys that failed last time take at most half of the workers, so that
- * slow failures leave room for the healthy. A run that takes longer than 1.5 s only waits for somebody: it gives its
- * worker to another, up to a bound.
+ * sixteenth run, so that of many that take several runs each some have ended soon. Keys that failed last time take at
+ * most half of the workers, so that slow failures leave room for the healthy. A run that takes longer than 1.5 s only
+ * waits for somebody: it gives its worker to another, up to a bound.
  */
 import { createDelays } from './delays.ts';
 import { backoff, type Random, systemRandom, systemTimers, type Timers } from './timers.ts';

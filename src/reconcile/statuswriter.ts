@@ -37,7 +37,7 @@ const mostSaved = 20;
 
 interface Written {
   /** Absent once the cache was seen to show it: one is not to be kept twice of each object. */
-  readonly written?: StatusLike;
+  readonly written?: { readonly status: StatusLike; readonly text: string };
   readonly at: number;
 }
 
@@ -106,10 +106,11 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
       const generation = object.metadata.generation ?? 0;
       const now = clock.now();
       const shown = object.status ?? {};
-      const last = memory.get(key) ?? { at: 0 };
+      const last: Written = memory.get(key) ?? { at: 0 };
       // What we wrote last outranks a cache that may lag behind it.
-      const before = last.written ?? shown;
-      if (last.written !== undefined && now - last.at >= shownMs && canonical(shown) === canonical(last.written))
+      const { written } = last;
+      const before = written?.status ?? shown;
+      if (written !== undefined && now - last.at >= shownMs && canonical(shown) === written.text)
         memory.set(key, { at: last.at });
       const conditions = setConditions(
         before.conditions ?? [],
@@ -123,7 +124,8 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         observedGeneration: generation,
         conditions,
       };
-      if (canonical(status) === canonical(before)) return undefined;
+      const text = canonical(status);
+      if (text === (written?.text ?? canonical(shown))) return undefined;
       const { ms, shared } = patience(before, status);
       const waited = now - last.at;
       if (waited < ms) return ms - waited;
@@ -135,7 +137,7 @@ export function createStatusWriter(kube: Kube, clock: Clock): StatusWriter {
         fieldManager: 'mailseal/status',
         subresource: 'status',
       });
-      memory.set(key, { written: status, at: now });
+      memory.set(key, { written: { status, text }, at: now });
       return undefined;
     },
     knows: (object) => memory.has(keyOf(object)),

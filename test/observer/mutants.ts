@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'reconcile/statuswriter.ts',
-        text: 'if (canonical(status) === canonical(before)) return undefined;',
+        text: 'if (text === (written?.text ?? canonical(shown))) return undefined;',
         instead: '',
       },
     ],
