@@ -96,6 +96,12 @@ export const mutants: readonly Mutant[] = [
         text: 'if (order !== undefined) return join(planOrder(at, order), cleanup);',
         instead: '',
       },
+      {
+        // Who goes on with no stored order is given the one that is open all the same.
+        file: 'apply/acme.ts',
+        text: 'if (last !== undefined && last.replaces === replaces) {',
+        instead: 'if (false) {',
+      },
     ],
     scenario: 'life',
   },
