@@ -14,6 +14,13 @@ export const defaults = {
   dane: { mode: 'Auto', ttlSeconds: 3600 },
   deletionPolicy: 'Retire',
   suspend: false,
-  provider: { default: false, settleSeconds: 0, tsigAlgorithm: 'hmac-sha256' },
+  provider: {
+    default: false,
+    settleSeconds: 0,
+    tsigAlgorithm: 'hmac-sha256',
+    plainHttp: false,
+    powerdnsServerId: 'localhost',
+    route53Region: 'us-east-1',
+  },
   issuer: { default: false, selfSignedYears: 3 },
 } as const;

@@ -1,5 +1,7 @@
+import { providerTypes } from './capabilities.ts';
 import { ageColumn, readyColumns } from './columns.ts';
 import { defaults } from './defaults.ts';
+import { cloudflare, externalDns, manual, powerdns, rfc2136, route53, webhook } from './dnsprovider-apis.ts';
 import { allowedNamespaces, commonStatus, nameRef } from './fields.ts';
 import type { KindDefinition, ObjectSchema } from './schema.ts';
 import type { DNSProvider, DNSProviderSpec } from './types.ts';
@@ -21,37 +23,8 @@ spec:
     name: dns-update-key
 `;
 
-const rfc2136: ObjectSchema<NonNullable<DNSProviderSpec['rfc2136']>> = {
-  type: 'object',
-  description: 'A name server that takes dynamic updates (RFC 2136) signed with TSIG: BIND, Knot, PowerDNS and others.',
-  properties: {
-    server: {
-      type: 'string',
-      description: 'The address of the primary, with a port where it is not 53.',
-      format: 'serverAddress',
-      maxLength: 64,
-      required: true,
-    },
-    tsigKeyName: {
-      type: 'string',
-      description: 'The name of the key, as the server has it.',
-      format: 'keyName',
-      maxLength: 253,
-      required: true,
-    },
-    tsigAlgorithm: {
-      type: 'string',
-      description: 'The algorithm of the key.',
-      maxLength: 16,
-      enum: {
-        'hmac-sha256': 'What tsig-keygen makes.',
-        'hmac-sha384': 'For policies that ask for it.',
-        'hmac-sha512': 'For policies that ask for it.',
-      },
-      defaultsTo: defaults.provider.tsigAlgorithm,
-    },
-  },
-};
+/** Others have an identity of their own, or need none. */
+const withCredentials = ['rfc2136', 'powerdns', 'cloudflare'] as const;
 
 const spec: ObjectSchema<DNSProviderSpec> = {
   type: 'object',
@@ -83,22 +56,29 @@ const spec: ObjectSchema<DNSProviderSpec> = {
       defaultsTo: defaults.provider.settleSeconds,
     },
     rfc2136,
+    powerdns,
+    route53,
+    cloudflare,
+    webhook,
+    externalDns,
+    manual,
     credentialsSecretRef: nameRef(
-      "A Secret in the operator's namespace. For rfc2136 its key `tsig-secret` holds the secret of the TSIG key, in base64 as in the server's configuration.",
+      "A Secret in the operator's namespace. Its keys: rfc2136 `tsig-secret`, the secret of the TSIG key, in base64 as in the server's configuration; powerdns `api-key`; cloudflare `api-token`; route53, where it does not go by the operator's own identity, `access-key-id`, `secret-access-key` and perhaps `session-token`.",
     ),
   },
   rules: [
     {
       name: 'OneProviderType',
-      cel: 'has(self.rfc2136)',
-      message: 'must say how records are written: set rfc2136',
-      holds: (self) => self.rfc2136 !== undefined,
+      cel: `[${providerTypes.map((type) => `has(self.${type})`).join(', ')}].filter(set, set).size() == 1`,
+      message: `must say how records are written: set one of ${providerTypes.join(', ')}`,
+      holds: (self) => providerTypes.filter((type) => self[type] !== undefined).length === 1,
     },
     {
       name: 'CredentialsNeeded',
-      cel: '!has(self.rfc2136) || has(self.credentialsSecretRef)',
-      message: 'needs credentialsSecretRef: rfc2136 updates are signed with the key `tsig-secret` of that Secret',
-      holds: (self) => self.rfc2136 === undefined || self.credentialsSecretRef !== undefined,
+      cel: `!(${withCredentials.map((type) => `has(self.${type})`).join(' || ')}) || has(self.credentialsSecretRef)`,
+      message: `needs credentialsSecretRef: ${withCredentials.join(', ')} can't write without credentials`,
+      holds: (self) =>
+        withCredentials.every((type) => self[type] === undefined) || self.credentialsSecretRef !== undefined,
     },
   ],
 };

@@ -16,6 +16,12 @@ export type Format =
   | 'objectName'
   | 'namespaceName'
   | 'httpsUrl'
+  | 'apiUrl'
+  | 'token'
+  | 'roleArn'
+  | 'labelName'
+  | 'labelValue'
+  | 'externalId'
   | 'reportUri'
   | 'email'
   | 'certificates'
@@ -56,13 +62,14 @@ function matching(pattern: RegExp, what: string): (text: string) => string | und
   return (text) => (pattern.test(text) ? undefined : `${quoted(text)} is ${what}`);
 }
 
-function urlProblem(text: string): string | undefined {
+function urlProblem(text: string, plain: 'https' | 'httpToo' = 'https'): string | undefined {
   const url = URL.parse(text);
   if (url === null) return `${quoted(text)} is not a URL; write it as https://host/path`;
-  if (url.protocol !== 'https:') return `${quoted(text)} is not an https URL; only https is spoken`;
+  const isPlain = plain === 'httpToo' && url.protocol === 'http:';
+  if (url.protocol !== 'https:' && !isPlain) return `${quoted(text)} is not an https URL; only https is spoken`;
   if (url.username !== '' || url.password !== '') return 'holds a user name or password; leave them out';
   // A URL parser drops or encodes what is not a URL: it would mean another place than it shows.
-  return httpsUrl.test(text) && !encodedControl.test(text)
+  return (isPlain ? apiUrl : httpsUrl).test(text) && !encodedControl.test(text)
     ? undefined
     : `${quoted(text)} holds a character that it may not; write it as https://host/path`;
 }
@@ -120,6 +127,12 @@ const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/u;
 const keyName = /^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/u;
 const email = /^[A-Za-z0-9.!$\x27*+=^_{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$/u;
 const httpsUrl = /^https:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?][A-Za-z0-9._~!$&*+,=:%/?-]*)?$/u;
+const apiUrl = new RegExp(httpsUrl.source.replace('^https', '^https?'), 'u');
+const token = /^[A-Za-z0-9._-]+$/u;
+const roleArn = /^arn:aws(-[a-z-]+)?:iam::[0-9]{12}:role\/[A-Za-z0-9+=,.@_/-]+$/u;
+const labelName = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u;
+const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/u;
+const externalId = /^[A-Za-z0-9_+=,.@:/-]{2,}$/u;
 const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/u;
 const profile = /^[A-Za-z0-9._-]+$/u;
 
@@ -164,7 +177,46 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
       `isURL(self) && ${matches(httpsUrl)} && !${matches(encodedControl)}`.replaceAll(String.raw`\/`, '/'),
     ),
     reason: 'InvalidSpec',
-    problem: urlProblem,
+    problem: (text) => urlProblem(text),
+  },
+  apiUrl: {
+    ...tidy(
+      'must be a URL without user name or password, such as https://dns.example.net:8081',
+      `isURL(self) && ${matches(apiUrl)} && !${matches(encodedControl)}`.replaceAll(String.raw`\/`, '/'),
+    ),
+    reason: 'InvalidSpec',
+    problem: (text) => urlProblem(text, 'httpToo'),
+  },
+  token: {
+    ...tidy('must be letters, digits, hyphens, dots and underscores', matches(token)),
+    reason: 'InvalidSpec',
+    problem: matching(token, 'no such name; use letters, digits, hyphens, dots and underscores'),
+  },
+  roleArn: {
+    ...tidy(
+      'must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/dns',
+      matches(roleArn).replaceAll(String.raw`\/`, '/'),
+    ),
+    reason: 'InvalidSpec',
+    problem: matching(roleArn, 'no ARN of an IAM role; write it as arn:aws:iam::123456789012:role/dns'),
+  },
+  labelName: {
+    ...tidy('must be the name of a Kubernetes label', matches(labelName).replaceAll(String.raw`\/`, '/')),
+    reason: 'InvalidSpec',
+    problem: matching(labelName, 'no name of a Kubernetes label'),
+  },
+  labelValue: {
+    ...tidy('must be the value of a Kubernetes label', matches(labelValue)),
+    reason: 'InvalidSpec',
+    problem: matching(labelValue, 'no value of a Kubernetes label'),
+  },
+  externalId: {
+    ...tidy(
+      'must be an external id of AWS: letters, digits and _+=,.@:/-, at least two',
+      matches(externalId).replaceAll(String.raw`\/`, '/'),
+    ),
+    reason: 'InvalidSpec',
+    problem: matching(externalId, 'no external id of AWS; use letters, digits and _+=,.@:/-, at least two'),
   },
   reportUri: {
     ...tidy(

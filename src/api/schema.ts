@@ -13,6 +13,8 @@ interface Rule<T> {
   /** Stable PascalCase name. */
   readonly name: string;
   readonly cel: string;
+  /** The field below that is wrong; absent: the whole. */
+  readonly field?: string;
   /** Says the rule and the mend, without the field's path. */
   readonly message: string;
   /** A method and not a property, so that a schema of T is also an AnySchema. */

@@ -159,7 +159,41 @@ export interface DNSProviderSpec {
     readonly tsigKeyName: string;
     readonly tsigAlgorithm?: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512';
   };
-  /** A Secret in the operator's namespace; for rfc2136 its key `tsig-secret` holds the base64 TSIG secret. */
+  readonly powerdns?: {
+    /** Where the API answers, without `/api`. */
+    readonly url: string;
+    /** The server's id in its own API. Default `localhost`. */
+    readonly serverId?: string;
+    readonly plainHttp?: boolean;
+    /** PEM: whom to trust as the server, and nobody else. */
+    readonly caBundle?: string;
+  };
+  readonly route53?: {
+    /** Default `us-east-1`. */
+    readonly region?: string;
+    /** A role that is assumed for each call. */
+    readonly roleArn?: string;
+    readonly externalId?: string;
+    /** Another place than AWS's own. */
+    readonly endpoint?: string;
+    readonly plainHttp?: boolean;
+  };
+  readonly cloudflare?: {
+    /** Another place than Cloudflare's own. */
+    readonly endpoint?: string;
+    readonly plainHttp?: boolean;
+  };
+  readonly webhook?: {
+    readonly url: string;
+    readonly plainHttp?: boolean;
+    readonly caBundle?: string;
+  };
+  readonly externalDns?: {
+    /** Labels of the DNSEndpoint objects, for external-dns's `--label-filter`. */
+    readonly labels?: readonly { readonly name: string; readonly value: string }[];
+  };
+  readonly manual?: { readonly contact?: string };
+  /** A Secret in the operator's namespace. */
   readonly credentialsSecretRef?: NameRef;
 }
 

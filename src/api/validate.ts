@@ -67,7 +67,8 @@ function check(schema: AnySchema, value: unknown, path: string, report: Report):
   if (shaped) {
     for (const rule of schema.rules ?? []) {
       // The shape was just checked: the value is what the rule takes.
-      if (rule.holds !== undefined && !rule.holds(value as never)) report(path, rule.name, rule.message);
+      const at = rule.field === undefined ? path : `${path}.${rule.field}`;
+      if (rule.holds !== undefined && !rule.holds(value as never)) report(at, rule.name, rule.message);
     }
   }
   return shaped;

@@ -42,8 +42,6 @@ export interface ZoneWriterOptions {
   readonly windowMs?: number;
   /** Milliseconds that a `whenNext` change waits at most. Default 60000. */
   readonly longestWaitMs?: number;
-  /** Records that one call of the provider carries at most, removals of a set counted as one. Default 50. */
-  readonly recordsPerCall?: number;
 }
 
 interface Submission {
@@ -95,18 +93,21 @@ function takeBatch(queue: Queue): readonly Submission[] {
   return batch;
 }
 
+/** What sums of fractions may be off by. */
+const rounding = 1e-9;
+
 /** Cuts a batch into calls; a submission is never cut. */
-function calls(batch: readonly Submission[], recordsPerCall: number): readonly (readonly Submission[])[] {
+function calls(batch: readonly Submission[], share: Provider['share']): readonly (readonly Submission[])[] {
   const result: Submission[][] = [];
   let room = 0;
   for (const one of batch) {
-    const weight = one.changes.reduce((sum, { after }) => sum + 1 + (after?.values.length ?? 0), 0);
-    if (result.length === 0 || weight > room) {
+    const taken = one.changes.reduce((sum, change) => sum + share(change), 0);
+    if (result.length === 0 || taken > room + rounding) {
       result.push([]);
-      room = recordsPerCall;
+      room = 1;
     }
     result.at(-1)?.push(one);
-    room -= weight;
+    room -= taken;
   }
   return result;
 }
@@ -118,7 +119,7 @@ function isSomebodysFault(error: unknown): boolean {
 
 /** Makes a writer; share one per process, since only then do changes meet. */
 export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
-  const { windowMs = 400, longestWaitMs = 60_000, recordsPerCall = 50 } = options;
+  const { windowMs = 400, longestWaitMs = 60_000 } = options;
   const queues = new Map<string, Queue>();
 
   const applyOne = async (provider: Provider, zone: string, one: Submission): Promise<void> => {
@@ -151,7 +152,7 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     const batch = takeBatch(queue);
     try {
       const provider = await options.providerFor(queue.key);
-      for (const group of calls(batch, recordsPerCall)) await applyTogether(provider, queue.key.zone, group);
+      for (const group of calls(batch, provider.share)) await applyTogether(provider, queue.key.zone, group);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }

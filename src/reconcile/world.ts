@@ -52,7 +52,9 @@ export function createWorld(parts: WorldParts): World {
   const { config, clock, log, metrics, kube, mayWrite, cache, outside, inside } = parts;
   const { namespace } = config;
   const allow = createAddressPolicy(config.allowAddresses);
+  const authorities = createAuthorities({ resolver: outside, allow, clock });
   const providerOf = createProviders({
+    authorities,
     kube,
     namespace,
     find: (name) => cache.providers().find(({ metadata }) => metadata.name === name),
@@ -96,7 +98,7 @@ export function createWorld(parts: WorldParts): World {
     allow,
     outside,
     inside,
-    authorities: createAuthorities({ resolver: outside, allow, clock }),
+    authorities,
     recents: createRecents(clock),
     prober: createProber({
       resolver: outside,

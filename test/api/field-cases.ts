@@ -69,6 +69,44 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
     },
   ],
   [
+    'DNSProvider',
+    {
+      zones: ['example.com'],
+      powerdns: { url: 'https://dns.example.net:8081/x', serverId: 'localhost', plainHttp: false, caBundle: root },
+      credentialsSecretRef: { name: 'powerdns' },
+    },
+  ],
+  [
+    'DNSProvider',
+    {
+      zones: ['example.com'],
+      route53: {
+        region: 'eu-central-1',
+        roleArn: 'arn:aws:iam::123456789012:role/dns/mailseal',
+        externalId: 'our-id',
+        endpoint: 'https://aws.example.net',
+        plainHttp: false,
+      },
+    },
+  ],
+  [
+    'DNSProvider',
+    {
+      zones: ['example.com'],
+      cloudflare: { endpoint: 'https://proxy.example.net/v4', plainHttp: false },
+      credentialsSecretRef: { name: 'cloudflare' },
+    },
+  ],
+  [
+    'DNSProvider',
+    { zones: ['example.com'], webhook: { url: 'https://hook.example.net', plainHttp: false, caBundle: root } },
+  ],
+  [
+    'DNSProvider',
+    { zones: ['example.com'], externalDns: { labels: [{ name: 'team.example.com/name', value: 'mail' }] } },
+  ],
+  ['DNSProvider', { zones: ['example.com'], manual: { contact: 'dns@example.com' } }],
+  [
     'CertificateIssuer',
     {
       default: false,

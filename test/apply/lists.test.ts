@@ -110,11 +110,3 @@ test('a list that fails is not remembered', async () => {
   await expect(values()).rejects.toMatchObject({ reason: 'ProviderUnavailable' });
   expect(await values()).toEqual(['one']);
 });
-
-test('nothing is remembered of an API that does not compare what stands before it writes', async () => {
-  fake = fakeProvider({ [zone]: [] }, { compareAndSwap: false });
-  provider = remembered(fake);
-  await values();
-  await values();
-  expect(asked).toHaveLength(2);
-});

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { parts } from './providers/parts.ts';
 import { createProviders } from '../../src/apply/providers/registry.ts';
 import { apiVersion, type DNSProvider } from '../../src/api/types.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
@@ -33,6 +34,7 @@ const providers = () =>
     kube,
     namespace: 'mailseal',
     find: () => object,
+    authorities: parts().authorities,
     clock: { now: () => time },
     onCall: () => undefined,
   });

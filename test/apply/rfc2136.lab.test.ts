@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createProvider, tsigSecretKey } from '../../src/apply/providers/index.ts';
+import { createProvider } from '../../src/apply/providers/index.ts';
 import type { Provider, RecordChange, SetKey } from '../../src/apply/providers/provider.ts';
 import { createZoneWriter } from '../../src/apply/zonewriter.ts';
 import { type RecordSet, type RecordType, equalSets, recordTypes } from '../../src/dns/rrset.ts';
 import { parseTxt, quoteTxt } from '../../src/dns/txt.ts';
 import { run } from '../lab/command.ts';
+import { parts } from './providers/parts.ts';
 import { type DnsLab, clock, startDnsLab } from '../observe/dns/lab.ts';
 
 let lab: DnsLab;
@@ -13,18 +14,18 @@ const zone = 'example.test';
 
 function providerWith(
   change: { keyName?: string; secret?: string; server?: string; now?: () => number } = {},
-): Provider {
+): Promise<Provider> {
   const rfc2136 = { server: change.server ?? lab.addresses.primary, tsigKeyName: change.keyName ?? lab.bind.tsig.name };
   return createProvider(
     { zones: [zone], rfc2136 },
-    { [tsigSecretKey]: change.secret ?? lab.bind.tsig.secret },
-    { clock: { now: change.now ?? clock.now }, timeoutMs: 3000 },
+    { 'tsig-secret': change.secret ?? lab.bind.tsig.secret },
+    parts({ clock: { now: change.now ?? clock.now }, timeoutMs: 3000 }),
   );
 }
 
 beforeAll(async () => {
   lab = await startDnsLab(10);
-  provider = providerWith();
+  provider = await providerWith();
 });
 afterAll(async () => {
   await lab?.stop();
@@ -168,7 +169,7 @@ test.each([
   ],
   ['a clock an hour ahead', { now: () => Date.now() + 3_600_000 }, /clocks .* differ by 3(600|599|601) seconds/],
 ])('a key with %s is refused in plain words', async (_what, options, words) => {
-  const stranger = providerWith(options);
+  const stranger = await providerWith(options);
   const wanted = { reason: 'ProviderUnauthorized', message: expect.stringMatching(words) };
   await expect(stranger.apply(zone, [change(undefined, mark)])).rejects.toMatchObject(wanted);
   await expect(stranger.list(zone, [mark])).rejects.toMatchObject(wanted);
@@ -189,7 +190,7 @@ test('a zone that the server does not have can not be listed', async () => {
 });
 
 test('a server that nobody runs is unavailable, and what became of the change is said to be unknown', async () => {
-  const gone = providerWith({ server: `${lab.addresses.careless}:5399` });
+  const gone = await providerWith({ server: `${lab.addresses.careless}:5399` });
   await expect(gone.apply(zone, [change(undefined, mark)])).rejects.toMatchObject({
     reason: 'ProviderUnavailable',
     message: expect.stringContaining('may or may not have been made'),

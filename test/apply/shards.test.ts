@@ -109,7 +109,8 @@ test('entries that arrive soon after a write share the next one', async () => {
   const began = performance.now();
   await one.serve(hostOf(0), entry('first'));
   await one.serve(hostOf(1), entry('second'));
-  expect(performance.now() - began).toBeGreaterThanOrEqual(300);
+  // A timer may go off a moment early.
+  expect(performance.now() - began).toBeGreaterThanOrEqual(299);
   for (const n of [2, 3, 4]) {
     void one.serve(hostOf(n), entry(`${n}`));
     await Promise.resolve();

@@ -1,3 +1,4 @@
+import { capabilitiesOf } from '../../src/api/capabilities.ts';
 import type { Capabilities, Provider, RecordChange } from '../../src/apply/providers/provider.ts';
 import { type RecordSet, equalSets } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
@@ -50,7 +51,8 @@ export function fakeProvider(
     return standing === undefined || before === undefined ? standing === before : equalSets(standing, before);
   };
   return {
-    capabilities: { tlsa: true, compareAndSwap: true, batch: true, listByName: true, ...capabilities },
+    capabilities: { ...capabilitiesOf.rfc2136, ...capabilities },
+    share: ({ after }) => (1 + (after?.values.length ?? 0)) / 50,
     applied,
     sets: (zone) => [...(content.get(zone)?.values() ?? [])],
     setByHand: (zone, set) => {

@@ -112,6 +112,10 @@ function listType(list: (AnySchema & { type: 'array' })['list']): { readonly [ke
 /** A field's format first: what is malformed needs no further rules. */
 function validationsOf(schema: AnySchema): Validation[] {
   const format = schema.type === 'string' && schema.format !== undefined ? formats[schema.format] : undefined;
-  const own = (schema.rules ?? []).map(({ cel, message }) => ({ rule: cel, message }));
+  const own = (schema.rules ?? []).map(({ cel, message, field }) => ({
+    rule: cel,
+    message,
+    ...(field === undefined ? {} : { fieldPath: `.${field}` }),
+  }));
   return format === undefined ? own : [{ rule: format.cel, message: format.message }, ...own];
 }

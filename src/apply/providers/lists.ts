@@ -13,19 +13,45 @@ interface Listed {
   readonly sets: Promise<readonly RecordSet[]>;
 }
 
+/** Milliseconds for which a question to an API whose calls are counted waits for others about the same zone. */
+const companyMs = 100;
+
+/** What several objects ask of a zone at about the same time becomes one list. */
+function gather(list: Provider['list']): Provider['list'] {
+  interface Round {
+    readonly sought: Map<string, SetKey>;
+    readonly sets: Promise<readonly RecordSet[]>;
+  }
+  const rounds = new Map<string, Round>();
+  const open = (zone: string): Round => {
+    const sought = new Map<string, SetKey>();
+    const sets = new Promise<void>((resolve) => setTimeout(resolve, companyMs)).then(() => {
+      rounds.delete(zone);
+      return list(zone, [...sought.values()]);
+    });
+    const round = { sought, sets };
+    rounds.set(zone, round);
+    return round;
+  };
+  return async (zone, sought) => {
+    const round = rounds.get(zone) ?? open(zone);
+    for (const one of sought) round.sought.set(`${one.name} ${one.type}`, one);
+    return round.sets;
+  };
+}
+
 /**
  * Lists of the last few seconds, or of as long as whoever asks allows, by zone, name and type. A change made through this
  * provider ends what is remembered of its names, before and after; one made by others is seen a moment later, and stops
  * a write of ours until then, for `before` no longer holds.
  */
 export function rememberLists(provider: Provider, clock: Clock): Provider {
-  // What the API does not compare for us, we must have seen just now.
-  if (!provider.capabilities.compareAndSwap) return provider;
   const listed = createAging<Listed>(clock, longestMs);
+  const askTogether = provider.rate === undefined ? provider.list : gather(provider.list);
   const keyOf = (zone: string, { name, type }: SetKey): string => `${zone} ${name} ${type}`;
 
   const ask = (zone: string, sought: readonly (readonly [string, SetKey])[]): readonly Listed[] => {
-    const answer = provider.list(
+    const answer = askTogether(
       zone,
       sought.map(([, one]) => one),
     );
@@ -65,5 +91,5 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
       forget();
     }
   };
-  return { capabilities: provider.capabilities, list, apply };
+  return { ...provider, list, apply };
 }

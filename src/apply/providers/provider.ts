@@ -1,3 +1,4 @@
+import type { Capabilities } from '../../api/capabilities.ts';
 import type { RecordChange } from '../../dns/change.ts';
 import type { RecordSet } from '../../dns/rrset.ts';
 
@@ -7,17 +8,17 @@ export interface SetKey extends Pick<RecordSet, 'name' | 'type'> {
   readonly recentMs?: number;
 }
 
+export type { Capabilities } from '../../api/capabilities.ts';
 export type { RecordChange } from '../../dns/change.ts';
 
-export interface Capabilities {
-  /** Can hold TLSA records. */
-  readonly tlsa: boolean;
-  /** `RecordChange.before` is enforced by the server. */
-  readonly compareAndSwap: boolean;
-  /** All changes of one call happen together or not at all. */
-  readonly batch: boolean;
-  /** `list` costs by the number of names, not by the size of the zone. */
-  readonly listByName: boolean;
+/** How fast an API may be called. */
+export interface CallRate {
+  /** Calls that may be under way at a time. */
+  readonly atOnce: number;
+  /** Calls in a second, on the average. Absent: as many as are answered. */
+  readonly perSecond?: number;
+  /** Calls that may go out without a pause after a rest. Default 1. */
+  readonly burst?: number;
 }
 
 /**
@@ -28,8 +29,20 @@ export interface Capabilities {
  */
 export interface Provider {
   readonly capabilities: Capabilities;
+  /** Absent: as fast as it answers. */
+  readonly rate?: CallRate;
+  /**
+   * The share of one call's room that a change takes: those whose shares add up to no more than 1 go out in one call.
+   * Those of one object are never cut; they count as one call even where they take more.
+   */
+  readonly share: (change: RecordChange) => number;
   /** Of these record sets those that stand at exactly their names in the zone; where an alias stands instead, that. */
   readonly list: (zone: string, sought: readonly SetKey[]) => Promise<readonly RecordSet[]>;
-  /** Makes all changes, in one call where the API can. */
+  /**
+   * Makes all changes, in one call where the API can. Where the API does not compare, `before` is compared with what
+   * stands right before the call.
+   */
   readonly apply: (zone: string, changes: readonly RecordChange[]) => Promise<void>;
+  /** Lets go of connections that are kept; calls under way go on. */
+  readonly close?: () => void;
 }

@@ -1,9 +1,11 @@
 import type { DNSProvider } from '../../api/types.ts';
 import type { Clock } from '../../clock.ts';
+import type { Authorities } from '../../dns/answer.ts';
 import { MailsealError } from '../../errors.ts';
 import type { MayWrite } from '../../kube/guard.ts';
 import type { Kube, SecretObject } from '../../kube/types.ts';
 import { createProvider } from './index.ts';
+import { createLimiter } from './limiter.ts';
 import { rememberLists } from './lists.ts';
 import type { Provider, RecordChange } from './provider.ts';
 
@@ -13,6 +15,8 @@ export interface ProvidersOptions {
   readonly namespace: string;
   readonly find: (name: string) => DNSProvider | undefined;
   readonly clock: Clock;
+  /** Asked for what stands, where no API tells. */
+  readonly authorities: Authorities;
   /** Asked before each message that changes something. */
   readonly mayWrite?: MayWrite;
   /** Counts calls and the record sets that they change. */
@@ -22,10 +26,16 @@ export interface ProvidersOptions {
 /** Credentials are read again after this long, and at once when the API refused them. */
 const rememberMs = 60_000;
 
+interface Opened {
+  /** The spec and the credentials that it was made from. */
+  readonly from: string;
+  readonly provider: Provider;
+}
+
 interface Known {
   readonly spec: string;
   readonly at: number;
-  readonly provider: Promise<Provider>;
+  readonly opened: Promise<Opened>;
 }
 
 /**
@@ -33,7 +43,7 @@ interface Known {
  * The function returned rejects with MailsealError `ProviderNotFound`, `CredentialsMissing` or `CredentialsInvalid`.
  */
 export function createProviders(options: ProvidersOptions): (name: string) => Promise<Provider> {
-  const { kube, namespace, clock, mayWrite } = options;
+  const { kube, namespace, clock, mayWrite, authorities } = options;
   const known = new Map<string, Known>();
 
   const readCredentials = async (object: DNSProvider): Promise<Readonly<Record<string, string>>> => {
@@ -50,21 +60,41 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
   };
 
   const watched = (name: string, provider: Provider): Provider => {
-    const call = async <T>(what: 'list' | 'apply', sets: number, run: () => Promise<T>): Promise<T> => {
-      options.onCall(name, what, sets);
+    const limiter = provider.rate === undefined ? undefined : createLimiter(provider.rate);
+    const call = async <T>(
+      { what, zone, sets }: { readonly what: 'list' | 'apply'; readonly zone: string; readonly sets: number },
+      run: () => Promise<T>,
+    ): Promise<T> => {
       try {
-        return await run();
+        const begin = (): Promise<T> => {
+          options.onCall(name, what, sets);
+          return run();
+        };
+        return await (limiter === undefined ? begin() : limiter.run(`${what} ${zone}`, begin));
       } catch (error) {
         if (error instanceof MailsealError && error.reason === 'ProviderUnauthorized') known.delete(name);
         throw error;
       }
     };
     return {
-      capabilities: provider.capabilities,
-      list: (zone, sought) => call('list', sought.length, () => provider.list(zone, sought)),
+      ...provider,
+      list: (zone, sought) => call({ what: 'list', zone, sets: sought.length }, () => provider.list(zone, sought)),
       apply: (zone: string, changes: readonly RecordChange[]) =>
-        call('apply', changes.length, () => provider.apply(zone, changes)),
+        call({ what: 'apply', zone, sets: changes.length }, () => provider.apply(zone, changes)),
     };
+  };
+
+  const open = async (object: DNSProvider, before: Promise<Opened> | undefined): Promise<Opened> => {
+    const { name } = object.metadata;
+    const credentials = await readCredentials(object);
+    const from = JSON.stringify([object.spec, credentials]);
+    const last = await before?.catch(() => undefined);
+    // Its connections, its pace and what it remembers go on.
+    if (last?.from === from) return last;
+    const parts = { name, namespace, kube, clock, mayWrite, authorities };
+    const provider = rememberLists(watched(name, await createProvider(object.spec, credentials, parts)), clock);
+    last?.provider.close?.();
+    return { from, provider };
   };
 
   return async (name) => {
@@ -74,14 +104,14 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     }
     const spec = JSON.stringify(object.spec);
     const before = known.get(name);
-    if (before?.spec === spec && clock.now() - before.at < rememberMs) return before.provider;
-    const opening = readCredentials(object).then((credentials) =>
-      rememberLists(watched(name, createProvider(object.spec, credentials, { clock, mayWrite })), clock),
-    );
-    known.set(name, { spec, at: clock.now(), provider: opening });
-    opening.catch(() => {
-      if (known.get(name)?.provider === opening) known.delete(name);
-    });
-    return opening;
+    const isFresh = before?.spec === spec && clock.now() - before.at < rememberMs;
+    const opened = isFresh ? before.opened : open(object, before?.opened);
+    if (!isFresh) {
+      known.set(name, { spec, at: clock.now(), opened });
+      opened.catch(() => {
+        if (known.get(name)?.opened === opened) known.delete(name);
+      });
+    }
+    return (await opened).provider;
   };
 }

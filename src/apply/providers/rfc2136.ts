@@ -1,18 +1,23 @@
 /** Any name server that takes dynamic updates (RFC 2136) signed with TSIG (RFC 8945): BIND, Knot, PowerDNS, … */
+import { capabilitiesOf } from '../../api/capabilities.ts';
+import { defaults } from '../../api/defaults.ts';
+import type { DNSProviderSpec } from '../../api/types.ts';
 import type { Clock } from '../../clock.ts';
 import type { MayWrite } from '../../kube/guard.ts';
-import { isWithin, parentsUpTo } from '../../dns/names.ts';
+import { isWithin, parentsUpTo, toALabel } from '../../dns/names.ts';
 import { type RecordSet, type RecordType, equalSets } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
-import type { Endpoint } from '../../observe/dns/endpoint.ts';
+import { type Endpoint, parseAddress } from '../../observe/dns/endpoint.ts';
 import { synthesised } from '../../observe/dns/read.ts';
 import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
+import { credential, stalled } from './credentials.ts';
+import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
 import { refusalOf } from './refusal.ts';
 import { type SignedConnection, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
-import { encodeUpdate, existsRows, packed, rowsOf } from './update.ts';
+import { encodeUpdate, existsRows, packed, rowsOf, rowsPerMessage } from './update.ts';
 
 export interface Rfc2136Options {
   /** The server that takes updates. */
@@ -22,13 +27,42 @@ export interface Rfc2136Options {
   readonly key: TsigKey;
   readonly clock: Clock;
   /** Milliseconds for each answer of the server. Default 10000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Asked right before each message that changes something. */
   readonly mayWrite?: MayWrite | undefined;
 }
 
 /** Questions of one list that stand in the server's queue at a time. */
 const questionsAtATime = 20;
+
+/** The key in the credentials Secret that holds the TSIG secret, base64 as `tsig-keygen` writes it. */
+const tsigSecretKey = 'tsig-secret';
+
+function tsigSecret(credentials: Credentials): Buffer {
+  const text = credential(credentials, tsigSecretKey, 'the base64 TSIG secret');
+  const secret = Buffer.from(text, 'base64');
+  if (/^[A-Za-z0-9+/]+={0,2}$/.test(text) && secret.length >= 16) return secret;
+  throw stalled(
+    'CredentialsInvalid',
+    `"${tsigSecretKey}" of the credentials Secret is not base64 of at least 16 bytes`,
+  );
+}
+
+/** The provider that a spec describes; throws as `createProvider` does. */
+export function fromSpec(
+  { server, tsigKeyName, tsigAlgorithm }: NonNullable<DNSProviderSpec['rfc2136']>,
+  credentials: Credentials,
+  { clock, timeoutMs, mayWrite }: Pick<ProviderParts, 'clock' | 'timeoutMs' | 'mayWrite'>,
+): Provider {
+  const place = parseAddress(server, 53);
+  if (place === undefined)
+    throw stalled('InvalidSpec', `spec.rfc2136.server "${server}" is not an address with a port`);
+  const name = toALabel(tsigKeyName, { minLabels: 1, underscore: true });
+  if (!name.ok) throw stalled('InvalidSpec', `spec.rfc2136.tsigKeyName ${name.problem}`);
+  const algorithm = tsigAlgorithm ?? defaults.provider.tsigAlgorithm;
+  const key = { name: name.name, algorithm, secret: tsigSecret(credentials) } as const;
+  return createRfc2136({ ...place, clock, timeoutMs, mayWrite, key });
+}
 
 function zoneNotFound(what: string, zone: string): MailsealError {
   return new MailsealError('ZoneNotFound', `${what}, not in the zone ${zone}: correct the DNSProvider's zones`, {
@@ -153,5 +187,6 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     });
   };
 
-  return { capabilities: { tlsa: true, compareAndSwap: true, batch: true, listByName: true }, list, apply };
+  const share: Provider['share'] = ({ after }) => (1 + (after?.values.length ?? 0)) / rowsPerMessage;
+  return { capabilities: capabilitiesOf.rfc2136, share, list, apply, close: () => kept?.close() };
 }

@@ -136,7 +136,7 @@ export function encodeUpdate(id: number, zone: string, parts: readonly UpdateRow
 }
 
 /** Rows of the update section that one message carries at most, unless one name alone has more. */
-const rowsPerMessage = 50;
+export const rowsPerMessage = 50;
 
 /** A change and the rows that it comes to. */
 export type Part = readonly [RecordChange, UpdateRows];

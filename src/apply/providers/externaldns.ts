@@ -1,0 +1,13 @@
+import type { DNSProviderSpec } from '../../api/types.ts';
+import { stalled } from './credentials.ts';
+import type { Credentials, ProviderParts } from './index.ts';
+import type { Provider } from './provider.ts';
+
+/** The provider that a spec describes; throws as `createProvider` does. */
+export function fromSpec(
+  _spec: NonNullable<DNSProviderSpec['externalDns']>,
+  _credentials: Credentials,
+  _parts: ProviderParts,
+): Provider {
+  throw stalled('InvalidSpec', 'spec.externalDns is not there yet');
+}
