@@ -15,6 +15,7 @@ import type { AddressPolicy } from './observe/dns/address.ts';
 import type { PolicyWatch } from './observe/policypods.ts';
 import type { Prober } from './observe/prober.ts';
 import type { Recents } from './observe/recent.ts';
+import type { Ledger } from './reconcile/ledger.ts';
 import type { Orders } from './reconcile/orders.ts';
 import type { Pace } from './reconcile/pace.ts';
 import type { StatusWriter } from './reconcile/statuswriter.ts';
@@ -58,6 +59,7 @@ export interface World {
   readonly providerOf: (name: string) => Promise<Provider>;
   readonly issuerOf: (name: string) => Promise<IssuerApi>;
   readonly zoneWriter: ZoneWriter;
+  readonly ledger: Ledger;
   readonly orders: Orders;
   readonly allow: AddressPolicy;
   readonly outside: Resolver;

@@ -17,6 +17,7 @@ export const defaults = {
   provider: {
     default: false,
     settleSeconds: 0,
+    policy: 'Full',
     tsigAlgorithm: 'hmac-sha256',
     plainHttp: false,
     powerdnsServerId: 'localhost',

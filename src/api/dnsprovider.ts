@@ -55,6 +55,40 @@ const spec: ObjectSchema<DNSProviderSpec> = {
       maximum: 3600,
       defaultsTo: defaults.provider.settleSeconds,
     },
+    policy: {
+      type: 'string',
+      description: 'How far Mailseal may go by itself; what it may not do `status.requiredRecords` asks a human for.',
+      maxLength: 10,
+      enum: {
+        Full: 'It creates, changes and removes records of its own.',
+        UpsertOnly: 'It creates and changes records of its own, and removes none.',
+        Observe: 'It writes nothing.',
+      },
+      defaultsTo: defaults.provider.policy,
+    },
+    delegated: {
+      type: 'object',
+      description:
+        'Zones that others write, and whose CNAMEs lead into a zone of this provider: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_25._tcp` of MX hosts and `_acme-challenge`. A human sets the CNAMEs once; `status.requiredRecords` of each object lists them.',
+      properties: {
+        zones: {
+          type: 'array',
+          description: 'The zones that hold the CNAMEs.',
+          list: 'set',
+          minItems: 1,
+          maxItems: 512,
+          items: { type: 'string', description: 'The name of a zone.', format: 'zone', maxLength: 253 },
+          required: true,
+        },
+        into: {
+          type: 'string',
+          description: 'Which of `spec.zones` they lead into; best a signed one.',
+          format: 'zone',
+          maxLength: 253,
+          defaultsTo: 'the first of `spec.zones`',
+        },
+      },
+    },
     rfc2136,
     powerdns,
     route53,

@@ -9,6 +9,7 @@ import type {
   DNSProvider,
   NextStep,
   PublishedRecord,
+  RequiredRecord,
 } from './types.ts';
 
 type CommonStatus = NonNullable<DNSProvider['status']>;
@@ -182,6 +183,30 @@ const record: ObjectSchema<PublishedRecord> = {
   },
 };
 
+const requiredRecord: ObjectSchema<RequiredRecord> = {
+  type: 'object',
+  description: 'A record that a human must publish.',
+  properties: {
+    name: { type: 'string', description: 'The full name.', maxLength: 253, required: true },
+    type: { type: 'string', description: 'The record type.', maxLength: 16, open: true, required: true },
+    ttlSeconds: {
+      type: 'integer',
+      description: 'Its TTL; absent where it does not matter.',
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+    },
+    values: {
+      type: 'array',
+      description: 'Its values, and no others; empty: it is to be removed.',
+      list: 'atomic',
+      maxItems: 64,
+      items: { type: 'string', description: 'A value.', maxLength: 4096 },
+      required: true,
+    },
+    seen: { type: 'boolean', description: 'All authoritative servers show it so.', required: true },
+  },
+};
+
 /** What every kind's status has. */
 export const commonStatus: ObjectSchema<CommonStatus>['properties'] = {
   observedGeneration: generation('The generation of the spec that this status speaks of.'),
@@ -205,6 +230,13 @@ export const commonStatus: ObjectSchema<CommonStatus>['properties'] = {
     list: 'atomic',
     maxItems: 256,
     items: record,
+  },
+  requiredRecords: {
+    type: 'array',
+    description: 'What a human must publish: the CNAMEs of a delegation, and what a provider may not write.',
+    list: 'atomic',
+    maxItems: 256,
+    items: requiredRecord,
   },
   requestedAt: {
     type: 'string',

@@ -131,8 +131,8 @@ const apiUrl = new RegExp(httpsUrl.source.replace('^https', '^https?'), 'u');
 const token = /^[A-Za-z0-9._-]+$/u;
 const roleArn = /^arn:aws(-[a-z-]+)?:iam::[0-9]{12}:role\/[A-Za-z0-9+=,.@_/-]+$/u;
 const labelName = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u;
-const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/u;
-const externalId = /^[A-Za-z0-9_+=,.@:/-]{2,}$/u;
+const labelValue = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u;
+const externalId = /^[A-Za-z0-9_+=,.@:-]{2,}$/u;
 const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/u;
 const profile = /^[A-Za-z0-9._-]+$/u;
 
@@ -212,11 +212,11 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
   },
   externalId: {
     ...tidy(
-      'must be an external id of AWS: letters, digits and _+=,.@:/-, at least two',
+      'must be an external id of AWS: letters, digits and _+=,.@:-, at least two',
       matches(externalId).replaceAll(String.raw`\/`, '/'),
     ),
     reason: 'InvalidSpec',
-    problem: matching(externalId, 'no external id of AWS; use letters, digits and _+=,.@:/-, at least two'),
+    problem: matching(externalId, 'no external id of AWS; use letters, digits and _+=,.@:-, at least two'),
   },
   reportUri: {
     ...tidy(

@@ -40,6 +40,10 @@ export const reasons = [
   'TLSAForeign',
   'WildcardSynthesised',
   'NameNotAllowed',
+  'TooManyChanges',
+  'AwaitingHuman',
+  'DelegationMissing',
+  'TLSAUnsupported',
   'CredentialsMissing',
   'CredentialsInvalid',
   // The DNS as the world sees it.

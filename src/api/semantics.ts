@@ -24,12 +24,29 @@ export function semanticProblems(kind: KindName, object: unknown, report: Report
       return;
     }
     case 'DNSProvider':
-      duplicateNames((object as DNSProvider).spec.zones, 'spec.zones', report);
+      providerProblems(object as DNSProvider, report);
       return;
     case 'CertificateIssuer':
     case 'Retirement':
       return;
   }
+}
+
+function providerProblems({ spec }: DNSProvider, report: Report): void {
+  duplicateNames(spec.zones, 'spec.zones', report);
+  if (spec.delegated === undefined) return;
+  const { zones, into } = spec.delegated;
+  duplicateNames(zones, 'spec.delegated.zones', report);
+  const own = spec.zones.map(canonical);
+  if (into !== undefined && !own.includes(canonical(into)))
+    report('spec.delegated.into', 'OwnZone', 'is none of spec.zones; name one of them');
+  const index = zones.findIndex((zone) => own.includes(canonical(zone)));
+  if (index >= 0)
+    report(
+      `spec.delegated.zones[${index}]`,
+      'OwnZone',
+      'is one of spec.zones: it is written itself; take it out of one of the two lists',
+    );
 }
 
 function mailDomainProblems({ spec, metadata }: MailDomain, report: Report): void {

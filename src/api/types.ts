@@ -40,6 +40,18 @@ export interface PublishedRecord {
   readonly since?: string;
 }
 
+/** A record that a human must publish, change or remove. */
+export interface RequiredRecord {
+  readonly name: string;
+  readonly type: RecordType;
+  /** Seconds; absent where it does not matter. */
+  readonly ttlSeconds?: number;
+  /** Empty: it is to be removed. */
+  readonly values: readonly string[];
+  /** All authoritative servers show it so. */
+  readonly seen: boolean;
+}
+
 /** What comes next and when: `safe to stop mx1.example.com after 2026-11-22T14:05:00Z`. */
 export interface NextStep {
   readonly what: string;
@@ -52,6 +64,7 @@ interface CommonStatus {
   readonly conditions?: readonly Condition[];
   readonly next?: readonly NextStep[];
   readonly records?: readonly PublishedRecord[];
+  readonly requiredRecords?: readonly RequiredRecord[];
   /** The value of the annotation mailseal.dev/requested-at that was last acted on. */
   readonly requestedAt?: string;
 }
@@ -147,6 +160,9 @@ export interface MailExchanger extends KubeObject {
   readonly status?: MailExchangerStatus;
 }
 
+/** How far a provider may go: what it may not do a human is asked for. */
+export type ProviderPolicy = 'Observe' | 'UpsertOnly' | 'Full';
+
 export interface DNSProviderSpec {
   readonly zones: readonly string[];
   readonly allowedNamespaces?: { readonly names: readonly string[] };
@@ -193,6 +209,13 @@ export interface DNSProviderSpec {
     readonly labels?: readonly { readonly name: string; readonly value: string }[];
   };
   readonly manual?: { readonly contact?: string };
+  readonly policy?: ProviderPolicy;
+  /** Names of zones of others whose CNAMEs lead into a zone of this provider. */
+  readonly delegated?: {
+    readonly zones: readonly string[];
+    /** Which of `zones` of the provider they lead to. Default: the only one. */
+    readonly into?: string;
+  };
   /** A Secret in the operator's namespace. */
   readonly credentialsSecretRef?: NameRef;
 }

@@ -1,6 +1,6 @@
 import { defaults } from '../api/defaults.ts';
 import type { MailDomain } from '../api/types.ts';
-import type { ZoneGrant } from './references.ts';
+import type { ZoneGrant } from './zones.ts';
 
 /** A MailDomain with every default resolved and every name canonical. */
 export interface DesiredDomain {
@@ -21,6 +21,8 @@ export interface DesiredDomain {
   };
   readonly rua: readonly string[];
   readonly suspended: boolean;
+  /** By `recordKey`: records that the user gives to us. */
+  readonly adopt: ReadonlySet<string>;
 }
 
 export function desiredDomain(
@@ -30,6 +32,7 @@ export function desiredDomain(
     readonly grant: ZoneGrant;
     readonly issuer: string;
     readonly hosts: readonly string[];
+    readonly adopt: readonly string[];
   },
 ): DesiredDomain {
   const { spec, metadata } = mailDomain;
@@ -51,5 +54,6 @@ export function desiredDomain(
     },
     rua: spec.tlsRpt?.rua ?? [],
     suspended: spec.suspend ?? defaults.suspend,
+    adopt: new Set(resolved.adopt),
   };
 }

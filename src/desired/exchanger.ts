@@ -1,7 +1,7 @@
 import { defaults } from '../api/defaults.ts';
 import type { MailExchanger } from '../api/types.ts';
 import { toALabel } from '../dns/names.ts';
-import type { ZoneGrant } from './references.ts';
+import type { ZoneGrant } from './zones.ts';
 
 /** A MailExchanger with every default resolved and every name canonical. */
 export interface DesiredExchanger {
@@ -14,6 +14,8 @@ export interface DesiredExchanger {
   readonly secretName: string;
   readonly dane: { readonly mode: 'Auto' | 'Off'; readonly ttlSeconds: number };
   readonly suspended: boolean;
+  /** By `recordKey`: records that the user gives to us. */
+  readonly adopt: ReadonlySet<string>;
 }
 
 export interface DesiredHost {
@@ -35,7 +37,11 @@ export const secretNameOf = ({ spec, metadata }: MailExchanger): string =>
 
 export function desiredExchanger(
   exchanger: MailExchanger,
-  resolved: { readonly issuer: string; readonly grants: ReadonlyMap<string, ZoneGrant> },
+  resolved: {
+    readonly issuer: string;
+    readonly grants: ReadonlyMap<string, ZoneGrant>;
+    readonly adopt: readonly string[];
+  },
 ): DesiredExchanger {
   const { spec, metadata } = exchanger;
   const hosts = canonicalNames(spec.hosts).flatMap((host) => {
@@ -55,5 +61,6 @@ export function desiredExchanger(
       ttlSeconds: spec.dane?.ttlSeconds ?? defaults.dane.ttlSeconds,
     },
     suspended: spec.suspend ?? defaults.suspend,
+    adopt: new Set(resolved.adopt),
   };
 }

@@ -1,7 +1,9 @@
-import { resolveZone } from '../desired/references.ts';
+import { resolveZone, type Traits } from '../desired/zones.ts';
 import type { Authorities } from '../dns/answer.ts';
+import { standsAt } from '../dns/place.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { DNSProvider } from '../api/types.ts';
+import { isByHand, isOurs } from '../plan/byhand.ts';
 import type { CertificateInput, OrderView } from '../plan/certificate.ts';
 import type { ChallengeView, ObservedChallenges } from '../plan/challenges.ts';
 import { recordKey } from '../plan/record-view.ts';
@@ -9,6 +11,7 @@ import type { OpenOrder, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import type { IssuerApi } from '../apply/issuers.ts';
 import { isSynthesised } from './dns/wildcard.ts';
+import type { LedName } from './leads.ts';
 import { recentListMs } from './recent.ts';
 import { listLive, type RecordObserver } from './records.ts';
 
@@ -17,6 +20,7 @@ type Target = ChallengeView['target'];
 export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'> {
   readonly authorities: Authorities;
   readonly providers: readonly DNSProvider[];
+  readonly traits: Traits;
   readonly namespace: string;
   readonly providerRef: string | undefined;
 }
@@ -25,8 +29,31 @@ const mostAliases = 4;
 
 const locate = (world: CertificateObserver, name: string, ref: string | undefined): Target => {
   const found = resolveZone(world.providers, { name, namespace: world.namespace, ref });
-  return found.ok ? { ok: true, name, provider: found.value.provider, zone: found.value.zone } : found;
+  if (!found.ok) return found;
+  const { provider, zone, delegatedFrom } = found.value;
+  const traits = world.traits[provider];
+  return {
+    ok: true,
+    name: standsAt({ name, zone, delegatedFrom }),
+    provider,
+    zone,
+    byHand: isByHand(traits),
+    shortestTtl: traits?.shortestTtl ?? 0,
+  };
 };
+
+/** The challenge names of a certificate whose proofs lie in another zone, where a human's CNAMEs are to lead. */
+export function challengesLed(
+  world: Pick<CertificateObserver, 'providers' | 'namespace' | 'providerRef'>,
+  names: readonly string[],
+): readonly LedName[] {
+  return names.flatMap((host) => {
+    const name = `_acme-challenge.${host}`;
+    const { providers, namespace, providerRef: ref } = world;
+    const found = resolveZone(providers, { name, namespace, ref });
+    return found.ok && found.value.delegatedFrom !== undefined ? [{ ...found.value, name, host }] : [];
+  });
+}
 
 /** An order is looked at several times within moments, and what we write for it ourselves is seen at once. */
 const recently = <T extends object>(target: T): T & { readonly type: 'TXT'; readonly recentMs: number } => ({
@@ -98,7 +125,10 @@ export async function observeChallenges(
     Promise.all(wanted.map((authorization) => viewChallenge(world, authorization, order))),
     listLive(
       world,
-      (state?.spent ?? []).map((spent) => ({ ...spent, type: 'TXT' })),
+      // What we may not remove is left to whoever may.
+      (state?.spent ?? [])
+        .filter((spent) => isOurs({ after: undefined }, world.traits[spent.provider]))
+        .map((spent) => ({ ...spent, type: 'TXT' })),
     ),
   ]);
   const spentLive = new Map<string, RecordSet>();

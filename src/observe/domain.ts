@@ -1,5 +1,7 @@
 import type { DesiredDomain } from '../desired/domain.ts';
+import { traitsOfAll } from '../desired/zones.ts';
 import type { Answer, ServerAnswer } from '../dns/answer.ts';
+import { standsAt } from '../dns/place.ts';
 import { lastMeant } from '../mtasts/lifecycle.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import {
@@ -15,8 +17,9 @@ import { recordKey } from '../plan/record-view.ts';
 import type { DomainState } from '../plan/state.ts';
 import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
-import { observeIssuance } from './certificate.ts';
+import { challengesLed, observeIssuance } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
+import { type LedName, observeLeads } from './leads.ts';
 import { longestKeptMs } from './recent.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
@@ -167,13 +170,12 @@ function soughtRecords(
   recent: boolean,
 ): readonly Sought[] {
   const { domain, policyHost, grant } = desired;
-  const { provider, zone } = grant;
   const applied = state?.applied ?? [];
   const addresses = policyAddressSets(policyHost, world.cache.policyAddresses(), applied);
   const valuesOf = (name: string, type: string): readonly string[] =>
     applied.find((entry) => entry.name === name && entry.type === type)?.values ?? [];
   const addressesOf = (type: string) => addresses.find((set) => set.type === type)?.values ?? [];
-  const place = { provider, zone, host: domain };
+  const place = { ...grant, host: domain };
   const wanted: readonly Sought[] = [
     { ...place, name: markName(domain), type: 'TXT', values: [markValue(world.installationId)] },
     { ...place, name: policyHost, type: 'A', values: addressesOf('A') },
@@ -186,18 +188,21 @@ function soughtRecords(
   return [
     ...wanted.map((one): Sought => {
       const entry = applied.find((stored) => recordKey(stored) === recordKey(one));
+      // What was written elsewhere is looked for there, until it has gone.
+      if (entry !== undefined && standsAt(entry) !== standsAt(one)) return { ...entry, host: undefined };
       return recent ? { ...one, stored: { entry } } : one;
     }),
-    ...left.map(({ name, type, values, ...at }) => ({
-      name,
-      type,
-      values,
-      provider: at.provider,
-      zone: at.zone,
-      host: undefined,
-    })),
+    ...left.map((entry) => ({ ...entry, host: undefined })),
   ];
 }
+
+/** The names whose records a human's CNAMEs lead to, where the domain's zone is one of others. */
+const soughtLed = ({ domain, policyHost, grant, rua }: DesiredDomain): readonly LedName[] =>
+  [policyHost, stsRecordName(domain), ...(rua.length > 0 ? [tlsRptRecordName(domain)] : [])].map((name) => ({
+    ...grant,
+    name,
+    host: domain,
+  }));
 
 /** Everything that the plan of a domain looks at. */
 export async function observeDomain(
@@ -219,13 +224,16 @@ export async function observeDomain(
     ...world,
     authorities: askedOnce(world.authorities),
     providers: world.cache.providers(),
+    traits: traitsOfAll(world.cache.providers()),
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
-  const [freshKey, mx, views, served, issuance] = await Promise.all([
+  const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, [desired.policyHost]) : [])];
+  const [freshKey, mx, views, leads, served, issuance] = await Promise.all([
     state === undefined ? drawKey() : undefined,
     observeMx(at, desired, recent),
     observeRecords(at, soughtRecords(world, desired, state, recent)),
+    observeLeads(at, led, recent),
     observeServing(world, desired, state, request.askedAt),
     observeIssuance(at, issuer, state),
   ]);
@@ -235,6 +243,8 @@ export async function observeDomain(
     state,
     freshKey,
     views,
+    traits: at.traits,
+    leads,
     mx,
     exchangers: request.exchangers,
     ...served,

@@ -1,7 +1,9 @@
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import { givenKey } from '../dane/keystate.ts';
+import { traitsOfAll } from '../desired/zones.ts';
 import { tlsaName } from '../dane/tlsa.ts';
 import type { Answer } from '../dns/answer.ts';
+import { standsAt } from '../dns/place.ts';
 import { createKey } from '../apply/acme-keys.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
@@ -13,7 +15,8 @@ import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
-import { observeIssuance } from './certificate.ts';
+import { challengesLed, observeIssuance } from './certificate.ts';
+import { type LedName, observeLeads } from './leads.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 
 /** A new key, with the digest that its TLSA record would carry. */
@@ -82,17 +85,24 @@ async function observeHost(
 function soughtRecords(desired: DesiredExchanger, world: World, state: ExchangerState | undefined): readonly Sought[] {
   const standing = (name: string): readonly string[] =>
     state?.applied.find((entry) => entry.name === name)?.values ?? [];
-  const wanted = desired.hosts.flatMap(({ host, grant: { provider, zone } }): Sought[] => [
-    { name: markName(host), type: 'TXT', values: [markValue(world.installationId)], provider, zone, host },
-    { name: tlsaName(host, 25), type: 'TLSA', values: standing(tlsaName(host, 25)), provider, zone, host },
-  ]);
+  const wanted = desired.hosts
+    .flatMap(({ host, grant }): Sought[] => [
+      { ...grant, name: markName(host), type: 'TXT', values: [markValue(world.installationId)], host },
+      { ...grant, name: tlsaName(host, 25), type: 'TLSA', values: standing(tlsaName(host, 25)), host },
+    ])
+    .map((one): Sought => {
+      const entry = state?.applied.find((stored) => recordKey(stored) === recordKey(one));
+      // What was written elsewhere is looked for there, until it has gone.
+      return entry !== undefined && standsAt(entry) !== standsAt(one) ? { ...entry, host: undefined } : one;
+    });
   const known = new Set(wanted.map(recordKey));
   const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
-  return [
-    ...wanted,
-    ...left.map(({ name, type, values, provider, zone }) => ({ name, type, values, provider, zone, host: undefined })),
-  ];
+  return [...wanted, ...left.map((entry) => ({ ...entry, host: undefined }))];
 }
+
+/** The names whose records a human's CNAMEs lead to, of hosts that lie in zones of others. */
+const soughtLed = ({ hosts, dane }: DesiredExchanger): readonly LedName[] =>
+  dane.mode === 'Off' ? [] : hosts.map(({ host, grant }) => ({ ...grant, name: tlsaName(host, 25), host }));
 
 /** Everything that the plan of an exchanger looks at. `askedAt`: when someone last asked for a fresh look. */
 export async function observeExchanger(
@@ -108,12 +118,15 @@ export async function observeExchanger(
     ...world,
     authorities: askedOnce(world.authorities),
     providers: world.cache.providers(),
+    traits: traitsOfAll(world.cache.providers()),
     namespace: desired.namespace,
     providerRef: request.providerRef,
   };
-  const [mounted, views, hosts, issuance] = await Promise.all([
+  const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, desired.certificateNames) : [])];
+  const [mounted, views, leads, hosts, issuance] = await Promise.all([
     readMounted(world, desired),
     observeRecords(at, soughtRecords(desired, world, state)),
+    observeLeads(at, led, false),
     Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
     observeIssuance(at, issuer, state),
   ]);
@@ -126,6 +139,8 @@ export async function observeExchanger(
     freshKeys,
     mounted,
     views,
+    traits: at.traits,
+    leads,
     hosts,
     certificate: { issuer, ...issuance },
   };

@@ -1,5 +1,6 @@
 import type { Provider, SetKey } from '../apply/providers/provider.ts';
 import type { Answer, Authorities, Resolver } from '../dns/answer.ts';
+import { lookedUpAt, type Place, standsAt } from '../dns/place.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import { recordKey, type RecordView } from '../plan/record-view.ts';
 import type { AppliedSet } from '../plan/state.ts';
@@ -8,9 +9,7 @@ import { isSynthesised } from './dns/wildcard.ts';
 import { type Absence, recentListMs, type Recents } from './recent.ts';
 
 /** A record set to look for, with the values that are wanted there. */
-export interface Sought extends Omit<RecordSet, 'ttl'> {
-  readonly provider: string;
-  readonly zone: string;
+export interface Sought extends Omit<RecordSet, 'ttl'>, Place {
   /** The name that must exist by itself before anything is written below it; undefined for the zone's own apex. */
   readonly host: string | undefined;
   /** What is stored of it: as long as that stays, a view that agreed with it may be a moment old. Absent: never. */
@@ -39,8 +38,8 @@ const views = async (world: RecordObserver, sought: Sought, all: Live): Promise<
   // A resolver that is asked too early remembers the denial of the server that lags, for itself and for the CA.
   if (!servers.ok) return { ...view, servers, outside: undefined, inside: undefined };
   const [outside, inside] = await Promise.all([
-    world.outside.lookup(sought.name, sought.type),
-    world.inside?.lookup(sought.name, sought.type),
+    world.outside.lookup(lookedUpAt(sought), sought.type),
+    world.inside?.lookup(lookedUpAt(sought), sought.type),
   ]);
   return { ...view, servers, outside, inside };
 };
@@ -55,7 +54,7 @@ async function shownAt(
   const known = sought.stored && world.recents.shown.find(placeOf(sought), wish);
   if (known !== undefined) return known;
   const shown = shownEverywhere(
-    await world.authorities.lookupAll(sought.zone, sought.name, sought.type),
+    await world.authorities.lookupAll(sought.zone, standsAt(sought), sought.type),
     sought.values,
   );
   if (shown.ok && sought.stored !== undefined) world.recents.shown.keep(placeOf(sought), wish, shown);
@@ -67,7 +66,8 @@ const absenceOf = async (world: RecordObserver, sought: Sought): Promise<Absence
   const known = stored && world.recents.absences.find(placeOf(sought), zone);
   if (known !== undefined) return known;
   const [synthesised, ttl] = await Promise.all([
-    host === undefined ? false : isSynthesised(world.authorities, zone, host),
+    // Under delegation the zone is ours alone, and the host's own is looked at where its CNAME is missing.
+    host === undefined || sought.delegatedFrom !== undefined ? false : isSynthesised(world.authorities, zone, host),
     negativeTtl(world, sought),
   ]);
   const absence = { synthesised, negativeTtl: ttl };
@@ -77,7 +77,19 @@ const absenceOf = async (world: RecordObserver, sought: Sought): Promise<Absence
 };
 
 /** Seconds for which the absence of a name may be cached: the SOA's minimum, or its TTL where that is less (RFC 2308 §5). */
-async function negativeTtl(world: RecordObserver, { zone, name, type, stored }: Sought): Promise<number> {
+async function negativeTtl(world: RecordObserver, sought: Sought): Promise<number> {
+  const { zone, type, delegatedFrom } = sought;
+  const asked = [deniedTtl(world, sought, { zone, name: standsAt(sought), type })];
+  if (delegatedFrom !== undefined)
+    asked.push(deniedTtl(world, sought, { zone: delegatedFrom, name: sought.name, type: 'CNAME' }));
+  return Math.max(...(await Promise.all(asked)));
+}
+
+async function deniedTtl(
+  world: RecordObserver,
+  { stored }: Pick<Sought, 'stored'>,
+  { zone, name, type }: Pick<Sought, 'zone' | 'name' | 'type'>,
+): Promise<number> {
   const known = stored && world.recents.denials.find(zone, '');
   if (known !== undefined) return known;
   const answers = await world.authorities.lookupAll(zone, name, type);
@@ -141,10 +153,10 @@ function agrees(
   return stands && servers?.ok === true && shows(outside) && (inside === undefined || shows(inside));
 }
 
-/** One list call a zone; record sets by `recordKey`. */
+/** One list call a zone; record sets by `recordKey` of the names that lead to them. */
 export async function listLive(
   world: Pick<RecordObserver, 'providerOf'>,
-  sought: readonly (SetKey & Pick<Sought, 'provider' | 'zone'>)[],
+  sought: readonly (SetKey & Place)[],
 ): Promise<Live> {
   const byZone = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const lists = await Promise.all(
@@ -152,7 +164,12 @@ export async function listLive(
       const [first] = group;
       if (first === undefined) return [];
       const provider = await world.providerOf(first.provider);
-      return provider.list(first.zone, group);
+      const names = new Map(group.map((one) => [standsAt(one), one.name]));
+      const sets = await provider.list(
+        first.zone,
+        group.map((one) => ({ ...one, name: standsAt(one) })),
+      );
+      return sets.map((set) => ({ ...set, name: names.get(set.name) ?? set.name }));
     }),
   );
   return new Map(lists.flat().map((set) => [recordKey(set), set]));

@@ -1,8 +1,10 @@
-import { zonesOf } from '../desired/references.ts';
+import { traitsOfAll, zonesOf } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Authorities, Resolver } from '../dns/answer.ts';
 import { parentsUpTo } from '../dns/names.ts';
+import { lookedUpAt, standsAt } from '../dns/place.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import { isOurs } from '../plan/byhand.ts';
 import { policyAddressSets } from '../plan/domain.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { GoneView, ObservedRemoval } from '../plan/removal.ts';
@@ -67,9 +69,13 @@ function grantedProviderOf({ providerOf, cache }: World): RecordObserver['provid
 /** Whether no server and no cache that we can ask shows any of our values; what others put there does not count. */
 async function lookWhetherGone(
   { authorities, outside }: { readonly authorities: Authorities; readonly outside: Resolver },
-  { zone, name, type, values }: Pick<AppliedSet, 'zone' | 'name' | 'type' | 'values'>,
+  set: Pick<AppliedSet, 'zone' | 'delegatedFrom' | 'name' | 'type' | 'values'>,
 ): Promise<GoneView['gone']> {
-  const [servers, seen] = await Promise.all([authorities.lookupAll(zone, name, type), outside.lookup(name, type)]);
+  const { zone, type, values } = set;
+  const [servers, seen] = await Promise.all([
+    authorities.lookupAll(zone, standsAt(set), type),
+    outside.lookup(lookedUpAt(set), type),
+  ]);
   const heard = servers.filter(({ answer }) => answered(answer.outcome));
   const shown = heard.flatMap(({ answer }) => answer.values.filter((value) => values.includes(value)));
   const not = (why: string): GoneView['gone'] => ({ ok: false, why, shown });
@@ -100,13 +106,16 @@ async function observeGone(
   state: State,
   failures: MailsealError[],
 ): Promise<ReadonlyMap<string, GoneView>> {
+  const traits = traitsOfAll(world.cache.providers());
   const zones = Map.groupBy(state.applied, ({ provider, zone }) => `${provider} ${zone}`);
   const views = await Promise.all(
     [...zones.values()].map(async (sets) => {
       const { attempt, failures: own } = attempting();
-      const live = await attempt(() => listLive(observer, sets));
+      const [first] = sets;
+      const mayRemove = isOurs({ after: undefined }, traits[first?.provider ?? '']);
+      const live = mayRemove ? await attempt(() => listLive(observer, sets)) : undefined;
       failures.push(...own);
-      if (live === undefined && !isLost(own)) return [];
+      if (mayRemove && live === undefined && !isLost(own)) return [];
       return Promise.all(
         sets.map(async (set): Promise<readonly [string, GoneView]> => {
           const gone = await lookWhetherGone(world, { ...set, values: everSaid(state, set) });
@@ -134,7 +143,9 @@ async function challengesOf(
   failures: MailsealError[],
 ): Promise<Challenges> {
   const { attempt, failures: own } = attempting();
-  const at = { ...observer, providers: world.cache.providers(), namespace, providerRef: state.applied[0]?.provider };
+  const providers = world.cache.providers();
+  const traits = traitsOfAll(providers);
+  const at = { ...observer, providers, traits, namespace, providerRef: state.applied[0]?.provider };
   const seen = await attempt(() => observeChallenges(at, state));
   failures.push(...own);
   if (seen !== undefined) return { challenges: seen, asked: true };
@@ -197,8 +208,16 @@ function soughtRecords({ domain, applied }: DomainState, world: World): readonly
   const addresses = policyAddressSets(host, world.cache.policyAddresses(), applied);
   const place = applied.find(({ name }) => name === host) ?? applied[0];
   if (place === undefined) return [];
-  const { provider, zone } = place;
-  const here = addresses.map(({ name, type, values }) => ({ name, type, values, provider, zone, host: undefined }));
+  const { provider, zone, delegatedFrom } = place;
+  const here = addresses.map(({ name, type, values }) => ({
+    name,
+    type,
+    values,
+    provider,
+    zone,
+    delegatedFrom,
+    host: undefined,
+  }));
   const known = new Set(here.map(recordKey));
   const others = applied.filter((entry) => !known.has(recordKey(entry)));
   return [...here, ...others.map((entry) => ({ ...entry, host: undefined }))];
@@ -240,6 +259,7 @@ export async function observeDomainRetirement(
       views: views ?? new Map(),
       pods,
       addresses: world.cache.policyAddresses(),
+      traits: traitsOfAll(world.cache.providers()),
       outsideFetch,
       entry,
       certificate,

@@ -1,11 +1,14 @@
 import { canonical } from '../api/canonical.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { CertificatePlan } from './certificate.ts';
-import { type Change, inLane, type Wait } from './change.ts';
+import { type Change, humanMs, inLane, type Wait } from './change.ts';
+import { recordKey } from './record-view.ts';
 import type { RecordsPlan } from './records.ts';
 import type { State } from './state.ts';
 
 const stores: ReadonlySet<Change['do']> = new Set(['Order', 'SelfSign', 'FetchCertificate', 'SaveState']);
 const second = 1000;
+const byHumans: ReadonlySet<Reason> = new Set(['AwaitingHuman', 'DelegationMissing', 'WildcardSynthesised']);
 
 /** A state without what merely confirms: it can be stored with the next step, as long as there is one soon. */
 function essence(state: State): State {
@@ -17,9 +20,16 @@ function essence(state: State): State {
   return { ...state, spent: [], applied, rollover: { ...state.rollover, published: false } };
 }
 
+/** A set that was seen everywhere is so no longer: what waits for its age must not go by the old date. */
+const undated = (stored: State, state: State): boolean => {
+  const dated = new Set(stored.applied.filter(({ since }) => since !== undefined).map(recordKey));
+  return state.applied.some((entry) => entry.since === undefined && dated.has(recordKey(entry)));
+};
+
 /** Whether the difference to what is stored must be written now. */
 function worthSaving(stored: State | undefined, state: State, settling: boolean): boolean {
   if (stored === undefined) return false;
+  if (undated(stored, state)) return true;
   const plain = (value: State): string => canonical(settling ? essence(value) : value);
   return plain(stored) !== plain(state);
 }
@@ -50,7 +60,7 @@ function mergeRecords(changes: readonly Change[]): readonly Change[] {
 
 /** The records, each a change of its own; `mergeRecords` puts them together. */
 function recordChanges(records: RecordsPlan): readonly Change[] {
-  return records.changes.map(({ provider, zone, change }): Change => {
+  return records.changes.map(({ provider, zone, change, aliases }): Change => {
     const why =
       change.before === undefined
         ? 'is wanted and nothing stands there'
@@ -59,12 +69,12 @@ function recordChanges(records: RecordsPlan): readonly Change[] {
           : 'differs from what is wanted';
     return {
       do: 'Records',
-      why: `${change.name} ${change.type} ${why}`,
+      why: `${recordKey(change)} ${why}`,
       provider,
       zone,
       changes: [change],
       urgency: 'now',
-      aliases: {},
+      aliases,
     };
   });
 }
@@ -107,7 +117,10 @@ export function assemble(parts: {
     ? certificate.waits
     : [
         ...certificate.waits,
-        ...records.pending.map(({ message }) => ({ why: message, forMs: second })),
+        ...records.pending.map(({ message, reason }) => ({
+          why: message,
+          forMs: byHumans.has(reason) ? humanMs : second,
+        })),
         ...records.refused.map(({ message }) => ({ why: message, forMs: 30 * second })),
       ];
   return { changes: mergeRecords(changes), waits };

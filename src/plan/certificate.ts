@@ -1,7 +1,17 @@
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
-import { type Cleanup, cleanUp, type ObservedChallenges, proofs, refusalOf, spend } from './challenges.ts';
-import type { Change, Wait } from './change.ts';
+import type { RequiredRecord } from '../api/types.ts';
+import {
+  type Cleanup,
+  cleanUp,
+  type ObservedChallenges,
+  proofs,
+  proofsByHand,
+  refusalOf,
+  spend,
+} from './challenges.ts';
+import { type Change, humanMs, type Wait } from './change.ts';
+import { leadProblem, type Leads } from './leads.ts';
 import type { OpenOrder, State, StoredKey } from './state.ts';
 
 /** What the CA last said of the open order, or that this run of the program has just made it or answered it. */
@@ -21,6 +31,8 @@ export interface CertificateInput extends ObservedChallenges {
   readonly names: readonly string[];
   readonly issuer: { readonly name: string; readonly kind: 'acme' | 'selfSigned' };
   readonly order: OrderView | undefined;
+  /** The CNAMEs that lead to challenges in a zone of ours. */
+  readonly leads: Leads;
   readonly now: number;
 }
 
@@ -30,6 +42,8 @@ export interface CertificatePlan {
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
   readonly problem: { readonly reason: Reason; readonly message: string } | undefined;
+  /** Proofs that a human is to publish. */
+  readonly required: readonly RequiredRecord[];
 }
 
 const second = 1000;
@@ -67,6 +81,8 @@ export function planCertificate(input: CertificateInput): CertificatePlan {
     const problem = { reason: 'OrderInvalid', message: `${cause}. The next attempt waits` } as const;
     return join({ changes: [], waits: [{ why: problem.message, forMs: state.orderAfter - now }], problem }, cleanup);
   }
+  const unled = issuer.kind === 'acme' ? unledChallenges(input) : undefined;
+  if (unled !== undefined) return join(unled, cleanup);
   const kind = issuer.kind === 'acme' ? 'Order' : 'SelfSign';
   const problem = { reason: 'OrderPending', message: `a certificate for ${names.join(', ')} is being issued` } as const;
   return join(
@@ -75,10 +91,20 @@ export function planCertificate(input: CertificateInput): CertificatePlan {
   );
 }
 
-type Step = Omit<CertificatePlan, 'state'>;
+/** No order is opened that could not be proven: a human may take weeks to set a CNAME. */
+function unledChallenges({ names, leads }: CertificateInput): Step | undefined {
+  const problems = names.flatMap((name) => {
+    const lead = leads.get(`_acme-challenge.${name}`);
+    return lead === undefined ? [] : (leadProblem(lead) ?? []);
+  });
+  const [problem] = problems;
+  return problem && { changes: [], waits: [{ why: problem.message, forMs: humanMs }], problem };
+}
+
+type Step = Omit<CertificatePlan, 'state' | 'required'> & Partial<Pick<CertificatePlan, 'required'>>;
 
 function join(step: Step, cleanup: Cleanup): CertificatePlan {
-  return { ...step, state: cleanup.state, changes: [...cleanup.changes, ...step.changes] };
+  return { required: [], ...step, state: cleanup.state, changes: [...cleanup.changes, ...step.changes] };
 }
 
 const wait = (why: string, forMs: number): Step => ({
@@ -133,6 +159,19 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
   const [refused] = input.challenges.flatMap((view) => refusalOf(view) ?? []);
   if (refused !== undefined) {
     return { changes: [], waits: [{ why: refused.message, forMs: refusedMs }], problem: refused };
+  }
+  const unled = unledChallenges({ ...input, names: order.names });
+  if (unled !== undefined) return unled;
+  const required = proofsByHand(input.challenges);
+  if (required.length > 0) {
+    const names = required.map(({ name }) => name).join(', ');
+    const message = `a human has to publish the CA's proof: TXT at ${names}. See status.requiredRecords; a CNAME to a zone that Mailseal may write would end that for good`;
+    return {
+      changes: proofs(input.challenges),
+      waits: [{ why: message, forMs: humanMs }],
+      problem: { reason: 'AwaitingHuman', message },
+      required,
+    };
   }
   const records = proofs(input.challenges);
   const problem = { reason: 'OrderPending', message: `the CA wants proof for ${order.names.join(', ')}` } as const;

@@ -2,6 +2,7 @@
 import type { RecordChange } from '../dns/change.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import type { Reason } from '../api/reasons.ts';
+import type { RequiredRecord } from '../api/types.ts';
 import type { Change } from './change.ts';
 import { refusalBelow } from './guard.ts';
 import type { RecordProblem, RecordView } from './record-view.ts';
@@ -12,7 +13,16 @@ export interface ChallengeView {
   readonly txtName: string;
   readonly txtValue: string;
   readonly target:
-    | { readonly ok: true; readonly name: string; readonly provider: string; readonly zone: string }
+    | {
+        readonly ok: true;
+        readonly name: string;
+        readonly provider: string;
+        readonly zone: string;
+        /** A human publishes it. */
+        readonly byHand?: boolean;
+        /** Seconds: the provider takes no shorter TTL. */
+        readonly shortestTtl?: number;
+      }
     | { readonly ok: false; readonly reason: Reason; readonly message: string };
   readonly live: RecordSet | undefined;
   /** The name that it hangs on comes from a wildcard; asked only before anything stands there. */
@@ -55,16 +65,23 @@ export function refusalOf({ target, live, synthesised }: ChallengeView): Omit<Re
 /** The records that the CA asks for and that do not stand yet; those that share a target travel in one set. */
 export function proofs(challenges: readonly ChallengeView[]): readonly Change[] {
   const missing = challenges.flatMap(({ txtName, txtValue, target, live }) =>
-    target.ok && live?.values.includes(txtValue) !== true ? [{ ...target, txtName, txtValue, live }] : [],
+    target.ok && target.byHand !== true && live?.values.includes(txtValue) !== true
+      ? [{ ...target, txtName, txtValue, live }]
+      : [],
   );
   return [...Map.groupBy(missing, ({ name, provider, zone }) => `${provider} ${zone} ${name}`).values()].flatMap(
     (group): readonly Change[] => {
       const [first] = group;
       if (first === undefined) return [];
-      const { name, provider, zone, live, txtName } = first;
+      const { name, provider, zone, live, txtName, shortestTtl = 0 } = first;
       // RFC 8555 §8.4: several TXT values may stand at one challenge name; others' are left alone.
       const values = [...new Set([...(live?.values ?? []), ...group.map(({ txtValue }) => txtValue)])];
-      const after: RecordSet = { name, type: 'TXT', ttl: live?.ttl ?? challengeTtlSeconds, values };
+      const after: RecordSet = {
+        name,
+        type: 'TXT',
+        ttl: live?.ttl ?? Math.max(challengeTtlSeconds, shortestTtl),
+        values,
+      };
       const change: RecordChange = { name, type: 'TXT', before: live, after };
       const why = `the CA asks for a proof at ${group.map((one) => one.txtName).join(', ')}`;
       const aliases = aliasesOf(name, txtName);
@@ -72,6 +89,14 @@ export function proofs(challenges: readonly ChallengeView[]): readonly Change[] 
     },
   );
 }
+
+/** The records that the CA asks for and that a human is to publish; those that stand are not asked for any more. */
+export const proofsByHand = (challenges: readonly ChallengeView[]): readonly RequiredRecord[] =>
+  challenges.flatMap(({ txtName, txtValue, target, live }) =>
+    target.ok && target.byHand === true && live?.values.includes(txtValue) !== true
+      ? [{ name: txtName, type: 'TXT', values: [txtValue], seen: false } as const]
+      : [],
+  );
 
 /** The state with the proofs of this order noted for the clean-up: the CA needs them no more. */
 export function spend(challenges: readonly ChallengeView[], order: OpenOrder, state: State): State {

@@ -57,6 +57,9 @@ export const inLane = (lane: Lane, changes: readonly Change[]): readonly Change[
 export const isLast = (change: Change): boolean =>
   change.do === 'SaveState' || (change.do === 'Records' && change.urgency === 'whenNext');
 
+/** Milliseconds between two looks for what a human is to do. */
+export const humanMs = 30_000;
+
 /** What may not happen yet: until when, or for which event. */
 export interface Wait {
   readonly why: string;

@@ -1,5 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
+import type { RequiredRecord } from '../api/types.ts';
 import type { DesiredDomain } from '../desired/domain.ts';
+import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets } from '../dns/rrset.ts';
 import { isMeant, type ModeDecision, type Publication } from '../mtasts/lifecycle.ts';
@@ -12,6 +14,7 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { isOfOurShape, type Rival, speaks, withFound } from './found.ts';
 import { shortened } from './history.ts';
+import { type Leads, requiredOf } from './leads.ts';
 import { markName, markValue, strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { recordKey, type RecordView, type WantedSet } from './record-view.ts';
@@ -42,6 +45,8 @@ export interface ObservedDomain {
   readonly state: DomainState | undefined;
   readonly freshKey: StoredKey | undefined;
   readonly views: ReadonlyMap<string, RecordView>;
+  readonly traits: Traits;
+  readonly leads: Leads;
   readonly mx: {
     readonly outside: Answer;
     readonly servers: MxAtServers;
@@ -63,6 +68,8 @@ export interface DomainPlan {
   readonly publication: Publication;
   readonly certificate: CertificatePlan;
   readonly records: RecordsPlan;
+  /** What a human is to publish. */
+  readonly required: readonly RequiredRecord[];
   readonly serving: Serving;
   /** Live MX hosts that the policy does not name. */
   readonly unlisted: readonly string[];
@@ -197,6 +204,9 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
       (wanted.some((set) => recordKey(set) === recordKey(live) && equalSets(set, live)) ||
         isOfOurShape(live, desired.domain, observed.views)),
     stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: minted.applied }, name),
+    traits: observed.traits,
+    leads: observed.leads,
+    adopt: desired.adopt,
     now,
   });
   const record = recordKey({ name: stsRecordName(desired.domain), type: 'TXT' });
@@ -211,6 +221,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     },
     key: minted.key,
     names: [desired.policyHost],
+    leads: observed.leads,
     now,
   });
   const state = certificate.state as DomainState;
@@ -238,6 +249,7 @@ export function planDomain(desired: DesiredDomain, observed: ObservedDomain, now
     publication,
     certificate,
     records,
+    required: requiredOf(observed.leads, records, certificate),
     serving,
     unlisted,
     lingering,

@@ -1,8 +1,10 @@
 import type { Attestation } from '../api/attestation.ts';
+import type { RequiredRecord } from '../api/types.ts';
 import { covered, givenKey, type RolloverFacts, type RolloverStep } from '../dane/keystate.ts';
 import { step } from '../dane/rollover.ts';
 import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
+import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets } from '../dns/rrset.ts';
 import type { SecretObject } from '../api/object.ts';
@@ -12,6 +14,7 @@ import { type CertificateInput, type CertificatePlan, planCertificate } from './
 import type { Change, Wait } from './change.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { givenBy, keyNamed, keysOf, ownTlsa, rolloverFacts } from './keys.ts';
+import { type Leads, requiredOf } from './leads.ts';
 import { isMarked, markedHosts, markName, markValue, strangerAt } from './ownership.ts';
 import { laggingAddresses, presentedAt, unpinnedAddresses } from './presented.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
@@ -50,6 +53,8 @@ export interface ObservedExchanger {
   readonly freshKeys: readonly [StoredKey, StoredKey] | undefined;
   readonly mounted: MountedSecret;
   readonly views: ReadonlyMap<string, RecordView>;
+  readonly traits: Traits;
+  readonly leads: Leads;
   readonly hosts: readonly ObservedHost[];
   readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
 }
@@ -60,6 +65,8 @@ export interface ExchangerPlan {
   readonly state: ExchangerState;
   readonly certificate: CertificatePlan;
   readonly records: RecordsPlan;
+  /** What a human is to publish. */
+  readonly required: readonly RequiredRecord[];
   readonly delivery: Delivery;
   /** The certificate in hand has ended. */
   readonly expired: boolean;
@@ -151,7 +158,8 @@ function wantedRecords(
     if (seen?.security.verdict !== 'Secure' && stands === undefined) return [mark];
     const presented = seen === undefined ? [] : presentedAt(seen, now);
     const live = observed.views.get(`${tlsaName(host, 25)} TLSA`)?.live;
-    const tlsa = wantedTlsa(entry, { desired, rollover, presented }, stands, live === undefined);
+    const able = observed.traits[entry.grant.provider]?.tlsa !== false;
+    const tlsa = able ? wantedTlsa(entry, { desired, rollover, presented }, stands, live === undefined) : [];
     // The mark says that the set beside it is ours: it comes with the first one, and beside no stranger's.
     const theirs = live !== undefined && stands === undefined ? 'waits until the TLSA set is ours' : undefined;
     return [{ ...mark, hold: tlsa[0]?.hold ?? theirs }, ...tlsa];
@@ -181,6 +189,9 @@ export function planExchanger(
       return host !== undefined && isMarked(observed, stored.applied, host);
     },
     stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: stored.applied }, name),
+    traits: observed.traits,
+    leads: observed.leads,
+    adopt: desired.adopt,
     now,
   });
   const mounted = givenBy(observed.mounted, stored.keys);
@@ -190,6 +201,7 @@ export function planExchanger(
     ...observed.certificate,
     state: { ...withoutLost(stored, keys), ...named, rollover: rollover.state, ...marking(stored, records) },
     key: keyNamed({ keys }, given),
+    leads: observed.leads,
     names: desired.certificateNames,
     now,
   });
@@ -208,7 +220,19 @@ export function planExchanger(
   const unpinned = observed.hosts.flatMap((host) =>
     unpinnedAddresses(host, ownTlsa(observed, stored, host.host)?.values),
   );
-  return { changes, waits: [...waits, ...later], state, certificate, records, delivery, expired, lagging, unpinned };
+  const required = requiredOf(observed.leads, records, certificate);
+  return {
+    changes,
+    waits: [...waits, ...later],
+    state,
+    certificate,
+    records,
+    required,
+    delivery,
+    expired,
+    lagging,
+    unpinned,
+  };
 }
 
 /**

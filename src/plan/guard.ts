@@ -66,7 +66,7 @@ export function refusal(
   wanted: WantedSet,
   view: RecordView,
   entry: AppliedSet | undefined,
-  whose: { readonly marked: boolean; readonly stranger: string | undefined },
+  whose: { readonly marked: boolean; readonly stranger: string | undefined; readonly adopted: boolean },
 ): RecordProblem | undefined {
   const { live } = view;
   const record = recordKey(wanted);
@@ -82,11 +82,11 @@ export function refusal(
     const below = refusalBelow(wanted.name, view.synthesised);
     return below && { record, ...below };
   }
-  if (equalSets(live, wanted) || owned(live, entry, whose.marked)) return undefined;
+  if (equalSets(live, wanted) || owned(live, entry, whose.marked) || whose.adopted) return undefined;
   const seen = live.values.join(' | ');
   return {
     record,
     reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',
-    message: `${record} already stands and is not ours: ${seen}. Nothing was written; remove it, or give its name up to Mailseal`,
+    message: `${record} already stands and is not ours: ${seen}. Nothing was written; remove it, or give it to Mailseal with the annotation mailseal.dev/adopt: ${record}`,
   };
 }

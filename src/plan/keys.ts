@@ -22,8 +22,10 @@ export function keyNamed(state: Pick<ExchangerState, 'keys'>, spkiSha256: string
 const tlsaSets = (state: ExchangerState): readonly AppliedSet[] => state.applied.filter(({ type }) => type === 'TLSA');
 
 /** The worst that DNSSEC says of the hosts that DANE could apply to; `Insecure` only where it applies to none. */
-function zoneOf(hosts: readonly ObservedHost[]): RolloverFacts['zone'] {
-  const verdicts = hosts.map(({ security }) => security.verdict);
+function zoneOf(desired: DesiredExchanger, { hosts, traits }: ObservedExchanger): RolloverFacts['zone'] {
+  // Where no TLSA set can be written by us there is none to wait for.
+  const able = desired.hosts.filter(({ grant }) => traits[grant.provider]?.tlsa !== false).map(({ host }) => host);
+  const verdicts = hosts.filter(({ host }) => able.includes(host)).map(({ security }) => security.verdict);
   const order = ['Bogus', 'Unknown', 'Secure'] as const;
   return order.find((verdict) => verdicts.includes(verdict)) ?? 'Insecure';
 }
@@ -107,15 +109,20 @@ export function rolloverFacts(
   const { certificate } = state;
   const old = Math.max(0, ...tlsaSets(state).map(({ previousTtl }) => previousTtl));
   const settleSeconds = Math.max(0, ...desired.hosts.map(({ grant }) => grant.settleSeconds));
+  // A provider may raise a TTL, and a human choose one.
+  const standingTtl = Math.max(
+    0,
+    ...[...observed.views.values()].map(({ live }) => (live?.type === 'TLSA' ? live.ttl : 0)),
+  );
   return {
     now,
     wanted: 'Nothing',
     held: desired.suspended,
     dane: desired.dane.mode,
-    zone: zoneOf(observed.hosts),
+    zone: zoneOf(desired, observed),
     chainMoving: false,
     standing: standingOf(desired, observed, state),
-    gateMs: gate({ ttls: { old, new: desired.dane.ttlSeconds }, settleSeconds }),
+    gateMs: gate({ ttls: { old, new: Math.max(desired.dane.ttlSeconds, standingTtl) }, settleSeconds }),
     certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],
     delivered: givenBy(observed.mounted, state.keys)?.spkiSha256,
     spare: undefined,

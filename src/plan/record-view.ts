@@ -1,12 +1,11 @@
 /** The words in which planning speaks of record sets: what is wanted, what was seen, what stands in the way. */
 import type { Reason } from '../api/reasons.ts';
 import type { Answer } from '../dns/answer.ts';
+import type { Place } from '../dns/place.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 
 /** A record set that should stand, and whose API carries it. */
-export interface WantedSet extends RecordSet {
-  readonly provider: string;
-  readonly zone: string;
+export interface WantedSet extends RecordSet, Place {
   readonly settleSeconds: number;
   /** Why it may not be written yet: the intent is stored, what stands stays. */
   readonly hold?: string | undefined;

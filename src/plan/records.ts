@@ -1,16 +1,24 @@
 import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
-import type { RecordChange } from '../dns/change.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { RequiredRecord } from '../api/types.ts';
+import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
+import { needsLead, standsAt } from '../dns/place.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { byHandWords, isByHand, isOurs, required, unwanted } from './byhand.ts';
 import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
+import { leadProblem, type Leads } from './leads.ts';
 import { owned } from './ownership.ts';
+import { placed, type PlacedChange } from './placed.ts';
 import type { AppliedSet } from './state.ts';
 
 export interface RecordsPlan {
   /** What to store before the changes are made, and after they have been seen. */
   readonly applied: readonly AppliedSet[];
-  readonly changes: readonly { readonly provider: string; readonly zone: string; readonly change: RecordChange }[];
+  readonly changes: readonly PlacedChange[];
+  /** What is left to a human, and whether it stands. */
+  readonly required: readonly RequiredRecord[];
   /** Foreign records, wildcards: nothing is written there. */
   readonly refused: readonly RecordProblem[];
   /** Written, or about to be, and not yet seen by all. */
@@ -18,8 +26,12 @@ export interface RecordsPlan {
 }
 
 /** Equal in values, and in TTL where the set is ours to change. */
-const stands = (wanted: RecordSet, live: RecordSet, entry: AppliedSet): boolean =>
-  equalSets(live, wanted, { ttl: entry.standing !== 'Found' });
+const stands = (wanted: RecordSet, live: RecordSet, { standing, byHand }: Standing): boolean =>
+  equalSets(live, wanted, { ttl: standing !== 'Found' && !byHand });
+
+interface Standing extends Pick<AppliedSet, 'standing'> {
+  readonly byHand: boolean;
+}
 
 const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: true });
 
@@ -53,11 +65,12 @@ function standingOf(
   wanted: WantedSet,
   { live }: RecordView,
   before: AppliedSet | undefined,
-  marked: boolean,
+  { marked, adopted }: Pick<Whose, 'marked' | 'adopted'>,
 ): AppliedSet['standing'] {
   if (live === undefined) return before?.standing === 'Ours' ? 'Ours' : 'Intended';
   // What replaces a set that stood by our hand is an edit of ours, however soon it is replaced.
   if (owned(live, before, marked)) return before === undefined || !same(before, wanted) ? 'Ours' : before.standing;
+  if (adopted) return 'Ours';
   // Neither refused nor ours: it stood so before we came, or someone else made it so.
   return 'Found';
 }
@@ -75,19 +88,30 @@ function remember(
   wanted: WantedSet,
   view: RecordView,
   before: AppliedSet | undefined,
-  request: { readonly marked: boolean; readonly now: number },
+  request: Whose & { readonly now: number },
 ): AppliedSet {
-  const standing = standingOf(wanted, view, before, request.marked);
+  const standing = standingOf(wanted, view, before, request);
+  const { name, type, ttl, values, provider, zone, delegatedFrom } = wanted;
+  const place = { provider, zone, ...(delegatedFrom === undefined ? {} : { delegatedFrom }) };
   if (before !== undefined && same(before, wanted)) {
-    if (view.live !== undefined && stands(wanted, view.live, before)) return { ...before, standing };
+    const known = { ...before, ...place, standing };
+    if (request.led && view.live !== undefined && stands(wanted, view.live, { ...before, ...request })) return known;
     // It was there and is not any more, or not as it should: whatever waits for its age waits anew.
-    const { since: _since, ...rest } = before;
-    return _since === undefined
-      ? { ...rest, standing }
-      : { ...rest, standing, previousTtl: cachedFor(view, before, request.now) };
+    const { since: _since, ...rest } = known;
+    return _since === undefined ? rest : { ...rest, previousTtl: cachedFor(view, before, request.now) };
   }
-  const { name, type, ttl, values, provider, zone } = wanted;
-  return { name, type, ttl, values, provider, zone, standing, previousTtl: cachedFor(view, before, request.now) };
+  return { name, type, ttl, values, ...place, standing, previousTtl: cachedFor(view, before, request.now) };
+}
+
+/** What is known of a set beside what was seen of it. */
+interface Whose {
+  /** Our mark speaks for it. */
+  readonly marked: boolean;
+  /** The user gave it to us, whoever wrote it. */
+  readonly adopted: boolean;
+  readonly byHand: boolean;
+  /** No CNAME is missing that leads to it. */
+  readonly led: boolean;
 }
 
 function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: number): AppliedSet {
@@ -95,11 +119,7 @@ function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: num
   return { ...entry, standing: entry.standing === 'Intended' ? 'Ours' : entry.standing, since: now };
 }
 
-/**
- * Compares what is wanted with what stands. A name that is new to us is written only where nothing stands, and never
- * below a name that a wildcard makes; what stood before us is never touched.
- */
-export function planRecords(request: {
+export interface RecordsRequest {
   readonly wanted: readonly WantedSet[];
   readonly applied: readonly AppliedSet[];
   readonly views: ReadonlyMap<string, RecordView>;
@@ -107,61 +127,111 @@ export function planRecords(request: {
   readonly marked: (live: RecordSet) => boolean;
   /** The other installation whose mark stands where this name belongs to. */
   readonly stranger: (name: string) => string | undefined;
+  readonly traits: Traits;
+  /** The CNAMEs that lead to sets in a zone of ours. Undefined: nobody looks after them. */
+  readonly leads: Leads | undefined;
+  /** By `recordKey`: what the user gives to us, whoever wrote it. */
+  readonly adopt: ReadonlySet<string>;
   readonly now: number;
-}): RecordsPlan {
+}
+
+/** What becomes of one set. */
+interface SetPlan {
+  readonly applied?: AppliedSet | undefined;
+  readonly change?: PlacedChange;
+  readonly required?: RequiredRecord;
+  readonly refused?: RecordProblem;
+  readonly pending?: RecordProblem;
+}
+
+/**
+ * Compares what is wanted with what stands. A name that is new to us is written only where nothing stands, and never
+ * below a name that a wildcard makes; what stood before us is never touched, unless the user gives it to us. What the
+ * provider may not write a human is asked for.
+ */
+export function planRecords(request: RecordsRequest): RecordsPlan {
   const before = new Map(request.applied.map((entry) => [recordKey(entry), entry]));
-  const applied: AppliedSet[] = [];
-  const changes: { provider: string; zone: string; change: RecordChange }[] = [];
-  const refused: RecordProblem[] = [];
-  const pending: RecordProblem[] = [];
-
-  for (const wanted of request.wanted) {
+  const plans = request.wanted.map((wanted): SetPlan => {
     const key = recordKey(wanted);
-    const view = request.views.get(key);
     const entry = before.get(key);
-    before.delete(key);
-    if (view === undefined) {
-      if (entry !== undefined) applied.push(entry);
-      pending.push({ record: key, reason: 'Waiting', message: `${key} has not been looked at yet` });
-      continue;
+    if (entry === undefined || standsAt(entry) === standsAt(wanted)) {
+      before.delete(key);
+      return planSet(wanted, entry, request);
     }
-    const { provider, zone, name, type, ttl, values } = wanted;
-    const marked = view.live !== undefined && request.marked(view.live);
-    const after: RecordSet = { name, type, ttl, values };
-    const problem = refusal(wanted, view, entry, { marked, stranger: request.stranger(name) });
-    if (problem !== undefined) {
-      refused.push(problem);
-      if (entry !== undefined) applied.push(entry);
-      continue;
-    }
-    const next = remember(wanted, view, entry, { marked, now: request.now });
-    if (view.live !== undefined && stands(wanted, view.live, next)) {
-      const unseen = shown(wanted, view);
-      if (unseen !== undefined) pending.push(unseen);
-      applied.push(confirm(seenStanding(next), unseen, request.now));
-      continue;
-    }
-    const contested = contest(wanted, view.live, entry, request.now);
-    if (contested !== undefined && 'until' in contested) {
-      refused.push({ record: key, reason: 'Conflict', message: contestWords(key, contested) });
-      applied.push({ ...next, ...(entry?.restored === undefined ? {} : { restored: entry.restored }) });
-      continue;
-    }
-    applied.push({ ...next, ...contested });
-    pending.push({ record: key, reason: 'Waiting', message: `${key} ${wanted.hold ?? 'is being published'}` });
-    if (wanted.hold !== undefined) continue;
-    changes.push({ provider, zone, change: { name, type, before: view.live, after } });
-  }
+    // What stands where it was before goes first; two places would contradict each other.
+    return { pending: { record: key, reason: 'Waiting', message: `${key} moves to ${standsAt(wanted)}` } };
+  });
+  const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
+  const each = <K extends keyof SetPlan>(what: K): readonly NonNullable<SetPlan[K]>[] =>
+    all.flatMap((plan) => (plan[what] === undefined ? [] : [plan[what]]));
+  return {
+    applied: each('applied'),
+    changes: each('change'),
+    required: each('required'),
+    refused: each('refused'),
+    pending: each('pending'),
+  };
+}
 
-  for (const entry of before.values()) {
-    const view = request.views.get(recordKey(entry));
-    if (view === undefined) applied.push(entry);
-    const live = view?.live;
-    if (live === undefined || !owned(live, entry, request.marked(live))) continue;
-    applied.push(entry);
-    if (request.stranger(entry.name) !== undefined) continue;
-    const { provider, zone, name, type } = entry;
-    changes.push({ provider, zone, change: { name, type, before: live, after: undefined } });
+function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: RecordsRequest): SetPlan {
+  const traits = request.traits[asWanted.provider];
+  const wanted = { ...asWanted, ttl: Math.max(asWanted.ttl, traits?.shortestTtl ?? 0) };
+  const record = recordKey(wanted);
+  const waits = (message: string, reason: Reason = 'Waiting'): RecordProblem => ({ record, reason, message });
+  const view = request.views.get(record);
+  if (view === undefined) return { applied: entry, pending: waits(`${record} has not been looked at yet`) };
+  const { live } = view;
+  const marked = live !== undefined && request.marked(live);
+  const adopted = request.adopt.has(record);
+  const refused = refusal(wanted, view, entry, { marked, stranger: request.stranger(wanted.name), adopted });
+  if (refused !== undefined) return { applied: entry, refused };
+  const unled = needsLead(wanted) ? unledWords(request.leads, wanted.name) : undefined;
+  const byHand = isByHand(traits);
+  const whose = { marked, adopted, byHand, led: unled === undefined };
+  const next = remember(wanted, view, entry, { ...whose, now: request.now });
+  if (live !== undefined && stands(wanted, live, { ...next, byHand })) {
+    const pending = unled === undefined ? shown(wanted, view) : { record, ...unled };
+    const applied = confirm(seenStanding(next), pending, request.now);
+    return {
+      applied,
+      ...(pending === undefined ? {} : { pending }),
+      ...(byHand ? { required: required(wanted, pending === undefined) } : {}),
+    };
   }
-  return { applied, changes, refused, pending };
+  const { name, type, ttl, values, hold } = wanted;
+  const change = { name, type, before: live, after: { name, type, ttl, values } };
+  if (!isOurs(change, traits)) {
+    if (hold !== undefined) return { applied: next, pending: waits(`${record} ${hold}`) };
+    const words = byHandWords(wanted.provider, traits);
+    return { applied: next, required: required(wanted, false), pending: waits(`${record} ${words}`, 'AwaitingHuman') };
+  }
+  const contested = contest(wanted, live, entry, request.now);
+  if (contested !== undefined && 'until' in contested) {
+    const applied = { ...next, ...(entry?.restored === undefined ? {} : { restored: entry.restored }) };
+    return { applied, refused: { record, reason: 'Conflict', message: contestWords(record, contested) } };
+  }
+  return {
+    applied: { ...next, ...contested },
+    pending: waits(`${record} ${hold ?? 'is being published'}`),
+    ...(hold === undefined ? { change: placed(change, wanted) } : {}),
+  };
+}
+
+/** What is not wanted any more, or not where it stands. */
+function planLeft(entry: AppliedSet, request: RecordsRequest): SetPlan {
+  const view = request.views.get(recordKey(entry));
+  if (view === undefined) return { applied: entry };
+  const { live } = view;
+  if (live === undefined || !owned(live, entry, request.marked(live))) return {};
+  if (request.stranger(entry.name) !== undefined) return { applied: entry };
+  const change = { name: entry.name, type: entry.type, before: live, after: undefined };
+  return isOurs(change, request.traits[entry.provider])
+    ? { applied: entry, change: placed(change, entry) }
+    : { applied: entry, required: unwanted(entry) };
+}
+
+function unledWords(leads: Leads | undefined, name: string): Omit<RecordProblem, 'record'> | undefined {
+  const lead = leads?.get(name);
+  if (lead !== undefined) return leadProblem(lead);
+  return leads && { reason: 'Waiting', message: `the CNAME at ${name} has not been looked at yet` };
 }

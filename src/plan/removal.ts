@@ -7,6 +7,7 @@ import type { RecordSet } from '../dns/rrset.ts';
 import { abandon, type ObservedChallenges } from './challenges.ts';
 import type { Change, Wait } from './change.ts';
 import { owned, strangerAt } from './ownership.ts';
+import { placed } from './placed.ts';
 import { slop } from './publication.ts';
 import { recordKey } from './record-view.ts';
 import type { AppliedSet, State, Withdrawn } from './state.ts';
@@ -61,18 +62,17 @@ function removals(sets: readonly AppliedSet[], gone: ObservedRemoval['gone']): r
   const made = sets.flatMap((entry) => {
     const live = gone.get(recordKey(entry))?.live;
     if (live === undefined || !owned(live, entry, false)) return [];
-    return [{ entry, change: { name: entry.name, type: entry.type, before: live, after: undefined } }];
+    return [placed({ name: entry.name, type: entry.type, before: live, after: undefined }, entry)];
   });
-  return [...Map.groupBy(made, ({ entry }) => `${entry.provider} ${entry.zone}`).values()].flatMap(
-    (group): Change[] => {
-      const [first] = group;
-      if (first === undefined) return [];
-      const { provider, zone } = first.entry;
-      const changes = group.map(({ change }) => change);
-      const why = `nobody relies on ${changes.map((one) => recordKey(one)).join(', ')} any more`;
-      return [{ do: 'Records', why, provider, zone, changes, urgency: 'now', aliases: {} }];
-    },
-  );
+  return [...Map.groupBy(made, ({ provider, zone }) => `${provider} ${zone}`).values()].flatMap((group): Change[] => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { provider, zone } = first;
+    const changes = group.map(({ change }) => change);
+    const why = `nobody relies on ${changes.map((one) => recordKey(one)).join(', ')} any more`;
+    const aliases = Object.assign({}, ...group.map((one) => one.aliases)) as Readonly<Record<string, string>>;
+    return [{ do: 'Records', why, provider, zone, changes, urgency: 'now', aliases }];
+  });
 }
 
 const waitFor = (entry: AppliedSet, view: GoneView | undefined): Wait => {

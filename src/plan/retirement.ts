@@ -2,6 +2,7 @@
 import { formatPolicy } from '../mtasts/policy.ts';
 import { isMeant, mintId, type PromiseEnd, promisedUntil, type Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import type { Traits } from '../desired/zones.ts';
 import { assemble } from './assemble.ts';
 import { type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
@@ -37,6 +38,7 @@ export interface ObservedDomainRetirement
   extends ObservedRemoval<DomainState>,
     Pick<ObservedDomain, 'settling' | 'pods' | 'addresses' | 'outsideFetch' | 'entry'> {
   readonly views: ReadonlyMap<string, RecordView>;
+  readonly traits: Traits;
   /** Undefined where the issuer or its challenges can't be asked: then nothing is renewed for now. */
   readonly certificate: ObservedDomain['certificate'] | undefined;
 }
@@ -44,6 +46,7 @@ export interface ObservedDomainRetirement
 /** Seconds: `none` needs no long memory (RFC 8461 §8.3). */
 const noneMaxAgeSeconds = 86_400;
 const second = 1000;
+const nothing: ReadonlySet<string> = new Set();
 /** Whether a domain still needs what is left of its hosts. */
 const lookAgainMs = 30 * 60 * second;
 
@@ -74,14 +77,14 @@ function keptRecords(
   const place = applied.find(({ name }) => name === policyHostOf(state)) ?? applied[0];
   if (place === undefined) return [];
   const here = policyAddressSets(policyHostOf(state), addresses, applied).map((set): WantedSet => {
-    const { ttl, provider, zone } = place;
-    return { ...set, ttl, provider, zone, settleSeconds: 0 };
+    const { ttl, provider, zone, delegatedFrom } = place;
+    return { ...set, ttl, provider, zone, delegatedFrom, settleSeconds: 0 };
   });
   const isAddress = ({ name, type }: AppliedSet): boolean => name === place.name && (type === 'A' || type === 'AAAA');
   const kept = applied.flatMap((entry): readonly WantedSet[] => {
-    const { name, type, ttl, values, provider, zone } = entry;
+    const { name, type, ttl, values, provider, zone, delegatedFrom } = entry;
     if (isAddress(entry)) return here.filter((set) => set.type === type);
-    const set = { name, type, ttl, provider, zone, settleSeconds: 0 };
+    const set = { name, type, ttl, provider, zone, delegatedFrom, settleSeconds: 0 };
     return [name === sts ? { ...set, values: [formatStsRecord(id)], hold } : { ...set, values }];
   });
   return [...kept, ...here.filter((set) => !kept.includes(set))];
@@ -129,6 +132,9 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
     views: observed.views,
     marked: () => false,
     stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: minted.applied }, name),
+    traits: observed.traits,
+    leads: undefined,
+    adopt: nothing,
     now,
   });
   const told = datePublications(minted, records, hold === undefined, now);
@@ -136,8 +142,8 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
   const names = [policyHostOf(stored)];
   const certificate: CertificatePlan =
     observed.certificate === undefined
-      ? { state: dated, changes: [], waits: [], problem: undefined }
-      : planCertificate({ ...observed.certificate, state: dated, key: dated.key, names, now });
+      ? { state: dated, changes: [], waits: [], problem: undefined, required: [] }
+      : planCertificate({ ...observed.certificate, leads: new Map(), state: dated, key: dated.key, names, now });
   const state = certificate.state as DomainState;
   const steps = planServe(policyHostOf(stored), observed.entry, state, publication);
   const { settling, state: before } = observed;

@@ -48,6 +48,7 @@ const lane: Shape = {
   applied: listOf(
     object({
       ...place,
+      delegatedFrom: optional(text),
       type: text,
       ttl: number,
       values: listOf(text),

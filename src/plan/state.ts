@@ -3,6 +3,7 @@
  * one per domain, and is written before the step that depends on it. Times are milliseconds since 1970.
  */
 import type { RolloverState } from '../dane/keystate.ts';
+import type { Place } from '../dns/place.ts';
 import type { RecordType } from '../dns/rrset.ts';
 import type { Publication } from '../mtasts/lifecycle.ts';
 import { type formatVersion, readStored } from './stored.ts';
@@ -63,13 +64,12 @@ export interface Restored {
 }
 
 /** A record set that we meant to publish: the durable half of ownership (the mark in DNS is the other). */
-export interface AppliedSet {
+export interface AppliedSet extends Place {
+  /** As the world looks it up, also where it stands in another zone (see `Place`). */
   readonly name: string;
   readonly type: RecordType;
   readonly ttl: number;
   readonly values: readonly string[];
-  readonly provider: string;
-  readonly zone: string;
   /**
    * `Intended`: stored before it is written; `Ours`: seen to stand by our hand, so that whatever replaces it is an edit
    * of ours; `Found`: it stood exactly so before we came, and is never changed or removed by us.

@@ -42,6 +42,7 @@ export async function reconcile(world: World, object: Reconciled, { end, look }:
       await end?.();
       world.statusWriter.forget(object);
       world.pace.forget(label);
+      world.ledger.note(label, []);
       return {};
     }
     await begin(world, object);
@@ -107,7 +108,9 @@ export interface Course {
   /** With these changes nothing is left to do or to wait for. */
   readonly done?: boolean;
   /** As the plan leaves it. */
-  readonly state: Pick<State, 'certificate'>;
+  readonly state: Pick<State, 'certificate' | 'applied'>;
+  /** The object was deleted: what goes with it is meant to go, however much that is. */
+  readonly isRetirement?: boolean;
   /** Of the durable state that the plan was made from. */
   readonly resourceVersion: string | undefined;
   /** Makes sure that what is to change is the object's still, going by claims seen no longer ago than that. */
@@ -126,17 +129,26 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
     return world.statusWriter.write(object, status, conditions);
   };
   let made: number;
+  world.ledger.note(label, course.state.applied);
+  const { changes, refused } =
+    course.isRetirement === true
+      ? { changes: course.changes, refused: [] }
+      : world.ledger.admit(course.changes, (name) => world.cache.providers().find((one) => one.metadata.name === name));
   try {
-    if (course.changes.some((change) => change.do !== 'SaveState')) await course.confirm?.(confirmedMs);
-    ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, course.changes));
+    if (changes.some((change) => change.do !== 'SaveState')) await course.confirm?.(confirmedMs);
+    ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, changes));
   } catch (error) {
     return miss(world, object, error, (trouble) => tell(course.report(trouble)));
   }
-  const round = roundOf(course.changes);
-  const said = course.report(made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined);
+  const round = roundOf(changes);
+  const [tooMuch] = refused;
+  const vain = made > 0 && world.pace.isRepeating(label) ? vainTrouble(course.changes) : undefined;
+  const trouble = tooMuch === undefined ? vain : tooMuchTrouble(tooMuch);
+  const said = course.report(trouble);
   const statusDueMs = await tell(said);
   const waits = [...course.waits, ...untilMended(said.conditions), ...untilRenewal(course.state, world.clock.now())];
-  return world.pace.next(label, { statusDueMs, made, round, waits, done: course.done === true });
+  const stopped = tooMuch === undefined ? undefined : trouble;
+  return world.pace.next(label, { trouble: stopped, statusDueMs, made, round, waits, done: course.done === true });
 }
 
 /** What a human has to mend outside of the cluster, as an MX set, is not looked for every half hour only. */
@@ -150,6 +162,8 @@ function untilRenewal({ certificate }: Course['state'], now: number): readonly W
   const forMs = (certificate?.renewAt ?? 0) - now;
   return forMs > 0 ? [{ why: 'the certificate is to be renewed', forMs }] : [];
 }
+
+const tooMuchTrouble = (message: string): Trouble => ({ kind: 'Stalled', reason: 'TooManyChanges', message });
 
 /** Changes that are made, accepted and needed again at the next look. */
 function vainTrouble(changes: readonly Change[]): Trouble {

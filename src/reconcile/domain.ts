@@ -2,9 +2,11 @@ import type { MailDomain, MailExchanger } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import type { Claimant } from '../apply/claims.ts';
 import type { Loaded } from '../apply/store.ts';
+import { adopted } from '../desired/adopt.ts';
 import { type DesiredDomain, desiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
-import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
+import { resolveIssuer } from '../desired/references.ts';
+import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { isMoving, observeDomain } from '../observe/domain.ts';
@@ -93,7 +95,9 @@ async function entitle(world: World, mailDomain: MailDomain, stored: Remembered)
   const issuer = issuerOf(world, mailDomain, domain, stored);
   const exchangers = own === undefined ? lookUpAll(world, mailDomain) : [own];
   const hosts = exchangers.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
-  return { desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts }), exchangers };
+  const adopt = adopted(mailDomain.metadata.annotations);
+  if (!adopt.ok) throw stall(adopt.reason, adopt.message);
+  return { desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts, adopt: adopt.value }), exchangers };
 }
 
 async function claim(

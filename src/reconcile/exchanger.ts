@@ -1,8 +1,10 @@
 import { reasonOf, validate } from '../api/validate.ts';
 import type { MailExchanger } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
+import { adopted } from '../desired/adopt.ts';
 import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf } from '../desired/exchanger.ts';
-import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
+import { resolveIssuer } from '../desired/references.ts';
+import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import { observeExchanger, readMounted } from '../observe/exchanger.ts';
 import { isLast } from '../plan/change.ts';
@@ -165,11 +167,14 @@ function desire(world: World, exchanger: MailExchanger, stored: Remembered): Des
       namespace,
       ref: spec.dnsProviderRef?.name,
       remembered,
+      tlsa: spec.dane?.mode !== 'Off',
     });
     if (!zone.ok) throw new MailsealError(zone.reason, zone.message, { kind: 'Stalled' });
     grants.set(host, zone.value);
   }
-  return desiredExchanger(exchanger, { issuer: issuer.value.metadata.name, grants });
+  const adopt = adopted(exchanger.metadata.annotations);
+  if (!adopt.ok) throw new MailsealError(adopt.reason, adopt.message, { kind: 'Stalled' });
+  return desiredExchanger(exchanger, { issuer: issuer.value.metadata.name, grants, adopt: adopt.value });
 }
 
 function estateOf(exchanger: MailExchanger): Estate {

@@ -2,7 +2,7 @@
 import type { WantedCondition } from '../api/conditions.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
-import { zonesOf } from '../desired/references.ts';
+import { zonesOf } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
 import { markName } from '../plan/ownership.ts';

@@ -1,7 +1,9 @@
 /** The retirement of an object whose durable state was lost: what the DNS still has by our mark is withdrawn all the same. */
 import type { RetirementSpec } from '../api/types.ts';
 import { tlsaName } from '../dane/tlsa.ts';
-import { resolveIssuer, resolveZone, type ZoneGrant } from '../desired/references.ts';
+import { resolveIssuer } from '../desired/references.ts';
+import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
+import { lookedUpAt } from '../dns/place.ts';
 import type { RecordSet, RecordType } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
@@ -24,10 +26,11 @@ async function foundSets(
 ): Promise<{ readonly grant: ZoneGrant; readonly sets: readonly RecordSet[] } | undefined> {
   const name = markName(of);
   const marked = (values: readonly string[]): boolean => values.includes(markValue(world.installationId));
-  const seen = await world.outside.lookup(name, 'TXT');
+  const zone = resolveZone(world.cache.providers(), { name: of, namespace });
+  const at = zone.ok ? lookedUpAt({ ...zone.value, name }) : name;
+  const seen = await world.outside.lookup(at, 'TXT');
   const answered = seen.outcome === 'Found' || seen.outcome === 'NoData' || seen.outcome === 'NxDomain';
   if (answered && !marked(seen.values)) return undefined;
-  const zone = resolveZone(world.cache.providers(), { name: of, namespace, ref: undefined, remembered: undefined });
   if (!zone.ok) throw new MailsealError(zone.reason, zone.message, { kind: 'Stalled' });
   const grant = zone.value;
   const all = [[name, 'TXT'] as const, ...sought].map(([at, type]) => ({ ...grant, name: at, type }));
@@ -36,9 +39,10 @@ async function foundSets(
   return marked(sets.find((set) => set.name === name)?.values ?? []) ? { grant, sets } : undefined;
 }
 
-const asApplied = (set: RecordSet, { provider, zone }: ZoneGrant): AppliedSet => {
+const asApplied = (set: RecordSet, { provider, zone, delegatedFrom }: ZoneGrant): AppliedSet => {
   const { name, type, ttl, values } = set;
-  return { name, type, ttl, values, provider, zone, standing: 'Ours', previousTtl: ttl };
+  const place = { provider, zone, ...(delegatedFrom === undefined ? {} : { delegatedFrom }) };
+  return { name, type, ttl, values, ...place, standing: 'Ours', previousTtl: ttl };
 };
 
 /** The hosts' sets are ours by their marks, which only stand beside sets of ours. */

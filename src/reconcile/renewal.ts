@@ -2,6 +2,7 @@
 import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { givenKey } from '../dane/keystate.ts';
+import { traitsOfAll } from '../desired/zones.ts';
 import { messageOf } from '../errors.ts';
 import { observeIssuance } from '../observe/certificate.ts';
 import { planCertificate } from '../plan/certificate.ts';
@@ -36,12 +37,14 @@ export async function renewAsStored<S extends State>(
   const { owner } = renewal;
   try {
     const issuer = await world.issuerOf(state.issuer);
-    const at = { ...world, providers: world.cache.providers(), ...renewal };
+    const providers = world.cache.providers();
+    const at = { ...world, providers, traits: traitsOfAll(providers), ...renewal };
     const certificate = planCertificate({
       ...(await observeIssuance(at, issuer, state)),
       state,
       key: keyOf(state),
       names: loaded.state.certificate.names,
+      leads: new Map(),
       issuer,
       now: world.clock.now(),
     });

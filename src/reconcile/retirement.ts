@@ -62,6 +62,7 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     changes: plan.changes,
     waits: obstacle === undefined ? plan.waits : [{ why: obstacle.message, forMs: troubledMs }, ...plan.waits],
     state: plan.state,
+    isRetirement: true,
     resourceVersion: stored.resourceVersion,
     report: (trouble) => report(spec, plan, trouble ?? obstacle),
   });

@@ -21,6 +21,7 @@ import { createProber } from '../observe/prober.ts';
 import { createRecents } from '../observe/recent.ts';
 import { probeSmtp } from '../observe/smtp.ts';
 import type { Cache, World } from '../world.ts';
+import { createLedger } from './ledger.ts';
 import { createOrders } from './orders.ts';
 import { createPace } from './pace.ts';
 import { createStatusWriter } from './statuswriter.ts';
@@ -94,6 +95,7 @@ export function createWorld(parts: WorldParts): World {
     providerOf,
     issuerOf: issuers.get,
     zoneWriter: createZoneWriter({ providerFor: ({ provider }) => providerOf(provider), windowMs: batchWindowMs }),
+    ledger: createLedger(clock),
     orders: createOrders(),
     allow,
     outside,

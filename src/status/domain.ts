@@ -15,6 +15,7 @@ import {
   notDone,
   publishedRecords,
   refusedTrouble,
+  requiredRecords,
   summarise,
   type Trouble,
 } from './findings.ts';
@@ -213,6 +214,7 @@ export function domainStatus(desired: DesiredDomain, plan: DomainPlan): Omit<Mai
   return {
     domain: desired.domain,
     records: publishedRecords(state.applied),
+    requiredRecords: requiredRecords(plan.required),
     next: nextSteps(plan.waits, fixed),
     ...(announced === undefined
       ? {}

@@ -2,6 +2,7 @@ import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
 import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
+import { tlsaName } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
@@ -13,6 +14,7 @@ import {
   notDone,
   publishedRecords,
   refusedTrouble,
+  requiredRecords,
   summarise,
   type Trouble,
 } from './findings.ts';
@@ -86,12 +88,27 @@ function security(observed: ObservedExchanger): Judgement {
   }
 }
 
-function dane(desired: DesiredExchanger, plan: ExchangerPlan, secure: Judgement): Judgement {
+/** What stands in the way of TLSA records, and the two ways to have them all the same. */
+function unsupported(hosts: DesiredExchanger['hosts']): string {
+  const which = hosts.map(({ host, grant }) => `${host} (DNSProvider ${grant.provider})`).join(', ');
+  const names = hosts.map(({ host }) => tlsaName(host, 25)).join(', ');
+  return `no TLSA record is published: the API that writes the zone of ${which} knows none. Name a DNSProvider that writes it by another API, or one with spec.delegated, and have a CNAME set at ${names} once`;
+}
+
+function dane(
+  desired: DesiredExchanger,
+  observed: ObservedExchanger,
+  plan: ExchangerPlan,
+  secure: Judgement,
+): Judgement {
   if (desired.dane.mode === 'Off')
     return { status: 'False', reason: 'DANEOff', message: 'spec.dane.mode is Off: no TLSA record is published' };
   const about = ({ record }: RecordProblem): boolean => record.endsWith(' TLSA');
   const refused = plan.records.refused.find(about);
   if (refused !== undefined) return notDone(refused);
+  const unable = desired.hosts.filter(({ grant }) => observed.traits[grant.provider]?.tlsa === false);
+  if (secure.status === 'True' && unable.length > 0)
+    return { status: 'False', reason: 'TLSAUnsupported', message: unsupported(unable) };
   if (secure.status !== 'True')
     return { status: secure.status, reason: secure.reason, message: `no TLSA record is published: ${secure.message}` };
   const pending = plan.records.pending.find(about);
@@ -126,8 +143,8 @@ export function exchangerFindings(
   trouble: Trouble | undefined,
 ): readonly WantedCondition[] {
   const secure = security(observed);
-  const optional = new Set<Reason>(['ZoneInsecure', 'DANEOff']);
-  const daneReady = dane(desired, plan, secure);
+  const optional = new Set<Reason>(['ZoneInsecure', 'DANEOff', 'TLSAUnsupported']);
+  const daneReady = dane(desired, observed, plan, secure);
   const byDane = observed.certificate.issuer.kind === 'selfSigned' && !optional.has(daneReady.reason);
   const all: readonly WantedCondition[] = [
     { type: 'CertificateReady', ...certificateReady(plan) },
@@ -157,6 +174,7 @@ export function exchangerStatus(
     secretName: desired.secretName,
     hosts: observed.hosts.map(hostStatus),
     records: publishedRecords(applied),
+    requiredRecords: requiredRecords(plan.required),
     next: nextSteps(
       plan.waits,
       certificate === undefined

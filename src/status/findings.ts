@@ -1,7 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import { plainText } from '../api/text.ts';
-import type { ConditionType, NextStep, PublishedRecord } from '../api/types.ts';
+import type { ConditionType, NextStep, PublishedRecord, RequiredRecord } from '../api/types.ts';
 import type { CertificatePlan } from '../plan/certificate.ts';
 import type { Wait } from '../plan/change.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
@@ -56,6 +56,8 @@ const longestValue = 4096;
 export const longestSentence = 1024;
 /** The CRDs allow more. */
 const mostSteps = 50;
+/** As the CRDs bound them. */
+const mostRequired = 256;
 const mostNamed = 8;
 const recordValue = (value: string): string => plainText(value, longestValue);
 
@@ -91,6 +93,13 @@ export function publishedRecords(applied: readonly AppliedSet[]): readonly Publi
       ? []
       : [{ name, type, values: [...values].sort().map(recordValue), since: statusTimeOf(since) }],
   );
+}
+
+/** Without the values that the status has no room for, in an order that does not change by itself. */
+export function requiredRecords(required: readonly RequiredRecord[]): readonly RequiredRecord[] {
+  const all = required.map((one) => ({ ...one, values: [...one.values].sort().map(recordValue) }));
+  const keyOf = ({ name, type }: RequiredRecord): string => `${name} ${type}`;
+  return all.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)).slice(0, mostRequired);
 }
 
 /** The waits that a reader should know of: each thing once, without the times, which change at every look. */

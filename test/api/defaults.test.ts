@@ -8,14 +8,14 @@ const grant = { provider: 'main', zone: 'example.com', settleSeconds: 0 };
 const metadata = { name: 'mx', namespace: 'mail' };
 
 test('a MailDomain that says nothing gets what the docs say', () => {
-  const resolved = { domain: 'example.com', grant, issuer: 'ca', hosts: ['mx1.example.com'] };
+  const resolved = { domain: 'example.com', grant, issuer: 'ca', hosts: ['mx1.example.com'], adopt: [] };
   const spec = { domain: 'example.com', mx: { hosts: ['mx1.example.com'] } };
   const desired = desiredDomain({ apiVersion, kind: 'MailDomain', metadata, spec }, resolved);
   expect(desired).toMatchObject({ mtaSts: defaults.mtaSts, suspended: defaults.suspend, rua: [] });
 });
 
 test('a MailExchanger that says nothing gets what the docs say', () => {
-  const resolved = { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]) };
+  const resolved = { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [] };
   const spec = { hosts: ['mx1.example.com'] };
   const desired = desiredExchanger({ apiVersion, kind: 'MailExchanger', metadata, spec }, resolved);
   expect(desired).toMatchObject({ dane: defaults.dane, suspended: defaults.suspend, secretName: 'mx-tls' });

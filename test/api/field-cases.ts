@@ -64,6 +64,8 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
       allowedNamespaces: { names: ['mail'] },
       default: true,
       settleSeconds: 5,
+      policy: 'UpsertOnly',
+      delegated: { zones: ['example.org'], into: 'example.com' },
       rfc2136: { server: '192.0.2.53', tsigKeyName: 'mailseal', tsigAlgorithm: 'hmac-sha256' },
       credentialsSecretRef: { name: 'dns-update-key' },
     },
@@ -226,6 +228,8 @@ const another = (item: Json, n: number): Json => {
   if (typeof item === 'object') return { ...(item as Spec), name: `x${n}` };
   const text = item as string;
   if (text.startsWith('mailto:')) return `${text}${n}`;
+  // The first is the one that other fields may name.
+  if (n === 0) return text;
   return text.includes('.') ? `x${n}.${text}` : `${text}${n}`;
 };
 

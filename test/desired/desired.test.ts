@@ -9,12 +9,18 @@ const metadata = { name: 'example', namespace: 'mail' };
 const domain = (change: Partial<MailDomain['spec']> = {}) =>
   desiredDomain(
     { apiVersion, kind: 'MailDomain', metadata, spec: { domain: 'example.com', ...change } },
-    { domain: 'example.com', grant, issuer: 'ca', hosts: ['mx2.example.com', 'mx1.example.com', 'mx2.example.com'] },
+    {
+      domain: 'example.com',
+      grant,
+      issuer: 'ca',
+      hosts: ['mx2.example.com', 'mx1.example.com', 'mx2.example.com'],
+      adopt: [],
+    },
   );
 const exchanger = (change: Partial<MailExchanger['spec']> = {}) =>
   desiredExchanger(
     { apiVersion, kind: 'MailExchanger', metadata, spec: { hosts: ['MX1.example.com.'], ...change } },
-    { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]) },
+    { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [] },
   );
 
 test('a domain with nothing but its name has every default of the documented table', () => {

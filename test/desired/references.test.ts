@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { apiVersion, type CertificateIssuer, type DNSProvider, type DNSProviderSpec } from '../../src/api/types.ts';
-import { resolveIssuer, resolveZone } from '../../src/desired/references.ts';
+import { resolveIssuer } from '../../src/desired/references.ts';
+import { resolveZone } from '../../src/desired/zones.ts';
 
 const provider = (name: string, zones: readonly string[], change: Partial<DNSProviderSpec> = {}): DNSProvider => ({
   apiVersion,

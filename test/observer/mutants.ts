@@ -81,7 +81,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'plan/guard.ts',
-        text: 'if (equalSets(live, wanted) || owned(live, entry, whose.marked)) return undefined;',
+        text: 'if (equalSets(live, wanted) || owned(live, entry, whose.marked) || whose.adopted) return undefined;',
         instead: 'return undefined;',
       },
     ],

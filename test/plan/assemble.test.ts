@@ -10,12 +10,13 @@ type Parts = Parameters<typeof assemble>[0];
 const stored = domainState();
 const { certificate: _, ...uncertified } = stored;
 const changed = { ...stored, publications: [publication()] };
-const quiet: CertificatePlan = { state: stored, changes: [], waits: [], problem: undefined };
-const none: RecordsPlan = { applied: [], changes: [], refused: [], pending: [] };
+const quiet: CertificatePlan = { state: stored, changes: [], waits: [], problem: undefined, required: [] };
+const none: RecordsPlan = { applied: [], changes: [], required: [], refused: [], pending: [] };
 const record = (name: string, zone = 'example.com'): RecordsPlan['changes'][number] => ({
   provider: 'main',
   zone,
   change: { name, type: 'TXT', before: undefined, after: txt(name, 'x') },
+  aliases: {},
 });
 const serve: Change = {
   do: 'Serve',

@@ -190,6 +190,7 @@ export const desired: DesiredDomain = {
   mtaSts: { mode: 'enforce', maxAgeSeconds: 2_419_200, ttlSeconds: 300, afterDays: 14, immediately: false },
   rua: [],
   suspended: false,
+  adopt: new Set(),
 };
 
 export function tlsProbe(address = '192.0.2.1', spkiSha256: string = digest('c')): SmtpProbe {

@@ -34,6 +34,7 @@ export function planOf(change: Partial<CertificateInput> = {}): CertificatePlan 
     order: undefined,
     challenges: [],
     spentLive: new Map(),
+    leads: new Map(),
     now,
     ...change,
   });

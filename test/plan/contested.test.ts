@@ -27,6 +27,9 @@ function course(ours: RecordSet = address, start = now) {
       views: new Map([[recordKey(ours), seen(live)]]),
       marked: () => false,
       stranger: () => undefined,
+      traits: {},
+      leads: undefined,
+      adopt: new Set(),
       now: time,
     });
     entry = plan.applied[0] ?? entry;

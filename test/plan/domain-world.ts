@@ -91,6 +91,8 @@ export function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
     state: settled,
     freshKey: undefined,
     views: viewsOf(...sets),
+    traits: {},
+    leads: new Map(),
     mx: {
       outside: answer('example.com', 'MX', { values: ['10 mx1.example.com'] }),
       servers: { hosts: ['mx1.example.com'], ttl: 300 },

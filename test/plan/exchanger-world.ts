@@ -29,6 +29,7 @@ export const desired: DesiredExchanger = {
   secretName: 'mx-tls',
   dane: { mode: 'Auto', ttlSeconds: 3600 },
   suspended: false,
+  adopt: new Set(),
 };
 export const mark: RecordSet = txt('_mailseal.mx1.example.com', `heritage=mailseal,owner=${installationId}`);
 export const both: readonly string[] = [`3 1 1 ${digest('c')}`, `3 1 1 ${digest('d')}`];
@@ -45,6 +46,8 @@ export function world(change: Partial<ObservedExchanger> = {}): ObservedExchange
     freshKeys: undefined,
     mounted: { is: 'Ours', object: mountedSecret() },
     views: views(['_mailseal.mx1.example.com TXT', seen(mark)], ['_25._tcp.mx1.example.com TLSA', seen(tlsa)]),
+    traits: {},
+    leads: new Map(),
     hosts: [host({ liveTlsa: answer(tlsa.name, 'TLSA', { values: both }) })],
     certificate: { issuer: { name: 'ca', kind: 'acme' }, order: undefined, challenges: [], spentLive: new Map() },
     ...change,

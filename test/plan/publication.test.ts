@@ -140,7 +140,13 @@ describe('the dates of the history', () => {
   const { shownSince: _, ...minted } = newest;
   const record = (id: string, since?: number): RecordsPlan => {
     const { since: _since, ...rest } = applied(txt('_mta-sts.example.com', `v=STSv1; id=${id};`));
-    return { applied: [since === undefined ? rest : { ...rest, since }], changes: [], refused: [], pending: [] };
+    return {
+      applied: [since === undefined ? rest : { ...rest, since }],
+      changes: [],
+      required: [],
+      refused: [],
+      pending: [],
+    };
   };
   const state = domainState({ publications: [old, minted] });
   const date = (records: RecordsPlan, announcing: boolean) =>
@@ -153,7 +159,7 @@ describe('the dates of the history', () => {
     expect(date(record(newest.id), false)).toEqual([old, minted]);
   });
   test('nor is one whose record is refused', () => {
-    expect(date({ applied: [], changes: [], refused: [], pending: [] }, true)).toEqual([old, minted]);
+    expect(date({ applied: [], changes: [], required: [], refused: [], pending: [] }, true)).toEqual([old, minted]);
   });
   test('the old id is gone when all servers show the new one', () => {
     expect(date(record(newest.id, now - 5), true)[0]).toEqual({ ...old, goneSince: now - 5 });

@@ -48,6 +48,9 @@ function planOf(places: readonly Place[], given?: readonly AppliedSet[]): Return
     views: new Map(places.flatMap((one) => (one.looked ? [[`${one.name} TXT`, view(one)] as const] : []))),
     marked: ({ name }) => places.some((one) => one.name === name && one.marked),
     stranger: () => undefined,
+    traits: {},
+    leads: undefined,
+    adopt: new Set(),
     now,
   });
 }

@@ -25,6 +25,9 @@ function plan(one: {
     views: new Map(one.view === undefined ? [] : [[key, one.view]]),
     marked: () => one.marked ?? false,
     stranger: () => undefined,
+    traits: {},
+    leads: undefined,
+    adopt: new Set(),
     now,
   });
 }

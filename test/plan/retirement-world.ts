@@ -27,8 +27,8 @@ export const gone = (...all: readonly RecordSet[]): ReadonlyMap<string, GoneView
 export const noChallenges: ObservedRemoval['challenges'] = { challenges: [], spentLive: new Map() };
 
 function observed(change: Partial<ObservedDomainRetirement>): ObservedDomainRetirement {
-  const { settling, pods, addresses, outsideFetch, entry, views, certificate: lane } = world();
-  const rest = { installationId, settling, pods, addresses, outsideFetch, entry, views, certificate: lane };
+  const { settling, pods, addresses, outsideFetch, entry, views, traits, certificate: lane } = world();
+  const rest = { installationId, settling, pods, addresses, outsideFetch, entry, views, traits, certificate: lane };
   return { ...rest, state: settled, gone: standing(...sets), challenges: noChallenges, ...change };
 }
 

@@ -6,6 +6,7 @@ import {
   type Condition,
   type ConditionType,
   type DNSProvider,
+  type DNSProviderSpec,
   type MailDomain,
 } from '../../src/api/types.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
@@ -26,8 +27,8 @@ export interface DomainScene extends Pick<Scene, 'kube' | 'provider' | 'now' | '
   readonly grantTo: (...names: readonly string[]) => Promise<void>;
 }
 
-export async function createDomainScene(): Promise<DomainScene> {
-  const scene = await createScene({ hosts: ['mx9.example.com'] });
+export async function createDomainScene(grant: Partial<DNSProviderSpec> = {}): Promise<DomainScene> {
+  const scene = await createScene({ hosts: ['mx9.example.com'] }, grant);
   const { kube } = scene;
   await kube.create<CertificateIssuer>({
     apiVersion,

@@ -217,7 +217,7 @@ test.each<readonly [string, number, number]>([
   if (object === undefined) throw new Error('there is no exchanger');
   const certificate = { renewAt: scene.now() + dueInMs } as StoredCertificate;
   const report = () => ({ status: {}, conditions: [] });
-  const course = { changes: [], waits: [], state: { certificate }, resourceVersion: undefined, report };
+  const course = { changes: [], waits: [], state: { certificate, applied: [] }, resourceVersion: undefined, report };
   await carryOut(world, object, course);
   expect((await carryOut(world, object, course)).requeueAfterMs).toBe(lookAgainInMs);
 });
@@ -231,7 +231,7 @@ test.each<readonly [string, 'True' | 'False', number]>([
   if (object === undefined) throw new Error('there is no exchanger');
   const ready = { type: 'Ready', status, reason: 'UnlistedMX', message: 'mx9 is not listed' } as const;
   const report = () => ({ status: {}, conditions: [ready] });
-  const course = { changes: [], waits: [], state: {}, resourceVersion: undefined, report };
+  const course = { changes: [], waits: [], state: { applied: [] }, resourceVersion: undefined, report };
   await carryOut(world, object, course);
   expect((await carryOut(world, object, course)).requeueAfterMs).toBe(lookAgainInMs);
 });

@@ -2,6 +2,7 @@
  * One MailExchanger on the fakes: the API and a zone in memory, resolvers that answer from that zone, and an MX host
  * that presents whatever its Secret holds. Time moves only from look to look.
  */
+import { capabilitiesOf, providerTypes } from '../../src/api/capabilities.ts';
 import { parseChain } from '../../src/pki/certificate.ts';
 import { createClaims } from '../../src/apply/claims.ts';
 import { createIssuers } from '../../src/apply/issuers.ts';
@@ -13,6 +14,7 @@ import {
   apiVersion,
   type CertificateIssuer,
   type DNSProvider,
+  type DNSProviderSpec,
   type MailDomain,
   type MailExchanger,
   type Retirement,
@@ -27,6 +29,7 @@ import { createRecents } from '../../src/observe/recent.ts';
 import type { SmtpProbe } from '../../src/pki/observed.ts';
 import type { ExchangerState } from '../../src/plan/state.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import { createLedger } from '../../src/reconcile/ledger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
 import { createStatusWriter } from '../../src/reconcile/statuswriter.ts';
@@ -36,6 +39,8 @@ import { type FakeProvider, fakeProvider } from '../fakes/provider.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
 
 export const zone = 'example.com';
+/** A zone that is wholly ours, where a human's CNAMEs may lead. */
+export const ownZone = 'keys.example.net';
 /** What stands in the zone before Mailseal comes. */
 export const strangers: readonly RecordSet[] = [
   { name: 'mx1.example.com', type: 'A', ttl: 300, values: ['192.0.2.1'] },
@@ -70,13 +75,18 @@ export interface Scene {
 
 const decode = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString('utf8');
 
-export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Promise<Scene> {
+export async function createScene(
+  spec: Partial<MailExchanger['spec']> = {},
+  grant: Partial<DNSProviderSpec> = {},
+): Promise<Scene> {
   let time = Date.UTC(2026, 10, 22);
   let writes = 0;
   let deadline = Number.POSITIVE_INFINITY;
   const clock = { now: () => time };
   const kube = createFakeKube({ now: clock.now });
-  const provider = fakeProvider({ [zone]: strangers });
+  const zones = [zone, ownZone];
+  const type = providerTypes.find((one) => grant[one] !== undefined) ?? 'rfc2136';
+  const provider = fakeProvider({ [zone]: strangers, [ownZone]: [] }, capabilitiesOf[type]);
   const wrote = (): void => {
     writes += 1;
     if (writes !== deadline) return;
@@ -104,8 +114,9 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       spec: {
         zones: [zone],
         allowedNamespaces: { names: ['mail'] },
-        rfc2136: { server: '192.0.2.53', tsigKeyName: 'key' },
+        ...(type === 'rfc2136' ? { rfc2136: { server: '192.0.2.53', tsigKeyName: 'key' } } : {}),
         credentialsSecretRef: { name: 'key' },
+        ...grant,
       },
     } as DNSProvider,
     {
@@ -133,9 +144,10 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
   };
   const dns: FakeWorld = {
     get records() {
-      return Object.fromEntries(provider.sets(zone).map(({ name, type, values }) => [`${name} ${type}`, values]));
+      const sets = zones.flatMap((one) => provider.sets(one));
+      return Object.fromEntries(sets.map(({ name, type, values }) => [`${name} ${type}`, values]));
     },
-    secure: [zone],
+    secure: zones,
   };
   const frozen = new Map<string, string | undefined>();
   const probe = async ({ host, address }: { host: string; address: string }): Promise<SmtpProbe> => {
@@ -184,6 +196,7 @@ export async function createScene(spec: Partial<MailExchanger['spec']> = {}): Pr
       providerOf: async () => mortal,
       issuerOf: createIssuers({ kube: way, namespace, find, clock, onRequest: () => undefined }).get,
       zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),
+      ledger: createLedger(clock),
       orders: createOrders(),
       allow,
       outside,

@@ -149,6 +149,23 @@ export const reasonDocs: ReasonDocs = {
     means: 'The name exists only through a wildcard; a record below it would take its mail away.',
     mend: 'Give the name an MX or address record of its own.',
   },
+  TooManyChanges: {
+    means:
+      'Within an hour more than 20 %, and more than ten, of the record sets that Mailseal keeps in a zone would be changed or removed: as likely a mistake as a wish. What comes beyond that waits.',
+    mend: 'If it is meant, an administrator annotates the DNSProvider with `mailseal.dev/allow-changes-until: TIME` (RFC 3339, at most a day ahead).',
+  },
+  AwaitingHuman: {
+    means: 'The DNSProvider may not write this record, by its policy or because a human writes the zone.',
+    mend: 'Publish what `status.requiredRecords` lists; Mailseal goes on when it is seen.',
+  },
+  DelegationMissing: {
+    means: "A human's CNAME that is to lead into a zone of ours is missing, or leads elsewhere.",
+    mend: 'Publish the CNAME that `status.requiredRecords` lists, once; all further changes are made behind it.',
+  },
+  TLSAUnsupported: {
+    means: 'The API that writes the zone knows no TLSA records, so that DANE is not published. All else works.',
+    mend: 'Give the zone to a DNSProvider with another API, or delegate `_25._tcp` of the hosts by a CNAME (`spec.delegated`).',
+  },
   NameNotAllowed: {
     means: 'A change was for a name that Mailseal never writes, and was refused.',
     mend: 'This is a defect of Mailseal: please report it.',

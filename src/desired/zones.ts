@@ -1,0 +1,158 @@
+/** Which DNSProvider carries the records of a name, and how far it may go. */
+import { capabilitiesOf, type ProviderType, providerTypeOf } from '../api/capabilities.ts';
+import { defaults } from '../api/defaults.ts';
+import type { DNSProvider, ProviderPolicy } from '../api/types.ts';
+import { isWithin, toALabel } from '../dns/names.ts';
+import type { Place } from '../dns/place.ts';
+import { refuse, type Resolution } from './references.ts';
+
+export interface ZoneGrant extends Place {
+  readonly settleSeconds: number;
+}
+
+/** What the plan must know of a provider before it asks for anything. */
+export interface ProviderTraits {
+  readonly type: ProviderType;
+  /** `Observe` also where no API writes. */
+  readonly policy: ProviderPolicy;
+  readonly tlsa: boolean;
+  /** Seconds: it takes no shorter TTL. */
+  readonly shortestTtl: number;
+  /** Who publishes what Mailseal does not, as far as the administrator says so. */
+  readonly contact?: string | undefined;
+}
+
+/** Traits by the provider's name. */
+export type Traits = Readonly<Record<string, ProviderTraits>>;
+
+function traitsOf({ spec }: DNSProvider): ProviderTraits | undefined {
+  const type = providerTypeOf(spec);
+  if (type === undefined) return undefined;
+  const { writes, tlsa, shortestTtl } = capabilitiesOf[type];
+  const policy = writes ? (spec.policy ?? defaults.provider.policy) : 'Observe';
+  return { type, policy, tlsa, shortestTtl, contact: spec.manual?.contact };
+}
+
+export const traitsOfAll = (providers: readonly DNSProvider[]): Traits =>
+  Object.fromEntries(
+    providers.flatMap((provider) => {
+      const traits = traitsOf(provider);
+      return traits === undefined ? [] : [[provider.metadata.name, traits]];
+    }),
+  );
+
+const canonicalZones = (zones: readonly string[]): readonly string[] => {
+  const names = zones.flatMap((text) => {
+    const zone = toALabel(text, { minLabels: 1, underscore: true });
+    return zone.ok ? [zone.name] : [];
+  });
+  return [...new Set(names)];
+};
+
+/** The zones of a provider in the form that Mailseal compares; a zone that is spelt in two ways is one. */
+export const zonesOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zones);
+
+/** A provider that serves a name, and the zone by which it does: one that it writes, or one that leads into it. */
+interface Candidate {
+  readonly provider: DNSProvider;
+  readonly holds: string;
+  readonly zone: string;
+  readonly delegatedFrom: string | undefined;
+}
+
+/** All zones that a provider grants names in, delegated ones too. */
+function candidatesOf(provider: DNSProvider): readonly Candidate[] {
+  const own = zonesOf(provider);
+  const direct = own.map((zone): Candidate => ({ provider, holds: zone, zone, delegatedFrom: undefined }));
+  const { delegated } = provider.spec;
+  const [into] = delegated?.into === undefined ? own : canonicalZones([delegated.into]);
+  if (delegated === undefined || into === undefined) return direct;
+  const led = canonicalZones(delegated.zones).map(
+    (zone): Candidate => ({ provider, holds: zone, zone: into, delegatedFrom: zone }),
+  );
+  return [...direct, ...led];
+}
+
+const grants = (provider: DNSProvider, namespace: string): boolean =>
+  provider.spec.allowedNamespaces?.names.includes(namespace) ?? false;
+
+const holdsTlsa = ({ provider }: Candidate): boolean => traitsOf(provider)?.tlsa === true;
+
+/** The better ones, where there are any. */
+const preferring = <T>(all: readonly T[], better: (one: T) => boolean): readonly T[] => {
+  const some = all.filter(better);
+  return some.length > 0 ? some : all;
+};
+
+export interface ZoneRequest {
+  readonly name: string;
+  readonly namespace: string;
+  readonly ref?: string | undefined;
+  readonly remembered?: string | undefined;
+  /** TLSA records are to stand there: who can't hold them serves only where nobody else does. */
+  readonly tlsa?: boolean;
+}
+
+/**
+ * The provider and zone for `name`: the one that is referred to, else the one with the longest matching zone that
+ * allows the namespace; among equals one that writes the zone itself, then the default. A provider remembered from an
+ * earlier resolution stays, as long as it still serves, so that a second default never moves a domain.
+ */
+export function resolveZone(providers: readonly DNSProvider[], request: ZoneRequest): Resolution<ZoneGrant> {
+  const { name, namespace, ref } = request;
+  const named = ref === undefined ? providers : providers.filter((provider) => provider.metadata.name === ref);
+  if (named.length === 0) {
+    return ref === undefined
+      ? refuse(
+          'NoProvider',
+          `there is no DNSProvider: create one whose zones hold ${name} and that allows namespace ${namespace}`,
+        )
+      : refuse('ProviderNotFound', `spec.dnsProviderRef names the DNSProvider ${ref}, which does not exist`);
+  }
+  const serving = named.flatMap((provider) => candidatesOf(provider).filter(({ holds }) => isWithin(name, holds)));
+  if (serving.length === 0) {
+    const granted = named.map((provider) => `${provider.metadata.name} (${provider.spec.zones.join(', ')})`).join('; ');
+    return refuse(
+      'ZoneNotGranted',
+      `${name} lies in no zone of a DNSProvider; granted are: ${granted}. Add its zone to one of them`,
+    );
+  }
+  const allowed = serving.filter(({ provider }) => grants(provider, namespace));
+  if (allowed.length === 0) {
+    const names = [...new Set(serving.map(({ provider }) => provider.metadata.name))].join(', ');
+    return refuse(
+      'NamespaceNotGranted',
+      `the DNSProvider ${names} does not allow namespace ${namespace}: an administrator adds it to spec.allowedNamespaces.names`,
+    );
+  }
+  const able = request.tlsa === true ? preferring(allowed, holdsTlsa) : allowed;
+  const pool =
+    ref === undefined ? preferring(able, ({ provider }) => provider.metadata.name === request.remembered) : able;
+  return choose(name, pool);
+}
+
+function choose(name: string, pool: readonly Candidate[]): Resolution<ZoneGrant> {
+  const longest = Math.max(...pool.map(({ holds }) => holds.length));
+  const best = preferring(
+    pool.filter(({ holds }) => holds.length === longest),
+    ({ delegatedFrom }) => delegatedFrom === undefined,
+  );
+  const [chosen, other] = best.length > 1 ? preferring(best, ({ provider }) => provider.spec.default === true) : best;
+  if (chosen === undefined || other !== undefined) {
+    const names = best
+      .map(({ provider }) => provider.metadata.name)
+      .sort()
+      .join(', ');
+    return refuse('AmbiguousDefault', `several DNSProviders serve ${name}: ${names}. Name one in spec.dnsProviderRef`);
+  }
+  const { provider, zone, delegatedFrom } = chosen;
+  return {
+    ok: true,
+    value: {
+      provider: provider.metadata.name,
+      zone,
+      ...(delegatedFrom === undefined ? {} : { delegatedFrom }),
+      settleSeconds: provider.spec.settleSeconds ?? defaults.provider.settleSeconds,
+    },
+  };
+}
