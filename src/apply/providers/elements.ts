@@ -70,6 +70,7 @@ export function createElements(onElement: (value: unknown) => void): Elements {
         } else if (isOver) {
           if (!blanks.has(byte)) throw new SyntaxError('something follows the JSON array');
         } else if (before === 'Array' && ends(byte)) {
+          if (byte === code('}')) throw new SyntaxError('a brace ends the JSON array');
           hold(bytes.subarray(from, at));
           finish(depth === 0);
           isOver = depth === 0;
