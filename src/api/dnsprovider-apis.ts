@@ -142,7 +142,7 @@ export const webhook: Api<'webhook'> = {
 export const externalDns: Api<'externalDns'> = {
   type: 'object',
   description:
-    'An external-dns that runs in the cluster with `--source=crd`: Mailseal writes DNSEndpoint objects in its own namespace. It knows no TLSA records: DANE needs another provider for the zone, or delegation into one.',
+    "An external-dns that runs in the cluster with `--source=crd` and `--managed-record-types` A, AAAA, CNAME and TXT: Mailseal writes DNSEndpoint objects in its own namespace, for which the chart's `externalDns.enabled` gives the right. It knows no TLSA records: DANE needs another provider for the zone, or delegation into one.",
   properties: {
     labels: {
       type: 'array',

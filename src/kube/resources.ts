@@ -28,6 +28,7 @@ const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'coordination.k8s.io/v1': { Lease: 'leases' },
   'discovery.k8s.io/v1': { EndpointSlice: 'endpointslices' },
   'events.k8s.io/v1': { Event: 'events' },
+  'externaldns.k8s.io/v1alpha1': { DNSEndpoint: 'dnsendpoints' },
   'rbac.authorization.k8s.io/v1': {
     ClusterRole: '/clusterroles',
     ClusterRoleBinding: '/clusterrolebindings',

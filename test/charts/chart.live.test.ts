@@ -144,6 +144,18 @@ describe('rendered', () => {
   });
 
   test.each([
+    ['externalDns.enabled=false', []],
+    ['externalDns.enabled=true', [{ namespace, verbs: ['get', 'create', 'update', 'delete'] }]],
+  ])('with %s the operator has no more rights to DNSEndpoints than it needs', async (set, wanted) => {
+    const found = rolesOf(await render(set)).flatMap(({ metadata, rules }) =>
+      rules
+        .filter(({ resources }) => resources.includes('dnsendpoints'))
+        .map(({ verbs }) => ({ namespace: metadata.namespace, verbs })),
+    );
+    expect(found).toEqual(wanted);
+  });
+
+  test.each([
     ['crds.enabled=false', 0],
     ['crds.enabled=true', 5],
   ])('with %s there are %i CRDs', async (set, count) => {

@@ -3,6 +3,7 @@
  * it within a second. Above all zones stands `test`, whose key is what the validating resolvers trust.
  */
 import { join } from 'node:path';
+import { run } from './command.ts';
 import { ask } from './dns-ask.ts';
 import type { Role, TsigKey } from './dns-conf.ts';
 import { type Layout, layOut } from './dns-layout.ts';
@@ -38,6 +39,8 @@ export interface Bind {
   readonly serial: (zone: string, role?: Role) => Promise<number>;
   /** Sends lines of nsupdate (`zone …`, `update add …`) as one message; rejects with what nsupdate said. */
   readonly dynamicUpdate: Nsupdate;
+  /** All records of a zone at the primary, as lines of a zone file with full names. */
+  readonly transfer: (zone: string) => Promise<readonly string[]>;
   /** Makes the parent vouch for a zone in another way from now on; its own signatures stay. Resolvers may remember: flush. */
   readonly delegate: (zone: string, security: Security) => Promise<void>;
   /**
@@ -73,6 +76,7 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     throw error;
   }
   const keyFiles = { admin: tsigKeyFile(spec.dir, keys.admin), tsig: tsigKeyFile(spec.dir, keys.tsig) };
+  const transferKeyFile = tsigKeyFile(spec.dir, keys.transfer);
   const dynamicUpdate = nsupdate(spec.primary.v4, keyFiles);
   return {
     tsig: keys.tsig,
@@ -91,6 +95,11 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     },
     serial,
     dynamicUpdate,
+    transfer: async (zone) => {
+      const options = ['-k', transferKeyFile, '+noall', '+answer', '+onesoa'];
+      const text = await run(['dig', ...options, `@${spec.primary.v4}`, zone, 'AXFR']);
+      return text.split('\n').filter((line) => line !== '' && !line.startsWith(';'));
+    },
     delegate: async (name, security) => {
       await dynamicUpdate(delegation(layout, name, security));
       await settled(parentOf(name, zones) ?? name);

@@ -9,6 +9,12 @@ function isNoRoute(answer: Answer): boolean {
   return answer.outcome === 'Unreachable' && (answer.detail === noRouteDetail(4) || answer.detail === noRouteDetail(6));
 }
 
+/** Without the addresses that can't be reached from this machine, where the same server answered at another one. */
+export function reachable(answers: readonly ServerAnswer[]): readonly ServerAnswer[] {
+  const heard = new Set(answers.flatMap((one) => (answered(one.answer) ? one.server : [])));
+  return answers.filter((one) => !(isNoRoute(one.answer) && heard.has(one.server)));
+}
+
 function answered(answer: Answer): boolean {
   return answer.outcome === 'Found' || answer.outcome === 'NoData' || answer.outcome === 'NxDomain';
 }
@@ -39,8 +45,7 @@ function difference(answer: Answer, wanted: readonly string[] | 'absent'): strin
  * not shown, and so does an empty list of servers.
  */
 export function shownEverywhere(answers: readonly ServerAnswer[], wanted: readonly string[] | 'absent'): Shown {
-  const heard = new Set(answers.flatMap((one) => (answered(one.answer) ? one.server : [])));
-  const counted = answers.filter((one) => !(isNoRoute(one.answer) && heard.has(one.server)));
+  const counted = reachable(answers);
   if (counted.length === 0) return { ok: false, why: 'no authoritative server of the zone could be found' };
   const differing = counted.flatMap(({ server, address, answer }) => {
     const how = difference(answer, wanted);
