@@ -5,6 +5,7 @@ import { isWithin } from '../../dns/names.ts';
 import { MailsealError } from '../../errors.ts';
 import type { MayWrite } from '../../kube/guard.ts';
 import { connectCloudflare } from './cloudflare-api.ts';
+import { unreadable } from './cloudflare-failure.ts';
 import { type Row, batchesOf, operationsAtMost, operationsFor, setsOf } from './cloudflare-records.ts';
 import { stillStands } from './compare.ts';
 import { credential, stalled } from './credentials.ts';
@@ -36,13 +37,13 @@ const operationsPerBatch = 200;
 
 /** Records that a page of a whole zone holds: as many as the API gives. */
 const perZonePage = 5000;
+/** More names sought than this are worth one such page; so the change of one domain never reads the zone. */
+const namesPerZonePage = 10;
+
 /** Records at one name beyond which it is asked for its next page. */
 const perNamePage = 500;
-/** No name has as many records, and no zone: who goes on counting is not Cloudflare. */
-const mostPages = { name: 20, zone: 200 } as const;
-
-/** Names sought for which a page of the whole zone is worth its bytes. */
-const namesPerZonePage = 10;
+/** No name has as many records as these hold: who goes on counting is not Cloudflare. */
+const mostNamePages = 20;
 
 /** Where the endpoint is not told. */
 const ownEndpoint = 'https://api.cloudflare.com/client/v4';
@@ -108,24 +109,39 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     }
   };
 
-  /** All records at a name, or in the whole zone. */
-  const allPages = async (zone: string, id: string, name?: string): Promise<readonly Row[]> => {
+  const atName = async (zone: string, id: string, name: string): Promise<readonly Row[]> => {
     const rows = new Map<string, Row>();
-    const [perPage, most] = name === undefined ? [perZonePage, mostPages.zone] : [perNamePage, mostPages.name];
-    const filter = name === undefined ? {} : { name };
-    let seen = 0;
-    for (let page = 1; page <= most; page += 1) {
-      const one = await api.page(zone, id, { ...filter, page, perPage });
+    for (let page = 1, seen = 0; page <= mostNamePages; page += 1) {
+      const one = await api.page(zone, id, { name, page, perPage: perNamePage });
       for (const row of one.rows) rows.set(row.id, row);
       seen += one.count;
-      if (name === undefined) zoneSizes.set(zone, one.total);
-      if (one.count === 0 || seen >= one.total) return [...rows.values()];
+      if (seen >= one.total) return [...rows.values()];
+      if (one.count === 0) throw unreadable('fewer records than it counts');
     }
-    const where = name === undefined ? `in the zone ${zone}` : `at ${name}`;
-    throw new MailsealError(
-      'ProviderUnavailable',
-      `Cloudflare shows more than ${seen} records ${where}: too many to read`,
-    );
+    const message = `Cloudflare shows more than ${mostNamePages * perNamePage} records at ${name}: too many to read`;
+    throw new MailsealError('ProviderUnavailable', message);
+  };
+  /** By all pages of the zone; undefined where so many are not worth it. */
+  const inWholeZone = async (
+    zone: string,
+    id: string,
+    names: readonly string[],
+  ): Promise<readonly Row[] | undefined> => {
+    const mostPages = Math.ceil(names.length / namesPerZonePage) - 1;
+    const sought = new Set(names);
+    const rows = new Map<string, Row>();
+    if ((zoneSizes.get(zone) ?? 0) > mostPages * perZonePage) return undefined;
+    for (let page = 1, seen = 0; page <= mostPages; page += 1) {
+      const one = await api.page(zone, id, { page, perPage: perZonePage });
+      // A record that came or went moved others from page to page, and one may have been missed.
+      const moved = page > 1 && one.total !== zoneSizes.get(zone);
+      zoneSizes.set(zone, one.total);
+      if (moved || one.total > mostPages * perZonePage) return undefined;
+      for (const row of one.rows) if (sought.has(row.name)) rows.set(row.id, row);
+      seen += one.count;
+      if (seen >= one.total) return [...rows.values()];
+    }
+    return undefined;
   };
   /** The API takes one name a call. A few calls at a time, and none after one that failed. */
   const namesOneByOne = async (zone: string, id: string, names: readonly string[]): Promise<readonly Row[]> => {
@@ -134,7 +150,7 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     const work = async (): Promise<void> => {
       for (let name = left.shift(); name !== undefined; name = left.shift()) {
         try {
-          rows.push(...(await allPages(zone, id, name)));
+          rows.push(...(await atName(zone, id, name)));
         } catch (error) {
           left.length = 0;
           throw error;
@@ -144,20 +160,12 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     await Promise.all(Array.from({ length: rate.atOnce }, work));
     return rows;
   };
-  /** Whether the whole zone takes so few pages that reading all is the smaller trouble. */
-  const readsAll = async (zone: string, id: string, names: number): Promise<boolean> => {
-    if (names <= namesPerZonePage) return false;
-    if (!zoneSizes.has(zone)) zoneSizes.set(zone, (await api.page(zone, id, { page: 1, perPage: 1 })).total);
-    return Math.ceil((zoneSizes.get(zone) ?? 0) / perZonePage) * namesPerZonePage < names;
-  };
   const look = async (zone: string, sought: readonly SetKey[]): Promise<readonly Row[]> => {
     const stray = sought.find(({ name }) => !isWithin(name, zone));
     if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray.name} is not in the zone ${zone}`);
     const names = [...new Set(sought.map(({ name }) => name))];
     if (names.length === 0) return [];
-    return inZone(zone, async (id) =>
-      (await readsAll(zone, id, names.length)) ? allPages(zone, id) : namesOneByOne(zone, id, names),
-    );
+    return inZone(zone, async (id) => (await inWholeZone(zone, id, names)) ?? (await namesOneByOne(zone, id, names)));
   };
 
   const write = async (zone: string, changes: readonly RecordChange[]): Promise<void> => {
