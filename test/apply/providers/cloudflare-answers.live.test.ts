@@ -28,18 +28,19 @@ const record = { id: '0'.repeat(32), name: key.name, type: 'TXT', content: '"x"'
 const page = (result: unknown, info: object = { page: 1, per_page: 500, count: 1, total_count: 1 }): string =>
   JSON.stringify({ success: true, errors: [], messages: [], result, result_info: info });
 
-test.each<readonly [string, number, string, string?]>([
+const json = 'application/json';
+test.each<readonly [string, number, string, string]>([
   ['a login page', 200, '<html>log in</html>', 'text/html'],
-  ['an empty object', 200, '{}'],
-  ['torn JSON', 200, '{"success":true,"result":['],
-  ['a list without its place among the pages', 200, page([], {})],
-  ['a page that was not asked for', 200, page([], { page: 2, total_count: 0 })],
-  ['records without ids', 200, page([{ ...record, id: undefined }])],
-  ['ids that lead elsewhere', 200, page([{ ...record, id: '../../user' }])],
-  ['null for a record', 200, page([null])],
-  ['more records than a page holds', 200, page(Array(501).fill(record))],
+  ['an empty object', 200, '{}', json],
+  ['torn JSON', 200, '{"success":true,"result":[', json],
+  ['a list without its place among the pages', 200, page([], {}), json],
+  ['a page that was not asked for', 200, page([], { page: 2, total_count: 0 }), json],
+  ['records without ids', 200, page([{ ...record, id: undefined }]), json],
+  ['ids that lead elsewhere', 200, page([{ ...record, id: '../../user' }]), json],
+  ['null for a record', 200, page([null]), json],
+  ['more records than a page holds', 200, page(Array.from({ length: 501 }, () => record)), json],
   ['a failure of its own', 502, '<html>bad gateway</html>', 'text/html'],
-  ['33 million bytes', 200, page([{ ...record, content: 'x'.repeat(33 * 1024 * 1024) }])],
+  ['33 million bytes', 200, page([{ ...record, content: 'x'.repeat(33 * 1024 * 1024) }]), json],
 ])('%s is no answer: nothing is known of the zone', async (_what, status, body, contentType) => {
   server.answerNext(status, body, contentType);
   await expect(provider.list(zone, [key])).rejects.toMatchObject({ reason: 'ProviderUnavailable', kind: 'Retry' });
@@ -63,8 +64,10 @@ test.each<readonly [string, number, string, string]>([
   ['a quota', 400, envelope({ code: 81_045, message: 'The record quota has been exceeded' }), 'ProviderRefused'],
   ['a failure without reasons', 400, 'no', 'ProviderRefused'],
 ])('%s is named, and only a human can mend it', async (_what, status, body, reason) => {
+  // One that knows no id of the zone yet: an old id is looked up again before it is believed.
+  const fresh = await providerAt(server);
   server.answerNext(status, body);
-  await expect(provider.list(zone, [key])).rejects.toMatchObject({ reason, kind: 'Stalled' });
+  await expect(fresh.list(zone, [key])).rejects.toMatchObject({ reason, kind: 'Stalled' });
 });
 
 test('its words are cut, and what is invisible in them is shown', async () => {

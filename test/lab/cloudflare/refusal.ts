@@ -1,4 +1,4 @@
-/** How Cloudflare says no. Codes as its users' reports show them; the text of some is our own. */
+/** How Cloudflare says no: codes as reports of its users show them. Where none was to be found, one of our own, from 9208 on. */
 
 export interface Complaint {
   readonly code: number;

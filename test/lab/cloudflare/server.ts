@@ -38,6 +38,8 @@ export interface CloudflareStandIn {
   readonly throttle: (seconds: number) => void;
   /** The next call is answered with this, and nothing is done. */
   readonly answerNext: (status: number, body: string, contentType?: string) => void;
+  /** Is run once, when the call of this number has arrived, of all from 1. */
+  readonly beforeCall: (number: number, run: () => void) => void;
   /** Is run once, when the next write has arrived, before it is looked at. */
   readonly beforeNextWrite: (run: () => void) => void;
   readonly stop: () => Promise<void>;
@@ -50,6 +52,7 @@ export async function startCloudflare(now: () => number = Date.now): Promise<Clo
   const throttle = createThrottle(now);
   const exchanges: Exchange[] = [];
   const counts = { reads: 0, writes: 0 };
+  const due = new Map<number, () => void>();
   const next: { lose: boolean; pause?: number; answer?: readonly [number, string, string]; write?: () => void } = {
     lose: false,
   };
@@ -113,6 +116,7 @@ export async function startCloudflare(now: () => number = Date.now): Promise<Clo
       const url = new URL(request.url ?? '', 'http://localhost');
       const writes = request.method !== 'GET';
       counts[writes ? 'writes' : 'reads'] += 1;
+      due.get(counts.reads + counts.writes)?.();
       const instead = next.answer;
       delete next.answer;
       if (instead !== undefined) {
@@ -158,6 +162,7 @@ export async function startCloudflare(now: () => number = Date.now): Promise<Clo
     loseAnswer: () => void (next.lose = true),
     throttle: (seconds) => void (next.pause = seconds),
     answerNext: (status, body, contentType = 'application/json') => void (next.answer = [status, body, contentType]),
+    beforeCall: (number, run) => void due.set(number, run),
     beforeNextWrite: (run) => void (next.write = run),
     stop: async () => {
       server.closeAllConnections();
