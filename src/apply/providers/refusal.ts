@@ -1,7 +1,8 @@
 import { MailsealError } from '../../errors.ts';
 import type { RecordChange } from './provider.ts';
 
-function textOf(changes: readonly RecordChange[]): string {
+/** `TXT at a.example.com, A at …`: a few of them, and how many more. */
+export function changesText(changes: readonly RecordChange[]): string {
   const all = [...new Set(changes.map((change) => `${change.type} at ${change.name}`))];
   return all.length <= 5 ? all.join(', ') : `${all.slice(0, 5).join(', ')} and ${all.length - 5} more`;
 }
@@ -13,7 +14,7 @@ export function refusalOf(
   server: string,
   changes: readonly RecordChange[],
 ): MailsealError {
-  const what = textOf(changes);
+  const what = changesText(changes);
   const stalled = { kind: 'Stalled' } as const;
   switch (rcode) {
     case 'NXRRSET':
