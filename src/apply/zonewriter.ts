@@ -4,7 +4,7 @@
  */
 import { isWithin } from '../dns/names.ts';
 import { MailsealError } from '../errors.ts';
-import { permittedName } from '../plan/guard.ts';
+import { permittedName, permittedRemoval } from '../plan/guard.ts';
 import type { Provider, RecordChange } from './providers/provider.ts';
 
 /** One zone at one provider. */
@@ -68,7 +68,8 @@ function refuseForeignNames(key: ZoneKey, changes: readonly RecordChange[], opti
   for (const { name, type, before, after } of changes) {
     const ours = options.aliases?.[name] ?? name;
     const fits = [before, after].every((set) => set === undefined || (set.name === name && set.type === type));
-    if (fits && isWithin(name, key.zone) && permittedName(ours, type)) continue;
+    const permitted = permittedName(ours, type) || (after === undefined && permittedRemoval(ours, type));
+    if (fits && isWithin(name, key.zone) && permitted) continue;
     throw new MailsealError(
       'NameNotAllowed',
       `${options.owner} asks for ${type} at ${name} in the zone ${key.zone}: Mailseal writes only records of its own`,

@@ -28,12 +28,18 @@ const shapes: readonly Shape[] = [
  * or domain name. The name is canonical. Never throws.
  */
 export function permittedName(name: string, type: RecordType): boolean {
-  return shapes.some(({ prefix, types }) => {
-    if (!types.includes(type) || !name.startsWith(`${prefix}.`)) return false;
-    const rest = name.slice(prefix.length + 1);
-    const base = toALabel(rest);
-    return base.ok && base.name === rest;
-  });
+  return shapes.some(({ prefix, types }) => types.includes(type) && isBelow(name, prefix));
+}
+
+/** An alias that stands where a set of ours is to stand may be removed: the user gave it to us. */
+export const permittedRemoval = (name: string, type: RecordType): boolean =>
+  type === 'CNAME' && shapes.some(({ prefix }) => isBelow(name, prefix));
+
+function isBelow(name: string, prefix: string): boolean {
+  if (!name.startsWith(`${prefix}.`)) return false;
+  const rest = name.slice(prefix.length + 1);
+  const base = toALabel(rest);
+  return base.ok && base.name === rest;
 }
 
 /**
@@ -66,7 +72,13 @@ export function refusal(
   wanted: WantedSet,
   view: RecordView,
   entry: AppliedSet | undefined,
-  whose: { readonly marked: boolean; readonly stranger: string | undefined; readonly adopted: boolean },
+  whose: {
+    readonly marked: boolean;
+    readonly stranger: string | undefined;
+    readonly adopted: boolean;
+    /** The user gives the alias in the way to us, to remove it. */
+    readonly aliasAdopted: boolean;
+  },
 ): RecordProblem | undefined {
   const { live } = view;
   const record = recordKey(wanted);
@@ -74,10 +86,12 @@ export function refusal(
     const message = `the records beside ${record} are marked as those of another installation of Mailseal, ${whose.stranger}. Nothing was written; if that one has gone and they are yours, hand its id over (docs/restore.md), else take the name out of one of the two`;
     return { record, reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord', message };
   }
-  if (live === undefined && view.alias !== undefined) {
-    const message = `${wanted.name} is a CNAME to ${view.alias}, which is not ours and leaves no room for ${wanted.type}. Nothing was written; remove the CNAME, and Mailseal publishes its own record there`;
+  if (live === undefined && view.alias !== undefined && !whose.aliasAdopted) {
+    const message = `${wanted.name} is a CNAME to ${view.alias}, which is not ours and leaves no room for ${wanted.type}. Nothing was written; remove the CNAME, or give it to Mailseal with the annotation mailseal.dev/adopt: ${wanted.name} CNAME`;
     return { record, reason: 'ForeignRecord', message };
   }
+  // Where an alias stands the name exists by itself.
+  if (live === undefined && view.alias !== undefined) return undefined;
   if (live === undefined) {
     const below = refusalBelow(wanted.name, view.synthesised);
     return below && { record, ...below };

@@ -139,6 +139,8 @@ export interface RecordsRequest {
 interface SetPlan {
   readonly applied?: AppliedSet | undefined;
   readonly change?: PlacedChange;
+  /** Makes room for it, in the same call. */
+  readonly clearing?: PlacedChange | undefined;
   readonly required?: RequiredRecord;
   readonly refused?: RecordProblem;
   readonly pending?: RecordProblem;
@@ -164,9 +166,11 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
   const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
   const each = <K extends keyof SetPlan>(what: K): readonly NonNullable<SetPlan[K]>[] =>
     all.flatMap((plan) => (plan[what] === undefined ? [] : [plan[what]]));
+  // One alias may be in the way of several sets.
+  const clearings = new Map(each('clearing').map((one) => [one.change.name, one]));
   return {
     applied: each('applied'),
-    changes: each('change'),
+    changes: [...clearings.values(), ...each('change')],
     required: each('required'),
     refused: each('refused'),
     pending: each('pending'),
@@ -183,7 +187,9 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   const { live } = view;
   const marked = live !== undefined && request.marked(live);
   const adopted = request.adopt.has(record);
-  const refused = refusal(wanted, view, entry, { marked, stranger: request.stranger(wanted.name), adopted });
+  const aliasAdopted = request.adopt.has(recordKey({ name: wanted.name, type: 'CNAME' }));
+  const stranger = request.stranger(wanted.name);
+  const refused = refusal(wanted, view, entry, { marked, stranger, adopted, aliasAdopted });
   if (refused !== undefined) return { applied: entry, refused };
   const unled = needsLead(wanted) ? unledWords(request.leads, wanted.name) : undefined;
   const byHand = isByHand(traits);
@@ -213,8 +219,16 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   return {
     applied: { ...next, ...contested },
     pending: waits(`${record} ${hold ?? 'is being published'}`),
-    ...(hold === undefined ? { change: placed(change, wanted) } : {}),
+    ...(hold === undefined ? { change: placed(change, wanted), clearing: clearing(wanted, view) } : {}),
   };
+}
+
+/** The user's alias at the name goes in the same step in which our set comes. */
+function clearing(wanted: WantedSet, { live, alias }: RecordView): PlacedChange | undefined {
+  if (live !== undefined || alias === undefined) return undefined;
+  const { name, ttl } = wanted;
+  const before: RecordSet = { name, type: 'CNAME', ttl, values: [alias] };
+  return placed({ name, type: 'CNAME', before, after: undefined }, wanted);
 }
 
 /** What is not wanted any more, or not where it stands. */

@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
 import type { DNSProviderSpec, RequiredRecord } from '../../src/api/types.ts';
+import { createDomainScene, type DomainScene } from './domain-scene.ts';
+import { domainState } from '../plan/cases.ts';
+import { silent } from './retirement-scene.ts';
 import { createScene, runUntil, type Scene, zone } from './scene.ts';
 
 const requiredOf = (scene: Scene): readonly RequiredRecord[] => scene.exchanger()?.status?.requiredRecords ?? [];
@@ -48,4 +51,81 @@ test('an API without TLSA records says so, and how to have them; all else is pub
   expect(daneOf(scene)?.message).toContain('have a CNAME set at _25._tcp.mx1.example.com once');
   await runUntil(scene, () => conditionOf(scene.exchanger()?.status?.conditions, 'Deployed')?.status === 'True');
   expect(scene.provider.sets(zone).filter(({ type, name }) => type === 'TLSA' && name.includes('mx1'))).toEqual([]);
+});
+
+describe('a record that stood before us', () => {
+  const report = {
+    name: '_smtp._tls.example.com',
+    type: 'TXT',
+    ttl: 60,
+    values: ['v=TLSRPTv1; rua=mailto:old@example.org'],
+  } as const;
+  const tlsRpt = { rua: ['mailto:new@example.org'] };
+  const standing = (scene: DomainScene) => scene.provider.sets(zone).find(({ name }) => name === report.name)?.values;
+  const wanted = ['v=TLSRPTv1; rua=mailto:new@example.org;'];
+  /** A domain whose certificate stands already, by a CA that nobody asks. */
+  const createCertified = async (): Promise<DomainScene> => {
+    const scene = await createDomainScene();
+    const state = domainState({ issuer: 'silent' });
+    await scene.world.store.save(state, 'example.com', undefined);
+    scene.world = { ...scene.world, issuerOf: async (name) => ({ kind: 'acme', name, acme: silent }) };
+    scene.provider.setByHand(zone, report);
+    await scene.create('mail', { tlsRpt });
+    return scene;
+  };
+  const annotate = async (scene: DomainScene, adopt: string): Promise<void> => {
+    const domain = scene.domain('mail');
+    if (domain === undefined) throw new Error('there is no domain');
+    const annotations = { 'mailseal.dev/adopt': adopt };
+    await scene.kube.replace({ ...domain, metadata: { ...domain.metadata, annotations } });
+  };
+
+  test('is left alone until the user gives it to Mailseal, and is ours from then on', async () => {
+    const scene = await createCertified();
+    await scene.look('mail', 10);
+    expect(standing(scene)).toEqual(report.values);
+    expect(scene.condition('mail', 'TLSRPTReady')).toMatchObject({
+      reason: 'ForeignRecord',
+      message: expect.stringContaining('mailseal.dev/adopt: _smtp._tls.example.com TXT'),
+    });
+    await annotate(scene, '_smtp._tls.example.com TXT');
+    await scene.look('mail', 10);
+    expect(standing(scene)).toEqual(wanted);
+    // The annotation has done its work: the record is remembered as ours.
+    await annotate(scene, '');
+    scene.provider.setByHand(zone, report);
+    await scene.look('mail', 10);
+    expect(standing(scene)).toEqual(wanted);
+  });
+
+  test('gives way where it is a CNAME, in one step with what takes its place', async () => {
+    const scene = await createCertified();
+    const alias = { ...report, type: 'CNAME', values: ['reports.example.org'] } as const;
+    scene.provider.setByHand(zone, { ...report, values: [] });
+    scene.provider.setByHand(zone, alias);
+    await scene.look('mail', 10);
+    expect(scene.condition('mail', 'TLSRPTReady')).toMatchObject({
+      reason: 'ForeignRecord',
+      message: expect.stringContaining('mailseal.dev/adopt: _smtp._tls.example.com CNAME'),
+    });
+    await annotate(scene, '_smtp._tls.example.com CNAME');
+    await scene.look('mail', 10);
+    expect(standing(scene)).toEqual(wanted);
+    const step = scene.provider.applied.find((call) => call.some(({ type }) => type === 'CNAME'));
+    expect(step?.filter(({ name }) => name === report.name).map(({ type }) => type)).toEqual(['CNAME', 'TXT']);
+  });
+
+  test('is left alone where another one is given', async () => {
+    const scene = await createCertified();
+    await annotate(scene, '_mta-sts.example.com TXT');
+    await scene.look('mail', 10);
+    expect(standing(scene)).toEqual(report.values);
+  });
+
+  test('is not taken where the annotation says what is no record, and the object says so', async () => {
+    const scene = await createCertified();
+    await annotate(scene, 'all of them');
+    await scene.look('mail', 2);
+    expect(scene.condition('mail', 'Stalled')).toMatchObject({ reason: 'InvalidSpec' });
+  });
 });
