@@ -37,7 +37,22 @@ const spec: ObjectSchema<DNSProviderSpec> = {
       minItems: 1,
       maxItems: 512,
       items: { type: 'string', description: 'The name of a zone.', format: 'zone', maxLength: 253 },
-      required: true,
+    },
+    zoneSelector: {
+      type: 'object',
+      description:
+        'Zones by what they have in common, instead of one by one: for thousands of zones of customers. Which zone holds a name the DNS tells.',
+      properties: {
+        below: {
+          type: 'array',
+          description: 'All zones with these names, and all below them.',
+          list: 'set',
+          minItems: 1,
+          maxItems: 64,
+          items: { type: 'string', description: 'A name.', format: 'zone', maxLength: 253 },
+          required: true,
+        },
+      },
     },
     allowedNamespaces: {
       ...allowedNamespaces('Namespaces whose MailDomains and MailExchangers may have records in these zones.'),
@@ -101,6 +116,19 @@ const spec: ObjectSchema<DNSProviderSpec> = {
     ),
   },
   rules: [
+    {
+      name: 'ZonesNeeded',
+      cel: 'has(self.zones) || has(self.zoneSelector)',
+      message: 'must say which zones it is for: set zones, or zoneSelector, or both',
+      holds: (self) => self.zones !== undefined || self.zoneSelector !== undefined,
+    },
+    {
+      name: 'DelegatedInto',
+      field: 'delegated',
+      cel: '!has(self.delegated) || has(self.zones)',
+      message: 'needs spec.zones: the CNAMEs lead into one of them',
+      holds: (self) => self.delegated === undefined || self.zones !== undefined,
+    },
     {
       name: 'OneProviderType',
       cel: `[${providerTypes.map((type) => `has(self.${type})`).join(', ')}].filter(set, set).size() == 1`,

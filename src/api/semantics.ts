@@ -33,11 +33,13 @@ export function semanticProblems(kind: KindName, object: unknown, report: Report
 }
 
 function providerProblems({ spec }: DNSProvider, report: Report): void {
-  duplicateNames(spec.zones, 'spec.zones', report);
+  const { zones: listed = [] } = spec;
+  duplicateNames(listed, 'spec.zones', report);
+  duplicateNames(spec.zoneSelector?.below ?? [], 'spec.zoneSelector.below', report);
   if (spec.delegated === undefined) return;
   const { zones, into } = spec.delegated;
   duplicateNames(zones, 'spec.delegated.zones', report);
-  const own = spec.zones.map(canonical);
+  const own = listed.map(canonical);
   if (into !== undefined && !own.includes(canonical(into)))
     report('spec.delegated.into', 'OwnZone', 'is none of spec.zones; name one of them');
   const index = zones.findIndex((zone) => own.includes(canonical(zone)));

@@ -164,7 +164,9 @@ export interface MailExchanger extends KubeObject {
 export type ProviderPolicy = 'Observe' | 'UpsertOnly' | 'Full';
 
 export interface DNSProviderSpec {
-  readonly zones: readonly string[];
+  readonly zones?: readonly string[];
+  /** All zones at or below these names, whichever they are. */
+  readonly zoneSelector?: { readonly below: readonly string[] };
   readonly allowedNamespaces?: { readonly names: readonly string[] };
   readonly default?: boolean;
   /** Seconds that the provider needs, after all its servers answer, until the world sees a change. Default 0. */

@@ -8,6 +8,8 @@ import { refuse, type Resolution } from './references.ts';
 
 export interface ZoneGrant extends Place {
   readonly settleSeconds: number;
+  /** The grant is for all zones at or below this name: which of them `zone` is, the DNS tells (see `findZone`). */
+  readonly below?: string;
 }
 
 /** What the plan must know of a provider before it asks for anything. */
@@ -50,7 +52,17 @@ const canonicalZones = (zones: readonly string[]): readonly string[] => {
 };
 
 /** The zones of a provider in the form that Mailseal compares; a zone that is spelt in two ways is one. */
-export const zonesOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zones);
+export const zonesOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zones ?? []);
+
+const belowOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zoneSelector?.below ?? []);
+
+/** Whether a provider's object lets its zone be written. */
+export const grantsZone = (provider: DNSProvider, zone: string): boolean =>
+  zonesOf(provider).includes(zone) || belowOf(provider).some((below) => isWithin(zone, below));
+
+/** All that a provider is for, in words. */
+export const zonesText = (provider: DNSProvider): string =>
+  [...zonesOf(provider), ...belowOf(provider).map((below) => `all below ${below}`)].join(', ');
 
 /** A provider that serves a name, and the zone by which it does: one that it writes, or one that leads into it. */
 interface Candidate {
@@ -58,19 +70,23 @@ interface Candidate {
   readonly holds: string;
   readonly zone: string;
   readonly delegatedFrom: string | undefined;
+  readonly below?: string;
 }
 
 /** All zones that a provider grants names in, delegated ones too. */
 function candidatesOf(provider: DNSProvider): readonly Candidate[] {
   const own = zonesOf(provider);
   const direct = own.map((zone): Candidate => ({ provider, holds: zone, zone, delegatedFrom: undefined }));
+  const selected = belowOf(provider).map(
+    (below): Candidate => ({ provider, holds: below, zone: below, delegatedFrom: undefined, below }),
+  );
   const { delegated } = provider.spec;
   const [into] = delegated?.into === undefined ? own : canonicalZones([delegated.into]);
-  if (delegated === undefined || into === undefined) return direct;
+  if (delegated === undefined || into === undefined) return [...direct, ...selected];
   const led = canonicalZones(delegated.zones).map(
     (zone): Candidate => ({ provider, holds: zone, zone: into, delegatedFrom: zone }),
   );
-  return [...direct, ...led];
+  return [...direct, ...selected, ...led];
 }
 
 const grants = (provider: DNSProvider, namespace: string): boolean =>
@@ -111,7 +127,7 @@ export function resolveZone(providers: readonly DNSProvider[], request: ZoneRequ
   }
   const serving = named.flatMap((provider) => candidatesOf(provider).filter(({ holds }) => isWithin(name, holds)));
   if (serving.length === 0) {
-    const granted = named.map((provider) => `${provider.metadata.name} (${provider.spec.zones.join(', ')})`).join('; ');
+    const granted = named.map((provider) => `${provider.metadata.name} (${zonesText(provider)})`).join('; ');
     return refuse(
       'ZoneNotGranted',
       `${name} lies in no zone of a DNSProvider; granted are: ${granted}. Add its zone to one of them`,
@@ -145,13 +161,14 @@ function choose(name: string, pool: readonly Candidate[]): Resolution<ZoneGrant>
       .join(', ');
     return refuse('AmbiguousDefault', `several DNSProviders serve ${name}: ${names}. Name one in spec.dnsProviderRef`);
   }
-  const { provider, zone, delegatedFrom } = chosen;
+  const { provider, zone, delegatedFrom, below } = chosen;
   return {
     ok: true,
     value: {
       provider: provider.metadata.name,
       zone,
       ...(delegatedFrom === undefined ? {} : { delegatedFrom }),
+      ...(below === undefined ? {} : { below }),
       settleSeconds: provider.spec.settleSeconds ?? defaults.provider.settleSeconds,
     },
   };

@@ -14,10 +14,11 @@ import { isSynthesised } from './dns/wildcard.ts';
 import type { LedName } from './leads.ts';
 import { recentListMs } from './recent.ts';
 import { listLive, type RecordObserver } from './records.ts';
+import { findZone, type ZoneFinder } from './zone.ts';
 
 type Target = ChallengeView['target'];
 
-export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'> {
+export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'>, ZoneFinder {
   readonly authorities: Authorities;
   readonly providers: readonly DNSProvider[];
   readonly traits: Traits;
@@ -27,8 +28,8 @@ export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'> 
 
 const mostAliases = 4;
 
-const locate = (world: CertificateObserver, name: string, ref: string | undefined): Target => {
-  const found = resolveZone(world.providers, { name, namespace: world.namespace, ref });
+const locate = async (world: CertificateObserver, name: string, ref: string | undefined): Promise<Target> => {
+  const found = await findZone(world, world.providers, { name, namespace: world.namespace, ref });
   if (!found.ok) return found;
   const { provider, zone, delegatedFrom } = found.value;
   const traits = world.traits[provider];
@@ -64,12 +65,12 @@ const recently = <T extends object>(target: T): T & { readonly type: 'TXT'; read
 
 /** Where a challenge record must stand: at its own name, or where the CNAMEs that a human put there lead (RFC 8555 §8.4). */
 async function followAliases(world: CertificateObserver, txtName: string): Promise<Target> {
-  let target = locate(world, txtName, world.providerRef);
+  let target = await locate(world, txtName, world.providerRef);
   for (let hops = 0; hops <= mostAliases && target.ok; hops += 1) {
     const alias = (await listLive(world, [recently(target)])).get(recordKey({ name: target.name, type: 'CNAME' }))
       ?.values[0];
     if (alias === undefined) return target;
-    target = locate(world, alias, undefined);
+    target = await locate(world, alias, undefined);
   }
   return target.ok
     ? { ok: false, reason: 'ProviderRefused', message: `${txtName} leads through more than ${mostAliases} aliases` }

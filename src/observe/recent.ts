@@ -15,6 +15,8 @@ interface Recent<T> {
 
 /** Milliseconds: the way of many domains at a time takes longer than that of one. */
 const freshMs = { views: 30_000, shown: 30_000, absences: 60_000, denials: 60_000, mx: 30_000 } as const;
+/** Milliseconds: zones are made and dissolved by hand. */
+const cutsKeptMs = 300_000;
 
 /** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
 export const recentListMs = 30_000;
@@ -45,6 +47,8 @@ export interface Recents {
   /** Seconds for which the servers of a zone let denials be cached: what its SOA says, of whichever name. */
   readonly denials: Recent<number>;
   readonly mx: Recent<ObservedDomain['mx']>;
+  /** The zone that holds a name. */
+  readonly cuts: Recent<string>;
   /** The MX patterns that senders may hold to by a domain's policies, as its durable state was read. */
   readonly promises: Recent<readonly string[]>;
 }
@@ -55,6 +59,7 @@ export const createRecents = (clock: Clock): Recents => ({
   absences: createRecent(clock, freshMs.absences),
   denials: createRecent(clock, freshMs.denials),
   mx: createRecent(clock, freshMs.mx),
+  cuts: createRecent(clock, cutsKeptMs),
   promises: createRecent(clock, promisesKeptMs),
 });
 

@@ -1,4 +1,4 @@
-import { traitsOfAll, zonesOf } from '../desired/zones.ts';
+import { grantsZone, traitsOfAll } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Authorities, Resolver } from '../dns/answer.ts';
 import { parentsUpTo } from '../dns/names.ts';
@@ -58,7 +58,7 @@ function grantedProviderOf({ providerOf, cache }: World): RecordObserver['provid
     return {
       ...provider,
       list: async (zone, names) => {
-        if (object !== undefined && zonesOf(object).includes(zone)) return provider.list(zone, names);
+        if (object !== undefined && grantsZone(object, zone)) return provider.list(zone, names);
         const message = `the DNSProvider ${name} does not grant the zone ${zone} any more`;
         throw new MailsealError('ZoneNotGranted', message, { kind: 'Stalled' });
       },

@@ -1,4 +1,5 @@
 import { firstConditions, type WantedCondition } from '../api/conditions.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { Condition } from '../api/types.ts';
 import { applyChanges, isLostRace } from '../apply/apply.ts';
 import { MailsealError, messageOf } from '../errors.ts';
@@ -189,6 +190,10 @@ export function troubleOf(error: unknown): Trouble | undefined {
   const message = `Mailseal met an error that it did not expect: ${messageOf(error)}. It tries again; its log has more`;
   return { kind: 'Retry', reason: 'InternalError', message };
 }
+
+/** A reference that leads nowhere waits for a human; what could not be found out may pass. */
+export const unresolved = ({ reason, message }: { readonly reason: Reason; readonly message: string }): MailsealError =>
+  new MailsealError(reason, message, { kind: reason === 'DNSUnknown' ? 'Retry' : 'Stalled' });
 
 /** Milliseconds that the peer asked to be left alone, at least. */
 export function retryAfterMs(error: unknown): number {

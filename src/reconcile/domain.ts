@@ -6,17 +6,18 @@ import { adopted } from '../desired/adopt.ts';
 import { type DesiredDomain, desiredDomain } from '../desired/domain.ts';
 import { canonicalNames } from '../desired/exchanger.ts';
 import { resolveIssuer } from '../desired/references.ts';
-import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
+import type { ZoneGrant } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import { removeFinalizer } from '../kube/finalizers.ts';
 import { isMoving, observeDomain } from '../observe/domain.ts';
+import { findZone } from '../observe/zone.ts';
 import { isLast } from '../plan/change.ts';
 import { planDomain } from '../plan/domain.ts';
 import type { DomainState } from '../plan/state.ts';
 import { domainFindings, domainStatus } from '../status/domain.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Result, World } from '../world.ts';
-import { carryOut, finalizer, labelOf, reconcile } from './common.ts';
+import { carryOut, finalizer, labelOf, reconcile, unresolved } from './common.ts';
 import { holdClaim } from './givenup.ts';
 import { endObject, type Estate, takeBack } from './deletion.ts';
 import { askedAt } from './pace.ts';
@@ -87,7 +88,7 @@ async function entitled(world: World, mailDomain: MailDomain, stored: Remembered
 
 async function entitle(world: World, mailDomain: MailDomain, stored: Remembered): Promise<Entitled> {
   const domain = checkedName(mailDomain);
-  const grant = grantOf(world, mailDomain, domain, stored);
+  const grant = await grantOf(world, mailDomain, domain, stored);
   // Only who has been given the zone may hold its names: anyone else could keep them from their owner.
   await claim(world, mailDomain, domain, stored);
   await takeBack(world, estateOf(domain));
@@ -128,14 +129,19 @@ function checkedName(mailDomain: MailDomain): string {
 type Remembered = Loaded<DomainState> | undefined;
 
 /** The zone that carries the domain's records. @throws MailsealError with the reference that leads nowhere. */
-function grantOf(world: World, { spec, metadata }: MailDomain, domain: string, stored: Remembered): ZoneGrant {
-  const grant = resolveZone(world.cache.providers(), {
+async function grantOf(
+  world: World,
+  { spec, metadata }: MailDomain,
+  domain: string,
+  stored: Remembered,
+): Promise<ZoneGrant> {
+  const grant = await findZone(world, world.cache.providers(), {
     name: domain,
     namespace: metadata.namespace ?? '',
     ref: spec.dnsProviderRef?.name,
     remembered: stored?.state.applied[0]?.provider,
   });
-  if (!grant.ok) throw stall(grant.reason, grant.message);
+  if (!grant.ok) throw unresolved(grant);
   return grant.value;
 }
 

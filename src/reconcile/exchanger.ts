@@ -4,9 +4,10 @@ import type { Claimant } from '../apply/claims.ts';
 import { adopted } from '../desired/adopt.ts';
 import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf } from '../desired/exchanger.ts';
 import { resolveIssuer } from '../desired/references.ts';
-import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
+import type { ZoneGrant } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import { observeExchanger, readMounted } from '../observe/exchanger.ts';
+import { findZone } from '../observe/zone.ts';
 import { isLast } from '../plan/change.ts';
 import { type ExchangerPlan, planExchanger } from '../plan/exchanger.ts';
 import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
@@ -15,7 +16,7 @@ import type { ExchangerState } from '../plan/state.ts';
 import { markedHosts, placeOf } from '../plan/ownership.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
 import type { Result, World } from '../world.ts';
-import { carryOut, labelOf, reconcile } from './common.ts';
+import { carryOut, labelOf, reconcile, unresolved } from './common.ts';
 import { holdClaim } from './givenup.ts';
 import { endObject, type Estate, releaseLeft, takeBack } from './deletion.ts';
 import { renewAsStored } from './renewal.ts';
@@ -78,7 +79,7 @@ interface Entitled {
 async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<Entitled> {
   try {
     await releaseLeft(world, exchanger, estateOf(exchanger), stored?.state);
-    const desired = desire(world, exchanger, stored);
+    const desired = await desire(world, exchanger, stored);
     await claimNames(world, exchanger, desired);
     return { desired, stored: await claimMarked(world, exchanger, stored) };
   } catch (error) {
@@ -146,7 +147,7 @@ const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
 });
 
 /** @throws MailsealError with everything that is wrong with the spec, or the reference that leads nowhere. */
-function desire(world: World, exchanger: MailExchanger, stored: Remembered): DesiredExchanger {
+async function desire(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {
   const problems = validate('MailExchanger', exchanger);
   if (problems.length > 0) {
     const message = problems.map((problem) => problem.message).join('; ');
@@ -162,14 +163,14 @@ function desire(world: World, exchanger: MailExchanger, stored: Remembered): Des
   const grants = new Map<string, ZoneGrant>();
   for (const host of canonicalNames(spec.hosts)) {
     const remembered = stored?.state.applied.find(({ name }) => name.endsWith(`.${host}`))?.provider;
-    const zone = resolveZone(world.cache.providers(), {
+    const zone = await findZone(world, world.cache.providers(), {
       name: host,
       namespace,
       ref: spec.dnsProviderRef?.name,
       remembered,
       tlsa: spec.dane?.mode !== 'Off',
     });
-    if (!zone.ok) throw new MailsealError(zone.reason, zone.message, { kind: 'Stalled' });
+    if (!zone.ok) throw unresolved(zone);
     grants.set(host, zone.value);
   }
   const adopt = adopted(exchanger.metadata.annotations);

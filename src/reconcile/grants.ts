@@ -2,7 +2,7 @@
 import type { WantedCondition } from '../api/conditions.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
-import { zonesOf } from '../desired/zones.ts';
+import { zonesOf, zonesText } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
 import { markName } from '../plan/ownership.ts';
@@ -13,7 +13,7 @@ import { announce, retryAfterMs, troubleOf, unlessGone } from './common.ts';
 export async function reconcileProvider(world: World, name: string): Promise<Result> {
   const object = world.cache.providers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
-  return judge(world, object, `serves ${object.spec.zones.join(', ')}`, async () => {
+  return judge(world, object, `serves ${zonesText(object)}`, async () => {
     const provider = await world.providerOf(name);
     for (const zone of zonesOf(object)) await provider.list(zone, [{ name: markName(zone), type: 'TXT' }]);
   });

@@ -2,12 +2,13 @@
 import type { RetirementSpec } from '../api/types.ts';
 import { tlsaName } from '../dane/tlsa.ts';
 import { resolveIssuer } from '../desired/references.ts';
-import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
+import type { ZoneGrant } from '../desired/zones.ts';
 import { lookedUpAt } from '../dns/place.ts';
 import type { RecordSet, RecordType } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import { drawKey } from '../observe/exchanger.ts';
+import { findZone } from '../observe/zone.ts';
 import { listLive } from '../observe/records.ts';
 import { isOfOurShape } from '../plan/found.ts';
 import { markName, markValue } from '../plan/ownership.ts';
@@ -26,7 +27,7 @@ async function foundSets(
 ): Promise<{ readonly grant: ZoneGrant; readonly sets: readonly RecordSet[] } | undefined> {
   const name = markName(of);
   const marked = (values: readonly string[]): boolean => values.includes(markValue(world.installationId));
-  const zone = resolveZone(world.cache.providers(), { name: of, namespace });
+  const zone = await findZone(world, world.cache.providers(), { name: of, namespace });
   const at = zone.ok ? lookedUpAt({ ...zone.value, name }) : name;
   const seen = await world.outside.lookup(at, 'TXT');
   const answered = seen.outcome === 'Found' || seen.outcome === 'NoData' || seen.outcome === 'NxDomain';

@@ -61,6 +61,7 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
     'DNSProvider',
     {
       zones: ['example.com'],
+      zoneSelector: { below: ['customers.example.net'] },
       allowedNamespaces: { names: ['mail'] },
       default: true,
       settleSeconds: 5,

@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { apiVersion, type DNSProvider } from '../../src/api/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { observeChallenges } from '../../src/observe/certificate.ts';
+import { createRecents } from '../../src/observe/recent.ts';
 import type { OrderView } from '../../src/plan/certificate.ts';
 import type { State } from '../../src/plan/state.ts';
 import { fakeProvider } from '../fakes/provider.ts';
-import { fakeAuthorities, type FakeWorld } from '../fakes/resolver.ts';
+import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
 import { exchangerState, order, txt } from '../plan/cases.ts';
 
 const txtName = '_acme-challenge.mx1.example.com';
@@ -32,6 +33,8 @@ function observe(
       authorities: fakeAuthorities(servers),
       providers: [providerOf('main', 'example.com'), providerOf('acme', 'acme.example.net')],
       traits: {},
+      outside: fakeResolver({ records: {} }),
+      recents: createRecents({ now: () => 0 }),
       namespace: 'mail',
       providerRef: 'main',
     },
@@ -147,6 +150,8 @@ test('without a state there is nothing to look for', async () => {
       authorities: fakeAuthorities({}),
       providers: [],
       traits: {},
+      outside: fakeResolver({ records: {} }),
+      recents: createRecents({ now: () => 0 }),
       namespace: 'mail',
       providerRef: undefined,
     },
