@@ -12,6 +12,8 @@ const recordsARequest = 400;
 export interface Hands {
   /** The id of a new zone. */
   readonly createZone: (name: string, isPrivate: boolean) => Promise<string>;
+  /** Takes a zone with all that it holds away. */
+  readonly removeZone: (id: string) => Promise<void>;
   /** What stands in a zone, by its id, in moto's order. */
   readonly read: (id: string) => Promise<readonly ApiSet[]>;
   readonly write: (id: string, changes: readonly ApiChange[]) => Promise<void>;
@@ -56,6 +58,14 @@ export function createHands(moto: string): Hands {
     createZone: async (name, isPrivate) => {
       const answer = await call('POST', '/hostedzone', createZoneXml(name, isPrivate, crypto.randomUUID()));
       return (element(answer, 'Id') ?? '').replace('/hostedzone/', '');
+    },
+    removeZone: async (id) => {
+      const sets = (await read(id)).filter(({ type }) => type !== 'NS' && type !== 'SOA');
+      await write(
+        id,
+        sets.map((set) => ({ action: 'DELETE', set })),
+      );
+      await call('DELETE', `/hostedzone/${id}`);
     },
     read,
     write,

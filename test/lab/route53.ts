@@ -26,12 +26,15 @@ export interface Route53 {
   /** The credentials that it knows, as the Secret has them. */
   readonly credentials: Readonly<Record<string, string>>;
   readonly createZone: (name: string, isPrivate?: boolean) => Promise<string>;
+  readonly removeZone: (name: string) => Promise<void>;
   /** Writes past all rules; a set without values and alias goes. */
   readonly put: (zone: string, sets: readonly ApiSet[]) => Promise<void>;
   readonly byHand: (zone: string, set: RecordSet) => Promise<void>;
   /** What moto holds, as Mailseal compares it. */
   readonly records: (zone: string) => Promise<readonly RecordSet[]>;
   readonly calls: () => { readonly reads: number; readonly writes: number };
+  /** The access keys that are good, those of assumed roles among them. */
+  readonly keys: () => readonly string[];
   /** The sizes of the batches that were made, in changes. */
   readonly batches: () => readonly number[];
   /** The next write is made, and its connection cut instead of an answer. */
@@ -211,11 +214,17 @@ export async function startRoute53(dir: string): Promise<Route53> {
       zones.set(id, { name: `${name}.`, sets, busyUntil: 0, isWriting: false });
       return id;
     },
+    removeZone: async (name) => {
+      const [id] = zoneBy(name);
+      await hands.removeZone(id);
+      zones.delete(id);
+    },
     put,
     byHand: (zone, { name, type, ttl, values }) =>
       put(zone, [{ name, type, ttl, values: values.map((value) => (type === 'TXT' ? quoteTxt(value) : value)) }]),
     records: async (name) => recordSets(await hands.read(zoneBy(name)[0])),
     calls: () => ({ ...counts }),
+    keys: () => [...accessKeys],
     batches: () => [...batches],
     loseAnswer: () => void (lose = true),
     throttle: (seconds) => void (retryAfter = seconds),

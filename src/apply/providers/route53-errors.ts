@@ -85,13 +85,15 @@ function refusedBatch(error: unknown, zone: string): MailsealError {
     : stalled('ProviderRefused', `Route 53 refused the change in ${zone}: ${text}`);
 }
 
-function throttled(error: unknown): MailsealError {
+function throttled(error: unknown, why: string): MailsealError {
   const header = failureOf(error).$response?.headers?.['retry-after'] ?? '';
   const asked = /^[0-9]{1,6}$/.test(header) ? Number(header) : pauseSeconds;
   const retryAfterSeconds = Math.min(longestPauseSeconds, Math.max(1, asked));
-  const message = `Route 53 takes no more calls for ${retryAfterSeconds} seconds (${String(failureOf(error).name)}): it allows five a second for the whole account`;
+  const message = `Route 53 wants to be left alone for ${retryAfterSeconds} seconds: ${why}`;
   return new MailsealError('ProviderThrottled', message, { retryAfterSeconds, cause: error });
 }
+
+const tooMany = 'it allows five calls a second for the whole account, whoever makes them';
 
 /** Turns what the SDK threw into what the caller acts on. */
 export function errorOf(error: unknown, action: Action, zone: string): MailsealError {
@@ -136,18 +138,22 @@ export function errorOf(error: unknown, action: Action, zone: string): MailsealE
     case 'NoSuchHostedZone':
       return zoneNotFound(zone, error);
     case 'PriorRequestNotComplete':
+      return throttled(error, `it still works on an earlier change of ${zone}`);
     case 'Throttling':
     case 'ThrottlingException':
     case 'RequestLimitExceeded':
     case 'TooManyRequestsException':
-      return throttled(error);
+      return throttled(error, `${tooMany} (${name})`);
     case 'InvalidChangeBatch':
       return refusedBatch(error, zone);
     default:
       if (status === 400 && failure.Messages !== undefined) return refusedBatch(error, zone);
-      if (status === 429 || status === 503) return throttled(error);
+      if (status === 429 || status === 503) return throttled(error, `${tooMany} (HTTP ${status})`);
       if (status !== undefined && status >= 400 && status < 500)
-        return stalled('ProviderRefused', `Route 53 refused ${action} for ${zone} (${name}): ${said(messageOf(error))}`);
+        return stalled(
+          'ProviderRefused',
+          `Route 53 refused ${action} for ${zone} (${name}): ${said(messageOf(error))}`,
+        );
       return unavailable(error, action);
   }
 }

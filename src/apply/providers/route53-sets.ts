@@ -24,23 +24,32 @@ const setsAName = 20;
 /** Pages of one list beside those of one a name: what goes on longer is no answer. */
 const mostFurther = 20;
 
+type Ask = (start: Start, most: number) => Promise<Page>;
+
+/** Its place among others is certain: see `comesBefore`. */
+const isPlainName = (name: string): boolean => /^[a-z0-9._-]*$/.test(name);
+
 /**
  * All that stands at these names. One page answers for all of them that lie within its span, so that a small zone
  * takes one call, and a large one at most a call a name.
  */
-export async function setsAt(
-  names: readonly string[],
-  ask: (start: Start, most: number) => Promise<Page>,
-): Promise<readonly ResourceRecordSet[]> {
-  let left = [...new Set(names)].sort(byOrder);
+export async function setsAt(names: readonly string[], ask: Ask): Promise<readonly ResourceRecordSet[]> {
+  const all = [...new Set(names)];
+  const alone = all.filter((name) => !isPlainName(name)).map((name) => [name]);
+  const sets: ResourceRecordSet[] = [];
+  for (const group of [all.filter(isPlainName), ...alone]) sets.push(...(await walk(group, ask)));
+  return sets;
+}
+
+async function walk(names: readonly string[], ask: Ask): Promise<readonly ResourceRecordSet[]> {
+  let left = names.toSorted(byOrder);
   const most = left.length + mostFurther;
   const found = new Map<string, ResourceRecordSet>();
   let start: Start | undefined;
   for (let pages = 0; left.length > 0; pages += 1) {
     if (pages >= most) throw new MailsealError('ProviderUnavailable', 'Route 53: its list of record sets does not end');
     const [first = ''] = left;
-    start ??= { name: toApiName(first) };
-    const page = await ask(start, Math.min(setsAPage, setsAName * left.length));
+    const page = await ask(start ?? { name: toApiName(first) }, Math.min(setsAPage, setsAName * left.length));
     const sought = new Set(left);
     for (const set of page.sets) {
       if (sought.has(nameOf(set.Name ?? ''))) found.set(`${set.Name} ${set.Type} ${set.SetIdentifier}`, set);
