@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { expect, test } from 'vitest';
 import { byOrder, comesBefore, fromApiValue, nameOf, toApiValue } from '../../../src/apply/providers/route53-format.ts';
