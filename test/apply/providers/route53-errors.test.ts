@@ -1,6 +1,6 @@
 /** Answers of Route 53 as its documentation and its users show them, through the SDK as it is. */
 import { createServer, type Server } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Provider } from '../../../src/apply/providers/provider.ts';
 import { createRoute53, fromSpec } from '../../../src/apply/providers/route53.ts';
 import { errorXml, pageXml, refusedXml, zonesXml } from '../../lab/route53-xml.ts';
@@ -16,6 +16,7 @@ let toList: Reply | 'silence';
 let toChange: Reply;
 let server: Server;
 let endpoint: string;
+/** Calls: access key, method and path. */
 let seen: string[] = [];
 
 const empty: Reply = { body: pageXml([], undefined, 20) };
@@ -24,7 +25,8 @@ const zoneFound: Reply = { body: zonesXml([`<Id>/hostedzone/Z1</Id><Name>${zone}
 beforeAll(async () => {
   server = createServer((request, response) => {
     request.resume();
-    seen.push(`${request.method} ${request.url}`);
+    const key = /Credential=(\w+)/.exec(request.headers.authorization ?? '')?.[1];
+    seen.push(`${key} ${request.method} ${request.url}`);
     const isZones = request.url?.includes('hostedzonesbyname') === true;
     const reply = isZones ? zoneFound : request.method === 'POST' ? toChange : toList;
     if (reply === 'silence') return;
@@ -154,8 +156,8 @@ test('a list whose connection is cut off is asked for once more, a change never'
   const provider = made();
   await provider.list(zone, [wanted]).catch(() => undefined);
   await provider.apply(zone, [{ name, type: 'TXT', before: undefined, after: wanted }]).catch(() => undefined);
-  expect(seen.filter((line) => line.startsWith('GET') && line.includes('/rrset'))).toHaveLength(2);
-  expect(seen.filter((line) => line.startsWith('POST'))).toHaveLength(1);
+  expect(seen.filter((line) => line.includes(' GET ') && line.includes('/rrset'))).toHaveLength(2);
+  expect(seen.filter((line) => line.includes(' POST '))).toHaveLength(1);
 });
 
 test('a server that takes the call and says nothing is not waited for', async () => {
@@ -172,16 +174,34 @@ test.each([
   );
 });
 
-test('without a Secret, and where the machine has no identity either, it is said what to do', async () => {
-  const provider = createRoute53({
-    ...parts(),
-    spec: { endpoint },
-    credentials: {},
-    timeoutMs: 5000,
-    rate: { atOnce: 4 },
+describe('without a Secret', () => {
+  beforeEach(() => {
+    for (const name of ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY', 'SESSION_TOKEN', 'PROFILE', 'ROLE_ARN'])
+      vi.stubEnv(`AWS_${name}`, undefined);
+    for (const name of ['CONTAINER_CREDENTIALS_FULL_URI', 'CONTAINER_CREDENTIALS_RELATIVE_URI'])
+      vi.stubEnv(`AWS_${name}`, undefined);
+    for (const name of ['CONFIG_FILE', 'SHARED_CREDENTIALS_FILE']) vi.stubEnv(`AWS_${name}`, '/dev/null');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
   });
-  await expect(provider.list(zone, [wanted])).rejects.toMatchObject({
-    reason: 'ProviderUnauthorized',
-    message: expect.stringContaining('credentials Secret'),
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+  const own = (): Provider =>
+    createRoute53({ ...parts(), spec: { endpoint }, credentials: {}, timeoutMs: 5000, rate: { atOnce: 4 } });
+
+  test('the calls are made with the identity of the operator itself', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAOPERATOR');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'x');
+    [toList, seen] = [empty, []];
+    expect(await own().list(zone, [wanted])).toEqual([]);
+    expect(new Set(seen.map((line) => line.split(' ')[0]))).toEqual(new Set(['AKIAOPERATOR']));
+  });
+
+  test('and where there is no identity either it is said what to do', async () => {
+    await expect(own().list(zone, [wanted])).rejects.toMatchObject({
+      reason: 'ProviderUnauthorized',
+      kind: 'Stalled',
+      message: expect.stringContaining('credentials Secret'),
+    });
   });
 });
