@@ -7,15 +7,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause' | 'gitops';
+export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause' | 'gitops' | 'moto';
 
 export interface Recipe {
   readonly name: ToolName;
   readonly version: string;
-  /** Either a module path that `go install` takes, or a folder beside this file with a main package of ours. */
+  /**
+   * Either a module path that `go install` takes, or a folder beside this file: with a main package of ours, or with
+   * the `requirements.txt` of a Python program, whose module is then run.
+   */
   readonly source:
     | { readonly module: string }
-    | { readonly folder: string; readonly files: readonly string[]; readonly ldflags: string };
+    | { readonly folder: string; readonly files: readonly string[]; readonly ldflags: string }
+    | { readonly folder: string; readonly files: readonly string[]; readonly python: string };
   /** Further names of the same program, made as links beside it. */
   readonly links: readonly string[];
   /** What to expect of a cold build, for people who wait. */
@@ -68,6 +72,13 @@ export const recipes: readonly Recipe[] = [
     source: { folder: 'gitops', files: ['go.mod', 'go.sum', 'main.go'], ldflags: '-s -w' },
     links: [],
     cold: 'about half a minute on two cores',
+  },
+  {
+    name: 'moto',
+    version: '5.2.5',
+    source: { folder: 'moto', files: ['requirements.txt'], python: 'moto.server' },
+    links: [],
+    cold: 'half a minute',
   },
 ];
 

@@ -25,6 +25,7 @@ export const packages: readonly string[] = [
   'postfix',
   'postfix-mta-sts-resolver',
   'procps',
+  'python3-venv',
   'runc',
   'swaks',
   'unbound',
