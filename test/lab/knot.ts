@@ -27,7 +27,7 @@ export interface Knot {
 
 /** Resolves when it answers for every zone. */
 export async function startKnot({ dir, address, zones }: KnotSpec): Promise<Knot> {
-  mkdirSync(join(dir, 'zones'), { recursive: true });
+  for (const folder of ['zones', 'db']) mkdirSync(join(dir, folder), { recursive: true });
   const keys = { tsig: newKey('mailseal'), admin: newKey('lab-admin') };
   for (const zone of zones) writeFileSync(join(dir, 'zones', `${zone.name}.zone`), zoneText(zone, [], []));
   const conf = join(dir, 'knot.conf');

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Capabilities } from '../../../src/api/capabilities.ts';
 import type { Provider, RecordChange, SetKey } from '../../../src/apply/providers/provider.ts';
 import { type RecordSet, type RecordType, equalSets, recordTypes } from '../../../src/dns/rrset.ts';
+import { roundTrip } from './round-trip.ts';
 
 /** The servers that a provider is tried on, and hands and eyes that go past it. */
 export interface Ground {
@@ -38,6 +39,8 @@ export interface Ground {
 /** What a Ground offers, said before it is started. */
 export interface GroundTraits {
   readonly capabilities: Capabilities;
+  /** Of texts the API carries only printable ASCII without blanks at the ends. */
+  readonly plainTexts?: boolean;
   readonly has: Readonly<Record<'stranger' | 'loseAnswer' | 'throttle' | 'failHalfway' | 'absentZone', boolean>>;
 }
 
@@ -131,6 +134,8 @@ export function contract(what: string, traits: GroundTraits, start: () => Promis
       expect(await ground.standing(zone, wanted.name, 'TXT')).toEqual([text]);
       await provider.apply(zone, [change(wanted, undefined)]);
     });
+
+    roundTrip(capabilities, traits.plainTexts === true, () => ground);
 
     test('several sets of several names go out together', async () => {
       const { zone, provider } = ground;
@@ -267,8 +272,9 @@ export function contract(what: string, traits: GroundTraits, start: () => Promis
         const wanted = set(`_mta-sts.${absentZone}`, 'TXT', ['x']);
         const told = { reason: 'ZoneNotFound', kind: 'Stalled', message: expect.stringContaining(absentZone) };
         await expect(provider.list(absentZone, everyType(wanted.name))).rejects.toMatchObject(told);
+        // The look comes first; a refusal that is not signed proves nothing about a change.
         await expect(provider.apply(absentZone, [change(undefined, wanted)])).rejects.toMatchObject({
-          reason: 'ZoneNotFound',
+          reason: expect.stringMatching(/^(ZoneNotFound|ProviderUnavailable)$/u),
         });
       });
 
