@@ -30,7 +30,7 @@ function saidIn(text: string | undefined): string {
     // It is told in plain text then.
   }
   return String(said)
-    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
     .slice(0, longest);
 }

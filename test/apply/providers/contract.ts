@@ -194,6 +194,25 @@ export function contract(what: string, traits: GroundTraits, start: () => Promis
       expect(await ground.standing(zone, name, 'CNAME')).toEqual([`mx1.${zone}`]);
     });
 
+    test("an alias and an address take each other's place in one call", async () => {
+      const { zone, provider } = ground;
+      const name = `mta-sts.swap.${zone}`;
+      const alias = set(name, 'CNAME', ['policy.example.net']);
+      const address = set(name, 'A', ['192.0.2.7']);
+      await provider.apply(zone, [change(undefined, alias)]);
+      // Whatever their order.
+      await provider.apply(zone, [change(undefined, address), change(alias, undefined)]);
+      await expectListed(zone, [name], [address]);
+      expect(await ground.standing(zone, name, 'CNAME')).toEqual([]);
+      await expect(provider.apply(zone, [change(undefined, alias)])).rejects.toMatchObject({
+        reason: expect.stringMatching(/^(RecordChanged|ProviderRefused)$/u),
+      });
+      await provider.apply(zone, [change(undefined, alias), change(address, undefined)]);
+      await expectListed(zone, [name], [alias]);
+      expect(await ground.standing(zone, name, 'A')).toEqual([]);
+      await provider.apply(zone, [change(alias, undefined)]);
+    });
+
     test('a name with records of another type, and one with none, show nothing', async () => {
       const { zone, provider } = ground;
       const names = [`full.${zone}`, `nobody.${zone}`];
