@@ -102,18 +102,23 @@ test.each([
   expect(await provider.list(zone, [wanted])).toEqual([]);
 });
 
-test('a record that is disabled does not stand', async () => {
+test('a record that is disabled does not stand, whichever way it is looked for', async () => {
   const name = '_mailseal.example.test';
-  const records = [
-    { content: '"off"', disabled: true },
-    { content: '"on"', disabled: false },
-  ];
-  const set = { name: `${name}.`, type: 'TXT', ttl: 300, changetype: 'REPLACE', records };
-  await server.call('PATCH', '/zones/example.test.', { rrsets: [set] });
-  expect(await provider.list('example.test', [{ name, type: 'TXT' }])).toEqual([txt(name, 'on')]);
-  const off = { ...set, records: records.slice(0, 1) };
-  await server.call('PATCH', '/zones/example.test.', { rrsets: [off] });
-  expect(await provider.list('example.test', [{ name, type: 'TXT' }])).toEqual([]);
+  const disabled = [{ content: '"off"', disabled: true }];
+  const set = { name: `${name}.`, type: 'TXT', ttl: 300, changetype: 'REPLACE' };
+  const others = Array.from(
+    { length: 300 },
+    (_, at) => ({ name: `_mailseal.n${at}.example.test`, type: 'TXT' }) as const,
+  );
+  const expectBoth = async (...wanted: readonly RecordSet[]): Promise<void> => {
+    expect(await provider.list('example.test', [{ name, type: 'TXT' }])).toEqual(wanted);
+    expect(await provider.list('example.test', [{ name, type: 'TXT' }, ...others])).toEqual(wanted);
+  };
+  const records = [...disabled, { content: '"on"', disabled: false }];
+  await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records }] });
+  await expectBoth(txt(name, 'on'));
+  await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records: disabled }] });
+  await expectBoth();
 });
 
 test('what a wildcard answers does not stand at the name', async () => {
@@ -153,6 +158,13 @@ test.each([
   await provider.apply('example.test', [created(wanted)]);
   expect(relay.calls().writes - before).toBe(made ? 1 : 2);
   expect(await standingAt(address, wanted.name, 'TXT')).toEqual(wanted.values);
+});
+
+test('of two of this program that create one record at the same time one is told, although the API compares nothing', async () => {
+  const sets = ['1', '2'].map((id) => txt('_mta-sts.race.example.test', `v=STSv1; id=${id};`));
+  const ends = await Promise.allSettled(sets.map((set) => provider.apply('example.test', [created(set)])));
+  expect(ends).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { reason: 'RecordChanged' } }]);
+  expect(await standingAt(address, '_mta-sts.race.example.test', 'TXT')).toEqual(['v=STSv1; id=1;']);
 });
 
 test('two programs that write at the same time do not lock each other out', async () => {
