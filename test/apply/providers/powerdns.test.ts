@@ -152,6 +152,14 @@ test('a server that tells the whole zone whatever it is asked is asked once', as
   expect(requests).toHaveLength(1);
 });
 
+test('no look of another change comes between a look and its change', async () => {
+  const provider = await against([
+    (response, request) => (request.method === 'GET' ? holds() : says(204))(response, request),
+  ]);
+  await Promise.all([provider.apply(zone, [wanted]), provider.apply(zone, [wanted])]);
+  expect(requests.map((one) => one.split(' ')[0])).toEqual(['GET', 'PATCH', 'GET', 'PATCH']);
+});
+
 test('whoever may not write any more sends nothing', async () => {
   const mayWrite = (): void => {
     throw new KubeError(0, 'NotLeader', 'another leads');
