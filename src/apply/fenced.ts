@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { MayWrite } from '../kube/guard.ts';
 
-/** A request that asks once more at the last moment at which it can still be held back. */
+/** The same request, which asks `mayWrite` at the last moment at which it can still be held back: its connection stands. */
 export const fencedBy = (
   mayWrite: MayWrite | undefined,
   then: Dispatcher.DispatchHandler,
