@@ -45,6 +45,11 @@ export const reasons = [
   // The DNS as the world sees it.
   'SplitHorizon',
   'NotAtAllServers',
+  'NotApplied',
+  'ServerLagging',
+  'ServerFailing',
+  'ServerLame',
+  'ServerSilent',
   'NotSeenOutside',
   'ZoneSecure',
   'ZoneInsecure',

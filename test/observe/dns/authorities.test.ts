@@ -51,17 +51,18 @@ test.each([
   ],
   ['a denial of the type', { flags: AUTHORITATIVE_ANSWER, authorities: [soa] }, 0, { outcome: 'NoData', ttl: 30 }],
   ['a denial of the name', { flags: AUTHORITATIVE_ANSWER, authorities: [soa] }, 3, { outcome: 'NxDomain', ttl: 30 }],
-  ['an answer out of a cache', { answers: [address] }, 0, { outcome: 'Unreachable', values: [] }],
-  ['a referral', { authorities: [referral] }, 0, { outcome: 'Unreachable', values: [] }],
-  ['a refusal', {}, 5, { outcome: 'Unreachable', detail: 'REFUSED' }],
+  ['an answer out of a cache', { answers: [address] }, 0, { outcome: 'Unreachable', values: [] }, true],
+  ['a referral', { authorities: [referral] }, 0, { outcome: 'Unreachable', values: [] }, true],
+  ['a refusal', {}, 5, { outcome: 'Unreachable', detail: 'REFUSED' }, true],
   ['a failure', {}, 2, { outcome: 'ServFail', detail: 'SERVFAIL' }],
-])('%s from a name server is read as such', async (_what, fields, rcode, expected) => {
+])('%s from a name server is read as such', async (_what, fields, rcode, expected, lame = false) => {
   const authorities = await asking(answering(fields, rcode));
   const answers = await authorities.lookupAll(zone, name, 'A');
   authorities.close();
   expect(answers).toMatchObject([
     { server: 'ns1.example.net', address: '127.0.0.1', answer: { ...expected, authentic: false } },
   ]);
+  expect(answers[0]?.lame === true).toBe(lame);
 });
 
 test('a name server without an address is in the result as unreachable', async () => {
