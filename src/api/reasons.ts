@@ -54,6 +54,8 @@ export const reasons = [
   'ZoneSecure',
   'ZoneInsecure',
   'ZoneBogus',
+  'DNSSECInMotion',
+  'SignatureExpiring',
   'DNSUnknown',
   'NoMX',
   'NullMX',

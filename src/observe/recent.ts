@@ -4,6 +4,7 @@
  */
 import { createAging } from '../aging.ts';
 import type { Clock } from '../clock.ts';
+import type { ZoneHealth } from '../dns/zonehealth.ts';
 import type { ObservedDomain } from '../plan/domain.ts';
 import type { RecordView } from '../plan/record-view.ts';
 
@@ -18,6 +19,9 @@ const freshMs = { views: 30_000, shown: 30_000, absences: 60_000, denials: 60_00
 
 /** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
 export const recentListMs = 30_000;
+
+/** Milliseconds: a zone whose chain of trust stands still is looked at as rarely as that, one in motion more often. */
+const zoneMs = { still: 300_000, moving: 60_000 } as const;
 
 /** Milliseconds for which one reading of what domains promise serves the retirements of many exchangers. */
 export const promisesKeptMs = 600_000;
@@ -45,6 +49,9 @@ export interface Recents {
   /** Seconds for which the servers of a zone let denials be cached: what its SOA says, of whichever name. */
   readonly denials: Recent<number>;
   readonly mx: Recent<ObservedDomain['mx']>;
+  /** By zone: those whose chain of trust stood still, and all that are being looked at or were a minute ago. */
+  readonly stillZones: Recent<ZoneHealth>;
+  readonly zones: Recent<Promise<ZoneHealth>>;
   /** The MX patterns that senders may hold to by a domain's policies, as its durable state was read. */
   readonly promises: Recent<readonly string[]>;
 }
@@ -55,6 +62,8 @@ export const createRecents = (clock: Clock): Recents => ({
   absences: createRecent(clock, freshMs.absences),
   denials: createRecent(clock, freshMs.denials),
   mx: createRecent(clock, freshMs.mx),
+  stillZones: createRecent(clock, zoneMs.still),
+  zones: createRecent(clock, zoneMs.moving),
   promises: createRecent(clock, promisesKeptMs),
 });
 

@@ -24,7 +24,7 @@ const tlsaSets = (state: ExchangerState): readonly AppliedSet[] => state.applied
 /** The worst that DNSSEC says of the hosts that DANE could apply to; `Insecure` only where it applies to none. */
 function zoneOf(hosts: readonly ObservedHost[]): RolloverFacts['zone'] {
   const verdicts = hosts.map(({ security }) => security.verdict);
-  const order = ['Bogus', 'Unknown', 'Secure'] as const;
+  const order = ['Bogus', 'Unknown', 'InMotion', 'Secure'] as const;
   return order.find((verdict) => verdicts.includes(verdict)) ?? 'Insecure';
 }
 
@@ -113,7 +113,6 @@ export function rolloverFacts(
     held: desired.suspended,
     dane: desired.dane.mode,
     zone: zoneOf(observed.hosts),
-    chainMoving: false,
     standing: standingOf(desired, observed, state),
     gateMs: gate({ ttls: { old, new: desired.dane.ttlSeconds }, settleSeconds }),
     certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],

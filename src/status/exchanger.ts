@@ -2,6 +2,7 @@ import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
 import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
+import { tlsaName } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
@@ -58,7 +59,7 @@ function deployed(plan: ExchangerPlan, observed: ObservedExchanger): Judgement {
 }
 
 function security(observed: ObservedExchanger): Judgement {
-  const worst = (['Bogus', 'Unknown', 'Insecure'] as const).find((verdict) =>
+  const worst = (['Bogus', 'Unknown', 'InMotion', 'Insecure'] as const).find((verdict) =>
     observed.hosts.some((host) => host.security.verdict === verdict),
   );
   const of = (verdict: string): string =>
@@ -77,6 +78,8 @@ function security(observed: ObservedExchanger): Judgement {
       };
     case 'Unknown':
       return { status: 'Unknown', reason: 'DNSUnknown', message: of('Unknown') };
+    case 'InMotion':
+      return inMotion(observed, of('InMotion'));
     case 'Insecure':
       return {
         status: 'False',
@@ -86,13 +89,40 @@ function security(observed: ObservedExchanger): Judgement {
   }
 }
 
+/** What is in motion as it should be validates all the while: only what someone must mend is not secure. */
+function inMotion({ hosts }: ObservedExchanger, what: string): Judgement {
+  const moving = hosts.flatMap(({ security }) => (security.verdict === 'InMotion' ? [security] : []));
+  const first = moving.find(({ urgent }) => urgent) ?? moving[0];
+  const kept = 'No key is swapped, and no TLSA record added or removed, until it is over';
+  const reason = first?.reason ?? 'DNSSECInMotion';
+  return first?.urgent === true
+    ? {
+        status: 'False',
+        reason,
+        message: `DNSSEC does not hold at every server, or will not for long: ${what}. ${kept}`,
+      }
+    : { status: 'True', reason, message: `DNSSEC validates, and is being changed: ${what}. ${kept}` };
+}
+
+/** A zone in motion keeps what stands there, and gets nothing new. */
+const awaitsStill = (desired: DesiredExchanger, { state }: ExchangerPlan): boolean =>
+  desired.hosts.some(({ host }) => {
+    const entry = state.applied.find(({ name, type }) => type === 'TLSA' && name === tlsaName(host, 25));
+    return entry?.since === undefined;
+  });
+
 function dane(desired: DesiredExchanger, plan: ExchangerPlan, secure: Judgement): Judgement {
   if (desired.dane.mode === 'Off')
     return { status: 'False', reason: 'DANEOff', message: 'spec.dane.mode is Off: no TLSA record is published' };
   const about = ({ record }: RecordProblem): boolean => record.endsWith(' TLSA');
   const refused = plan.records.refused.find(about);
   if (refused !== undefined) return notDone(refused);
-  if (secure.status !== 'True')
+  if (secure.reason === 'DNSSECInMotion' || secure.reason === 'SignatureExpiring') {
+    const missing = awaitsStill(desired, plan);
+    const what = missing ? 'no TLSA record is published yet' : 'TLSA records stand, and may not validate everywhere';
+    if (missing || secure.status !== 'True')
+      return { status: 'False', reason: secure.reason, message: `${what}: ${secure.message}` };
+  } else if (secure.status !== 'True')
     return { status: secure.status, reason: secure.reason, message: `no TLSA record is published: ${secure.message}` };
   const pending = plan.records.pending.find(about);
   if (pending !== undefined) return notDone(pending);

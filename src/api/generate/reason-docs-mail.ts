@@ -46,6 +46,16 @@ export const mailReasonDocs: ReasonDocs = {
     means: 'DNSSEC is broken: validating senders cannot reach the domain at all. No key is changed.',
     mend: 'Mend signatures, keys or DS as the message says.',
   },
+  DNSSECInMotion: {
+    means:
+      'The zone validates, and its DS or DNSKEY records are being changed. No key is swapped and no TLSA record added or removed meanwhile; what stands stays.',
+    mend: 'Finish the rollover; where the message names a DS or key that is left over, remove it.',
+  },
+  SignatureExpiring: {
+    means:
+      'A signature of the zone has ended at some server, or is about to: validating senders that ask there find the zone bogus. No key is swapped and no TLSA record added or removed.',
+    mend: 'Sign the zone anew, and check zone transfers to the server that is named.',
+  },
   DNSUnknown: {
     means: 'The DNS gave no answer from which anything follows. Unknown is not taken for yes.',
     mend: 'See the message; it is asked again.',

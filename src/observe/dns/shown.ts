@@ -10,7 +10,8 @@ function isNoRoute(answer: Answer): boolean {
   return answer.outcome === 'Unreachable' && (answer.detail === noRouteDetail(4) || answer.detail === noRouteDetail(6));
 }
 
-function answered(answer: Answer): boolean {
+/** The server said what stands there, be it that nothing does. */
+export function answered(answer: Answer): boolean {
   return answer.outcome === 'Found' || answer.outcome === 'NoData' || answer.outcome === 'NxDomain';
 }
 
