@@ -14,7 +14,7 @@ import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
 import { observeIssuance } from './certificate.ts';
-import { observeZone } from './dns/zonehealth.ts';
+import { observeZone, type ZoneObserver } from './dns/zonehealth.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 
 /** A new key, with the digest that its TLSA record would carry. */
@@ -61,7 +61,7 @@ export async function readMounted(
 }
 
 /** A zone that validates may be in motion, or broken at one of its servers, all the same. */
-async function lookAtSecurity(world: World, zone: string, answers: readonly Answer[]): Promise<Security> {
+export async function lookAtSecurity(world: ZoneObserver, zone: string, answers: readonly Answer[]): Promise<Security> {
   const security = judgeSecurity(answers, 'outside');
   if (security.verdict !== 'Secure') return security;
   const health = await observeZone(world, zone);
