@@ -65,6 +65,42 @@ test.each([
   expect(answers[0]?.lame === true).toBe(lame);
 });
 
+const signature = {
+  type: 'RRSIG',
+  name,
+  ttl: 60,
+  data: {
+    typeCovered: 'A',
+    algorithm: 13,
+    labels: 3,
+    originalTTL: 60,
+    expiration: 4_000_000_000,
+    inception: 1_700_000_000,
+    keyTag: 4711,
+    signersName: zone,
+    signature: Buffer.alloc(64),
+  },
+} as const;
+
+test('what the signatures of a set say of themselves comes with it, and none of another set', async () => {
+  const other = { ...signature, data: { ...signature.data, typeCovered: 'NSEC', keyTag: 1 } } as const;
+  const authorities = await asking(answering({ flags: AUTHORITATIVE_ANSWER, answers: [address, signature, other] }));
+  const [answer] = await authorities.lookupAll(zone, name, 'A');
+  authorities.close();
+  expect(answer?.signatures).toEqual([
+    { algorithm: 13, keyTag: 4711, inception: 1_700_000_000_000, expiration: 4_000_000_000_000 },
+  ]);
+});
+
+test('no more addresses are asked than are wanted', async () => {
+  const many = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+  const wide = { ...world, records: { ...world.records, 'ns1.example.net A': many } };
+  const authorities = await asking(answering({ flags: AUTHORITATIVE_ANSWER, answers: [address] }), { world: wide });
+  const counts = [await authorities.lookupAll(zone, name, 'A', 2), await authorities.lookupAll(zone, name, 'A')];
+  authorities.close();
+  expect(counts.map((answers) => answers.length)).toEqual([2, 3]);
+});
+
 test('a name server without an address is in the result as unreachable', async () => {
   const lonely = { records: { [`${zone} NS`]: ['ns7.example.net'] } };
   const authorities = await asking(answering({}), { world: lonely });
