@@ -141,7 +141,7 @@ async function signBriefly(keys: string, dir: string): Promise<string> {
   const [start, end] = [-signedAgoMs, leftMs].map((ms) => timeOf(Date.now() + ms));
   // -z: the one key signs all, whatever its flags; -P: the end would not be wondered at, but nor is it checked.
   const how = ['-S', '-z', '-P', '-K', keys, '-o', ending.name, '-s', start ?? '', '-e', end ?? '', '-f', file];
-  await run(['dnssec-signzone', ...how, plain]);
+  await run(['dnssec-signzone', ...how, plain], { cwd: dir });
   return file;
 }
 
