@@ -42,9 +42,8 @@ export interface RolloverFacts {
   /** Suspended or held by annotation: nothing but renewals. */
   readonly held: boolean;
   readonly dane: 'Auto' | 'Off';
-  readonly zone: 'Secure' | 'Insecure' | 'Bogus' | 'Unknown';
-  /** A DS or DNSKEY change is under way. */
-  readonly chainMoving: boolean;
+  /** `InMotion`: it validates, and a DS or DNSKEY change is under way, or a signature of it is about to end. */
+  readonly zone: 'Secure' | 'InMotion' | 'Insecure' | 'Bogus' | 'Unknown';
   /** Since when all servers, and the outside view securely, have shown the key's record without a gap. */
   readonly standing: Readonly<Record<string, number>>;
   /** From `gate`. */
@@ -129,15 +128,14 @@ export function hasStood(state: RolloverState, facts: RolloverFacts, key: string
 
 /** What of the zone forbids swaps and removals now; undefined where nothing does. */
 export function zoneWait(state: RolloverState, facts: RolloverFacts): RolloverWait | undefined {
-  if (facts.chainMoving) {
-    return {
-      reason: 'Waiting',
-      message: 'The DS or DNSKEY of the zone is being changed; keys and TLSA stay as they are.',
-    };
-  }
   switch (facts.zone) {
     case 'Secure':
       return undefined;
+    case 'InMotion':
+      return {
+        reason: 'DNSSECInMotion',
+        message: 'DNSSEC of the zone is being changed or about to break; keys and TLSA stay as they are.',
+      };
     case 'Insecure': {
       const message = 'The zone is not secure by DNSSEC any more; keys and TLSA stay as they are.';
       return state.published ? { reason: 'ZoneInsecure', message } : undefined;

@@ -1,7 +1,7 @@
 import type { RecordType } from './rrset.ts';
 
 /** What Mailseal asks for, beyond what it writes. */
-export type QueryType = RecordType | 'MX' | 'NS' | 'SOA' | 'DNSKEY' | 'DS' | 'CAA' | 'PTR';
+export type QueryType = RecordType | 'MX' | 'NS' | 'SOA' | 'DNSKEY' | 'DS' | 'CDS' | 'CDNSKEY' | 'CAA' | 'PTR';
 
 /**
  * - `Found`: records of the type, perhaps through CNAMEs.
@@ -36,15 +36,30 @@ export interface Resolver {
   readonly lookup: (name: string, type: QueryType) => Promise<Answer>;
 }
 
+/** What one RRSIG says of itself; whether it is true nobody has checked. Times in milliseconds since 1970. */
+export interface Signature {
+  readonly algorithm: number;
+  readonly keyTag: number;
+  readonly inception: number;
+  readonly expiration: number;
+}
+
 /** One authoritative server's own answer, asked without recursion. */
 export interface ServerAnswer {
   /** Host name of the server as the NS set has it, and the address that was asked. */
   readonly server: string;
   readonly address: string;
   readonly answer: Answer;
+  /** It is there, and refuses or does not serve the zone; `answer` is `Unreachable` then. */
+  readonly lame?: true;
+  /** Over the set at exactly the name that was asked for; absent where it came without. */
+  readonly signatures?: readonly Signature[];
 }
 
-/** Asks every authoritative server of the zone that holds `name`: delegation ∪ apex NS, each IPv4 and IPv6 address. */
+/**
+ * Asks every authoritative server of the zone that holds `name`: delegation ∪ apex NS, each IPv4 and IPv6 address. With
+ * `most`, no more addresses than that.
+ */
 export interface Authorities {
-  readonly lookupAll: (zone: string, name: string, type: QueryType) => Promise<readonly ServerAnswer[]>;
+  readonly lookupAll: (zone: string, name: string, type: QueryType, most?: number) => Promise<readonly ServerAnswer[]>;
 }

@@ -16,6 +16,7 @@ import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
 import { challengesLed, observeIssuance } from './certificate.ts';
+import { observeZone, type ZoneObserver } from './dns/zonehealth.ts';
 import { type LedName, observeLeads } from './leads.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 
@@ -62,10 +63,18 @@ export async function readMounted(
   }
 }
 
+/** A zone that validates may be in motion, or broken at one of its servers, all the same. */
+export async function lookAtSecurity(world: ZoneObserver, zone: string, answers: readonly Answer[]): Promise<Security> {
+  const security = judgeSecurity(answers, 'outside');
+  if (security.verdict !== 'Secure') return security;
+  const health = await observeZone(world, zone);
+  return health.verdict === 'Well' ? security : health;
+}
+
 async function observeHost(
   world: World,
   desired: DesiredExchanger,
-  host: string,
+  { host, grant }: DesiredExchanger['hosts'][number],
   spkiSha256: string | undefined,
   askedAt: number,
 ): Promise<ObservedHost> {
@@ -79,7 +88,8 @@ async function observeHost(
   const alias = address.canonicalName === host ? undefined : tlsaName(address.canonicalName, 25);
   const aliasTlsa = alias === undefined ? undefined : await world.outside.lookup(alias, 'TLSA');
   // RFC 7672 §2.2.2: the address answer decides whether TLSA counts at all; the TLSA answer must be provable too.
-  return { host, security: judgeSecurity([address, liveTlsa], 'outside'), liveTlsa, aliasTlsa, probes, attestation };
+  const security = await lookAtSecurity(world, grant.zone, [address, liveTlsa]);
+  return { host, security, liveTlsa, aliasTlsa, probes, attestation };
 }
 
 function soughtRecords(desired: DesiredExchanger, world: World, state: ExchangerState | undefined): readonly Sought[] {
@@ -127,7 +137,7 @@ export async function observeExchanger(
     readMounted(world, desired),
     observeRecords(at, soughtRecords(desired, world, state)),
     observeLeads(at, led, false),
-    Promise.all(desired.hosts.map(({ host }) => observeHost(world, desired, host, given, request.askedAt))),
+    Promise.all(desired.hosts.map((entry) => observeHost(world, desired, entry, given, request.askedAt))),
     observeIssuance(at, issuer, state),
   ]);
   const freshKeys =

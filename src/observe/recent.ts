@@ -4,6 +4,7 @@
  */
 import { createAging } from '../aging.ts';
 import type { Clock } from '../clock.ts';
+import type { ZoneHealth } from '../dns/zonehealth.ts';
 import type { ObservedDomain } from '../plan/domain.ts';
 import type { RecordView } from '../plan/record-view.ts';
 
@@ -20,6 +21,9 @@ const cutsKeptMs = 300_000;
 
 /** Milliseconds for which a list of what stands at a provider will do on the way, as long as nothing of ours is written. */
 export const recentListMs = 30_000;
+
+/** Milliseconds: a zone whose chain of trust stands still is looked at as rarely as that, one in motion more often. */
+const zoneMs = { still: 300_000, moving: 60_000 } as const;
 
 /** Milliseconds for which one reading of what domains promise serves the retirements of many exchangers. */
 export const promisesKeptMs = 600_000;
@@ -49,6 +53,9 @@ export interface Recents {
   readonly mx: Recent<ObservedDomain['mx']>;
   /** The zone that holds a name. */
   readonly cuts: Recent<string>;
+  /** By zone: those whose chain of trust stood still, and all that are being looked at or were a minute ago. */
+  readonly stillZones: Recent<ZoneHealth>;
+  readonly zones: Recent<Promise<ZoneHealth>>;
   /** The MX patterns that senders may hold to by a domain's policies, as its durable state was read. */
   readonly promises: Recent<readonly string[]>;
 }
@@ -60,6 +67,8 @@ export const createRecents = (clock: Clock): Recents => ({
   denials: createRecent(clock, freshMs.denials),
   mx: createRecent(clock, freshMs.mx),
   cuts: createRecent(clock, cutsKeptMs),
+  stillZones: createRecent(clock, zoneMs.still),
+  zones: createRecent(clock, zoneMs.moving),
   promises: createRecent(clock, promisesKeptMs),
 });
 

@@ -104,9 +104,9 @@ const denials: ReadonlySet<Answer['outcome']> = new Set(['NoData', 'NxDomain']);
 export function askedOnce(authorities: Authorities): Authorities {
   const asked = new Map<string, ReturnType<Authorities['lookupAll']>>();
   return {
-    lookupAll: (zone, name, type) => {
-      const key = `${zone} ${name} ${type}`;
-      const answers = asked.get(key) ?? authorities.lookupAll(zone, name, type);
+    lookupAll: (zone, name, type, most) => {
+      const key = `${zone} ${name} ${type} ${most ?? ''}`;
+      const answers = asked.get(key) ?? authorities.lookupAll(zone, name, type, most);
       asked.set(key, answers);
       return answers;
     },

@@ -7,6 +7,7 @@ import type { DesiredExchanger } from '../desired/exchanger.ts';
 import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets } from '../dns/rrset.ts';
+import type { ZoneHealth } from '../dns/zonehealth.ts';
 import type { SecretObject } from '../api/object.ts';
 import type { SmtpProbe } from '../pki/observed.ts';
 import { assemble } from './assemble.ts';
@@ -21,11 +22,13 @@ import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView, type WantedSet } from './record-view.ts';
 import type { ExchangerState, StoredKey } from './state.ts';
 
-/** What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. */
-export interface Security {
-  readonly verdict: 'Secure' | 'Insecure' | 'Bogus' | 'Unknown';
-  readonly detail: string;
-}
+/**
+ * What DNSSEC says of the zone that holds a host; `Unknown` opens no gate. `InMotion`: it validates, and its chain of
+ * trust does not stand still: nothing is added, swapped or removed.
+ */
+export type Security =
+  | { readonly verdict: 'Secure' | 'Insecure' | 'Bogus' | 'Unknown'; readonly detail: string }
+  | Extract<ZoneHealth, { verdict: 'InMotion' }>;
 
 export interface ObservedHost {
   readonly host: string;

@@ -26,7 +26,7 @@ function zoneOf(desired: DesiredExchanger, { hosts, traits }: ObservedExchanger)
   // Where no TLSA set can be written by us there is none to wait for.
   const able = desired.hosts.filter(({ grant }) => traits[grant.provider]?.tlsa !== false).map(({ host }) => host);
   const verdicts = hosts.filter(({ host }) => able.includes(host)).map(({ security }) => security.verdict);
-  const order = ['Bogus', 'Unknown', 'Secure'] as const;
+  const order = ['Bogus', 'Unknown', 'InMotion', 'Secure'] as const;
   return order.find((verdict) => verdicts.includes(verdict)) ?? 'Insecure';
 }
 
@@ -120,7 +120,6 @@ export function rolloverFacts(
     held: desired.suspended,
     dane: desired.dane.mode,
     zone: zoneOf(desired, observed),
-    chainMoving: false,
     standing: standingOf(desired, observed, state),
     gateMs: gate({ ttls: { old, new: Math.max(desired.dane.ttlSeconds, standingTtl) }, settleSeconds }),
     certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],

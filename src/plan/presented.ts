@@ -38,7 +38,8 @@ export function unpinnedAddresses(
   { host, probes, security }: ObservedHost,
   pinned?: readonly string[],
 ): readonly string[] {
-  if (pinned === undefined || security.verdict !== 'Secure') return [];
+  const validates = security.verdict === 'Secure' || security.verdict === 'InMotion';
+  if (pinned === undefined || !validates) return [];
   return probes.flatMap(({ address, result }) => {
     const key = result.outcome === 'Tls' ? result.chain[0]?.spkiSha256 : undefined;
     return key === undefined || pinned.includes(tlsaOfKey(key)) ? [] : [`${host} [${address}]`];

@@ -11,6 +11,12 @@ export interface WantedSet extends RecordSet, Place {
   readonly hold?: string | undefined;
 }
 
+/**
+ * Why not all servers show a set: some server lags; one fails, does not serve the zone, or can't be reached; or all
+ * answer and none shows it, though the provider's API does.
+ */
+export type Unshown = Extract<Reason, 'ServerLagging' | 'ServerFailing' | 'ServerLame' | 'ServerSilent' | 'NotApplied'>;
+
 /** What was seen of one record set. */
 export interface RecordView {
   /** In the provider's own eyes; `undefined`: nothing of that type stands there. */
@@ -18,7 +24,10 @@ export interface RecordView {
   /** Where a CNAME at the name leads: nothing else can stand beside it (RFC 1034 §3.6.2). */
   readonly alias?: string | undefined;
   /** All authoritative servers show the wanted set; undefined where it was not asked. */
-  readonly servers: { readonly ok: true } | { readonly ok: false; readonly why: string } | undefined;
+  readonly servers:
+    | { readonly ok: true }
+    | { readonly ok: false; readonly kind: Unshown; readonly why: string }
+    | undefined;
   readonly outside: Answer | undefined;
   /** Undefined where it was not asked, or there is no inside view. */
   readonly inside: Answer | undefined;

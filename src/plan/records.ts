@@ -12,6 +12,7 @@ import { leadProblem, type Leads } from './leads.ts';
 import { owned } from './ownership.ts';
 import { placed, type PlacedChange } from './placed.ts';
 import type { AppliedSet } from './state.ts';
+import { unshown } from './unshown.ts';
 
 export interface RecordsPlan {
   /** What to store before the changes are made, and after they have been seen. */
@@ -37,10 +38,10 @@ const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: tru
 
 function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
   const record = recordKey(wanted);
-  if (view.servers === undefined || !view.servers.ok) {
-    const why = view.servers === undefined ? 'not asked yet' : view.servers.why;
-    return { record, reason: 'NotAtAllServers', message: `${record} is not yet at all name servers: ${why}` };
+  if (view.servers === undefined) {
+    return { record, reason: 'NotAtAllServers', message: `${record}: its name servers were not asked yet` };
   }
+  if (!view.servers.ok) return unshown(wanted, view.servers);
   const { outside, inside } = view;
   const agrees = (answer: Answer | undefined): boolean =>
     answer?.outcome === 'Found' && equalSets({ ...wanted, values: answer.values }, wanted);

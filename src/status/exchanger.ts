@@ -60,7 +60,7 @@ function deployed(plan: ExchangerPlan, observed: ObservedExchanger): Judgement {
 }
 
 function security(observed: ObservedExchanger): Judgement {
-  const worst = (['Bogus', 'Unknown', 'Insecure'] as const).find((verdict) =>
+  const worst = (['Bogus', 'Unknown', 'InMotion', 'Insecure'] as const).find((verdict) =>
     observed.hosts.some((host) => host.security.verdict === verdict),
   );
   const of = (verdict: string): string =>
@@ -79,6 +79,8 @@ function security(observed: ObservedExchanger): Judgement {
       };
     case 'Unknown':
       return { status: 'Unknown', reason: 'DNSUnknown', message: of('Unknown') };
+    case 'InMotion':
+      return inMotion(observed, of('InMotion'));
     case 'Insecure':
       return {
         status: 'False',
@@ -95,6 +97,28 @@ function unsupported(hosts: DesiredExchanger['hosts']): string {
   return `no TLSA record is published: the API that writes the zone of ${which} knows none. Name a DNSProvider that writes it by another API, or one with spec.delegated, and have a CNAME set at ${names} once`;
 }
 
+/** What is in motion as it should be validates all the while: only what someone must mend is not secure. */
+function inMotion({ hosts }: ObservedExchanger, what: string): Judgement {
+  const moving = hosts.flatMap(({ security }) => (security.verdict === 'InMotion' ? [security] : []));
+  const first = moving.find(({ urgent }) => urgent) ?? moving[0];
+  const kept = 'No key is swapped, and no TLSA record added or removed, until it is over';
+  const reason = first?.reason ?? 'DNSSECInMotion';
+  return first?.urgent === true
+    ? {
+        status: 'False',
+        reason,
+        message: `DNSSEC does not hold at every server, or will not for long: ${what}. ${kept}`,
+      }
+    : { status: 'True', reason, message: `DNSSEC validates, and is being changed: ${what}. ${kept}` };
+}
+
+/** A zone in motion keeps what stands there, and gets nothing new. */
+const awaitsStill = (desired: DesiredExchanger, { state }: ExchangerPlan): boolean =>
+  desired.hosts.some(({ host }) => {
+    const entry = state.applied.find(({ name, type }) => type === 'TLSA' && name === tlsaName(host, 25));
+    return entry?.since === undefined;
+  });
+
 function dane(
   desired: DesiredExchanger,
   observed: ObservedExchanger,
@@ -109,7 +133,12 @@ function dane(
   const unable = desired.hosts.filter(({ grant }) => observed.traits[grant.provider]?.tlsa === false);
   if (secure.status === 'True' && unable.length > 0)
     return { status: 'False', reason: 'TLSAUnsupported', message: unsupported(unable) };
-  if (secure.status !== 'True')
+  if (secure.reason === 'DNSSECInMotion' || secure.reason === 'SignatureExpiring') {
+    const missing = awaitsStill(desired, plan);
+    const what = missing ? 'no TLSA record is published yet' : 'TLSA records stand, and may not validate everywhere';
+    if (missing || secure.status !== 'True')
+      return { status: 'False', reason: secure.reason, message: `${what}: ${secure.message}` };
+  } else if (secure.status !== 'True')
     return { status: secure.status, reason: secure.reason, message: `no TLSA record is published: ${secure.message}` };
   const pending = plan.records.pending.find(about);
   if (pending !== undefined) return notDone(pending);

@@ -22,7 +22,6 @@ export const facts: RolloverFacts = {
   held: false,
   dane: 'Auto',
   zone: 'Secure',
-  chainMoving: false,
   standing: { [c]: now - 30 * day, [n]: now - 30 * day },
   gateMs: 2 * hour,
   certificates: [c],

@@ -64,7 +64,7 @@ function mostly<T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> {
 }
 
 /** The facts of one step in time that come from outside. */
-export interface Tick extends Pick<RolloverFacts, 'wanted' | 'held' | 'dane' | 'zone' | 'chainMoving'> {
+export interface Tick extends Pick<RolloverFacts, 'wanted' | 'held' | 'dane' | 'zone'> {
   /** Milliseconds since the step before. */
   readonly after: number;
   readonly certified: boolean;
@@ -83,8 +83,7 @@ const tick: fc.Arbitrary<Tick> = fc.record({
   wanted: mostly<RolloverFacts['wanted']>('RotateNow', 'Nothing', 'Rotate', 'Compromised', 'Back'),
   held: mostly(false, true),
   dane: mostly<RolloverFacts['dane']>('Auto', 'Off'),
-  zone: mostly<RolloverFacts['zone']>('Secure', 'Insecure', 'Bogus', 'Unknown'),
-  chainMoving: mostly(false, true),
+  zone: mostly<RolloverFacts['zone']>('Secure', 'InMotion', 'Insecure', 'Bogus', 'Unknown'),
   certified: mostly(true, false),
   serversUpdate: fc.tuple(mostly(true, false), mostly(true, false)),
   hostsRestart: fc.tuple(mostly(true, false), mostly(true, false)),
@@ -159,7 +158,6 @@ export function factsOf(world: World, one: Tick): RolloverFacts {
     held: one.held,
     dane: one.dane,
     zone: one.zone,
-    chainMoving: one.chainMoving,
     standing: Object.fromEntries(stands) as Record<string, number>,
     gateMs,
     certificates: one.certified ? keys : [],

@@ -17,7 +17,6 @@ test('in a calm world a rotation ends, and the next one too', () => {
     held: false,
     dane: 'Auto',
     zone: 'Secure',
-    chainMoving: false,
     certified: true,
     serversUpdate: [true, true],
     hostsRestart: [true, true],
@@ -43,7 +42,6 @@ test('while nothing changes the state stays the same', () => {
     held: false,
     dane: 'Auto',
     zone: 'Secure',
-    chainMoving: false,
     certified: true,
     seen: [true, true],
   });

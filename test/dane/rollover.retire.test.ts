@@ -71,8 +71,8 @@ describe('Retiring', () => {
       'keeps the old record while the DS moves',
       {
         state: retiring,
-        facts: { ...swapped, chainMoving: true },
-        want: { phase: 'Retiring', publish: all, reasons: ['Waiting'] },
+        facts: { ...swapped, zone: 'InMotion' },
+        want: { phase: 'Retiring', publish: 'Keep', reasons: ['DNSSECInMotion', 'DNSSECInMotion'] },
       },
     ],
     [

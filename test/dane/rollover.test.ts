@@ -50,7 +50,10 @@ describe('Steady', () => {
     ],
     [
       'does not arm while the DS moves',
-      { facts: { ...due, chainMoving: true }, want: { phase: 'Steady', reasons: ['Waiting'] } },
+      {
+        facts: { ...due, zone: 'InMotion' },
+        want: { phase: 'Steady', publish: 'Keep', reasons: ['DNSSECInMotion', 'DNSSECInMotion'] },
+      },
     ],
     [
       'does not arm in a bogus zone',
@@ -107,7 +110,7 @@ describe('withdrawal', () => {
     ['takes the records away', { facts: off, want: { publish: [], deliver: c } }],
     [
       'not while the DS moves',
-      { facts: { ...off, chainMoving: true }, want: { publish: 'Keep', reasons: ['Waiting'] } },
+      { facts: { ...off, zone: 'InMotion' }, want: { publish: 'Keep', reasons: ['DNSSECInMotion'] } },
     ],
     ['not while held', { facts: { ...off, held: true }, want: { publish: 'Keep' } }],
     [

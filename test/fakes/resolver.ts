@@ -61,8 +61,10 @@ export function fakeResolver(world: FakeWorld, view: Resolver['view'] = 'outside
   return { view, lookup: async (name, type) => answerFrom(world, name, type) };
 }
 
-/** Servers by `name address`, each with a world of its own; one may be `Unreachable`, with or without a route to it. */
-export function fakeAuthorities(servers: Readonly<Record<string, FakeWorld | 'Unreachable' | 'NoRoute'>>): Authorities {
+/** Servers by `name address`, each with a world of its own; one may be lame, or `Unreachable`, with a route to it or without. */
+export function fakeAuthorities(
+  servers: Readonly<Record<string, FakeWorld | 'Unreachable' | 'NoRoute' | 'Lame'>>,
+): Authorities {
   const silent = (name: string, type: QueryType, detail: string): Answer => {
     const outcome: Outcome = 'Unreachable';
     return answerOf({ records: {} }, name, type, { outcome, ttl: 0, detail });
@@ -72,6 +74,7 @@ export function fakeAuthorities(servers: Readonly<Record<string, FakeWorld | 'Un
       Object.entries(servers).map(([key, world]): ServerAnswer => {
         const [server = '', address = ''] = key.split(' ');
         if (world === 'Unreachable') return { server, address, answer: silent(name, type, 'no answer') };
+        if (world === 'Lame') return { server, address, answer: silent(name, type, 'REFUSED'), lame: true };
         if (world === 'NoRoute') {
           const family = address.includes(':') ? 6 : 4;
           return { server, address, answer: silent(name, type, `no IPv${family} from here`) };

@@ -17,15 +17,21 @@ export interface ConfSpec {
   readonly zones: readonly ZoneSpec[];
   readonly dirs: Readonly<Record<Role, string>>;
   readonly keys: Readonly<Record<'tsig' | 'admin' | 'transfer', TsigKey>>;
+  /** Further secondaries, which are told of changes. */
+  readonly followers?: readonly Addresses[];
 }
 
-/** One combined key; short waits, so that a change of keys fits into a test. */
-export const policyConf = `dnssec-policy "lab" {
-  keys { csk lifetime unlimited algorithm ecdsap256sha256; };
+/** Short waits, so that a change of keys fits into a test. */
+const policy = (name: string, algorithms: readonly string[]): string => `dnssec-policy "${name}" {
+  keys { ${algorithms.map((algorithm) => `csk lifetime unlimited algorithm ${algorithm};`).join(' ')} };
   dnskey-ttl 5s; publish-safety 1s; retire-safety 1s; max-zone-ttl 1d;
   zone-propagation-delay 1s; parent-ds-ttl 5s; parent-propagation-delay 1s;
 };
 `;
+
+/** One combined key of each algorithm. */
+export const policyConf: string =
+  policy('lab', ['ecdsap256sha256']) + policy('rolling', ['ecdsap256sha256', 'ed25519']);
 
 /** A clause as named.conf and nsupdate's key file want it. */
 export function keyClause({ name, algorithm, secret }: TsigKey): string {
@@ -60,14 +66,16 @@ const loggingConf = `logging {
   category queries { queries; }; category default { rest; };
 };`;
 
-function primaryZone(zone: ZoneSpec, { secondary, keys, dirs }: ConfSpec): string {
+function primaryZone(zone: ZoneSpec, { secondary, followers = [], keys, dirs }: ConfSpec): string {
   const updaters = [keys.admin, ...(zone.allowUpdate === false ? [] : [keys.tsig])];
   const policy =
-    zone.security === 'insecure' ? '' : `dnssec-policy "lab"; key-directory "${join(dirs.primary, 'keys')}";`;
+    zone.security === 'insecure'
+      ? ''
+      : `dnssec-policy "${zone.rolling === true ? 'rolling' : 'lab'}"; key-directory "${join(dirs.primary, 'keys')}";`;
   return `zone "${zone.name}" {
   type primary; file "${zone.name}.zone"; ${policy}
   allow-update { ${updaters.map((key) => `key "${key.name}";`).join(' ')} };
-  notify explicit; notify-delay 0; also-notify { ${secondary.v4} key "${keys.transfer.name}"; };
+  notify explicit; notify-delay 0; also-notify { ${[secondary, ...followers].map(({ v4 }) => `${v4} key "${keys.transfer.name}";`).join(' ')} };
 };`;
 }
 

@@ -27,6 +27,7 @@ interface LayoutSpec {
   readonly primary: Addresses;
   readonly secondary: Addresses;
   readonly zones: readonly ZoneSpec[];
+  readonly followers?: readonly Addresses[];
 }
 
 export async function layOut(spec: LayoutSpec): Promise<Layout> {
@@ -50,6 +51,7 @@ export async function layOut(spec: LayoutSpec): Promise<Layout> {
     const children = zones.filter((child) => parentOf(child.name, zones) === zone.name);
     const lines = children.flatMap((child) => [
       ...nsLines(`${child.name}.`, child.servers),
+      ...nsLines(`${child.name}.`, child.alsoDelegated ?? []),
       ds(child.name, child.security ?? 'secure') ?? '',
     ]);
     const text = zoneText(zone, lines, serverLines(spec.primary, spec.secondary));

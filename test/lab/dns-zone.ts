@@ -21,6 +21,10 @@ export interface ZoneSpec {
   readonly allowUpdate?: boolean;
   /** Names that its NS records give in place of the lab's own servers: of places that lead to these. */
   readonly servers?: readonly string[];
+  /** Names that the parent's delegation gives beside those, and the zone itself does not. */
+  readonly alsoDelegated?: readonly string[];
+  /** Its algorithm is being rolled: keys of two sign it, and its parent has the DS of the older one. */
+  readonly rolling?: boolean;
 }
 
 export interface Addresses {

@@ -7,10 +7,12 @@ import { run } from './command.ts';
 import { ask } from './dns-ask.ts';
 import type { Role, TsigKey } from './dns-conf.ts';
 import { type Layout, layOut } from './dns-layout.ts';
+import { type Follower, type FollowerSpec, startFollower } from './dns-follower.ts';
 import { type LoggedQuery, loggedQueries, loggedUpdates } from './dns-log.ts';
+import { isServed, startNamed } from './dns-named.ts';
 import { type Nsupdate, nsupdate, tsigKeyFile } from './dns-update.ts';
 import { type Addresses, parentOf, type Security, type ZoneSpec } from './dns-zone.ts';
-import { type Running, startProcess, waitFor } from './process.ts';
+import { type Running, waitFor } from './process.ts';
 
 export interface BindSpec {
   /** State directory; made when absent. */
@@ -19,6 +21,8 @@ export interface BindSpec {
   readonly primary: Addresses;
   readonly secondary: Addresses;
   readonly zones: readonly ZoneSpec[];
+  /** Where `follow` will start further secondaries. */
+  readonly followers?: readonly Addresses[];
 }
 
 export interface Bind {
@@ -52,6 +56,8 @@ export interface Bind {
   readonly queries: (role?: Role) => readonly LoggedQuery[];
   /** Resolves when the secondary shows the primary's serial. */
   readonly settled: (zone: string) => Promise<void>;
+  /** Starts a further secondary; it ends by its own `stop`. */
+  readonly follow: (spec: FollowerSpec) => Promise<Follower>;
   readonly stop: () => Promise<void>;
 }
 
@@ -59,7 +65,7 @@ export interface Bind {
 export async function startBind(spec: BindSpec): Promise<Bind> {
   const layout = await layOut(spec);
   const { zones, dirs, keys } = layout;
-  const parts = { primary: startNamed('primary', layout), secondary: startNamed('secondary', layout) };
+  const parts = { primary: startNamed('primary', dirs.primary), secondary: startNamed('secondary', dirs.secondary) };
   const stop = async (): Promise<void> => void (await Promise.all([parts.primary.stop(), parts.secondary.stop()]));
   const serial = (zone: string, role: Role = 'primary'): Promise<number> => soaSerial(spec[role].v4, zone);
   const settled = async (zone: string): Promise<void> => {
@@ -90,7 +96,7 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     },
     down: (role) => parts[role].stop(),
     up: async (role) => {
-      if (!parts[role].alive()) parts[role] = startNamed(role, layout);
+      if (!parts[role].alive()) parts[role] = startNamed(role, dirs[role]);
       await served(role);
     },
     serial,
@@ -105,34 +111,11 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
       await settled(parentOf(name, zones) ?? name);
     },
     settled,
+    follow: (follower) => startFollower(layout, follower),
     updates: (zone) => loggedUpdates(join(dirs.primary, 'update.log'), keys.tsig.name, zone),
     queries: (role = 'primary') => loggedQueries(join(dirs[role], 'query.log')),
     stop,
   };
-}
-
-function startNamed(role: Role, { dirs }: Layout): Running {
-  const dir = dirs[role];
-  return startProcess({
-    name: `named ${role}`,
-    argv: ['named', '-f', '-n', '1', '-c', join(dir, 'named.conf'), '-u', 'root', '-L', join(dir, 'named.log')],
-    log: join(dir, 'named.log'),
-  });
-}
-
-async function isServed(addresses: Addresses, part: Running, zone: ZoneSpec): Promise<void> {
-  const servers = [addresses.v4, addresses.v6].filter((server) => server !== undefined);
-  const wanted = zone.security === 'insecure' ? ['SOA'] : ['SOA', 'RRSIG'];
-  const answers = async (server: string): Promise<boolean> => {
-    const reply = await ask({ server, name: zone.name, type: 'SOA' });
-    const types = new Set<string>(reply.answers.map((answer) => answer.type));
-    return wanted.every((type) => types.has(type));
-  };
-  await waitFor(
-    `${part.name} serves ${zone.name}`,
-    async () => (await Promise.all(servers.map(answers))).every(Boolean),
-    { everyMs: 50, part },
-  );
 }
 
 async function soaSerial(server: string, zone: string): Promise<number> {

@@ -19,6 +19,8 @@ import {
 import { both, mark, planOf as plan, settled, tlsa } from './exchanger-world.ts';
 import { recordChanges, steps } from './steps.ts';
 
+const motion = { verdict: 'InMotion', reason: 'DNSSECInMotion', urgent: false, detail: 'ED25519 has no DS' } as const;
+
 test('an exchanger that is as it should be changes nothing', () => {
   expect(plan()).toMatchObject({ changes: [], waits: [], lagging: [] });
 });
@@ -60,6 +62,7 @@ describe('TLSA records', () => {
     ['no address is known', { hosts: [host({ probes: [] })] }, {}],
     ['the zone is not signed', { hosts: [host({ security: { verdict: 'Insecure', detail: 'not signed' } })] }, {}],
     ['nobody knows whether it is', { hosts: [host({ security: { verdict: 'Unknown', detail: 'no answer' } })] }, {}],
+    ['its DNSSEC is in motion', { hosts: [host({ security: motion })] }, {}],
     ['its DNSSEC is broken', { hosts: [host({ security: { verdict: 'Bogus', detail: 'expired' } })] }, {}],
     ['DANE is off', {}, { dane: { mode: 'Off', ttlSeconds: 3600 } }],
     ['the object is suspended', {}, { suspended: true }],
@@ -86,6 +89,21 @@ describe('TLSA records', () => {
     });
     expect(recordChanges(made)).toEqual([]);
     expect(made.records.refused).toMatchObject([{ reason: 'TLSAForeign' }]);
+  });
+
+  test('stay while DNSSEC is in motion, also where DANE is turned off meanwhile', () => {
+    const hosts = [host({ security: motion, liveTlsa: answer(tlsa.name, 'TLSA', { values: both }) })];
+    const made = plan({ hosts }, { dane: { mode: 'Off', ttlSeconds: 3600 } });
+    expect(recordChanges(made)).toEqual([]);
+    expect(made.waits.map(({ why }) => why)).toEqual([expect.stringMatching(/^DNSSEC of the zone is being changed/)]);
+  });
+
+  test('that were taken away by hand come back also while DNSSEC is in motion', () => {
+    const change = {
+      hosts: [host({ security: motion })],
+      views: views(['_mailseal.mx1.example.com TXT', seen(mark)], ['_25._tcp.mx1.example.com TLSA', seen(undefined)]),
+    };
+    expect(recordChanges(plan(change))).toEqual([{ name: tlsa.name, type: 'TLSA', before: undefined, after: tlsa }]);
   });
 
   const trouble = ['Insecure', 'Bogus', 'Unknown'] as const;

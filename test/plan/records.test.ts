@@ -185,7 +185,16 @@ describe('a set that is wanted', () => {
     ['while nobody knows whether a wildcard makes its name', seen(undefined, { synthesised: 'Unknown' }), 'DNSUnknown'],
   ])('is not written %s', (_, view, refused) => planned({ given: { wanted: wanted(ours), view }, refused }));
   test.each<readonly [string, Partial<RecordView>, string]>([
-    ['for the server that lags', { servers: { ok: false, why: 'ns2 lags' } }, 'NotAtAllServers'],
+    [
+      'for the server that lags',
+      { servers: { ok: false, kind: 'ServerLagging', why: 'ns2 does not show it yet' } },
+      'ServerLagging',
+    ],
+    [
+      'for servers none of which has it, whatever the provider says',
+      { servers: { ok: false, kind: 'NotApplied', why: 'ns1 does not show it yet' } },
+      'NotApplied',
+    ],
     ['for the outside view', { outside: answer(name, 'TXT', { values: ['old'] }) }, 'NotSeenOutside'],
     [
       'for an outside view that gives no answer: unknown is not yes',

@@ -134,20 +134,20 @@ const told: DomainTable = {
       'gave no answer',
     ],
     [
-      'a server lags',
+      'a server does not serve the zone',
       {
         views: new Map([
           ...world().views,
           [
             '_mta-sts.example.com TXT',
             seen(txt('_mta-sts.example.com', `v=STSv1; id=${live.id};`), {
-              servers: { ok: false, why: 'ns2 shows nothing' },
+              servers: { ok: false, kind: 'ServerLame', why: 'ns2 gave no answer: REFUSED' },
             }),
           ],
         ]),
       },
-      ['False', 'NotAtAllServers'],
-      'ns2 shows nothing',
+      ['False', 'ServerLame'],
+      'ns2 gave no answer: REFUSED. Make that server serve the zone',
     ],
     [
       'a foreign report record leaves the policy’s records be',

@@ -27,6 +27,19 @@ const secured = (verdict: 'Insecure' | 'Bogus' | 'Unknown'): Partial<ObservedExc
     }),
   ],
 });
+const moving = (urgent: boolean): Partial<ObservedExchanger> => ({
+  hosts: [
+    host({
+      security: {
+        verdict: 'InMotion',
+        reason: urgent ? 'SignatureExpiring' : 'DNSSECInMotion',
+        urgent,
+        detail: 'the detail',
+      },
+      liveTlsa: answer(tlsa.name, 'TLSA', { values: tlsa.values }),
+    }),
+  ],
+});
 const unpublished = (
   change: Partial<ObservedExchanger> = {},
   tlsaView: RecordView = seen(undefined),
@@ -47,6 +60,8 @@ const told: ExchangerTable = {
       'verified channel',
     ],
     ['broken zones do', secured('Bogus'), ['False', 'ZoneBogus'], 'DNSSEC is broken'],
+    ['a zone that validates all through a change of its keys does not', moving(false), ['True', 'Ready'], 'verified'],
+    ['a signature that ends does', moving(true), ['False', 'SignatureExpiring'], 'mx1.example.com: the detail'],
     ['unknown is not ready and not failed', secured('Unknown'), ['Unknown', 'DNSUnknown'], 'the detail'],
   ],
   CertificateReady: [
@@ -137,9 +152,34 @@ const told: ExchangerTable = {
     ['the zone is not signed', secured('Insecure'), ['False', 'ZoneInsecure'], 'not signed, so DANE does not apply'],
     ['DNSSEC is broken', secured('Bogus'), ['False', 'ZoneBogus'], 'Mend the zone'],
     ['nobody knows', secured('Unknown'), ['Unknown', 'DNSUnknown'], 'the detail'],
+    [
+      'its keys are being changed',
+      moving(false),
+      ['True', 'DNSSECInMotion'],
+      'being changed: mx1.example.com: the detail. No key is swapped',
+    ],
+    [
+      'a signature ends at one server',
+      moving(true),
+      ['False', 'SignatureExpiring'],
+      'will not for long: mx1.example.com: the detail. No key is swapped',
+    ],
   ],
   DANEReady: [
     ['TLSA records stand', {}, ['True', 'DANEPublished'], 'current and the next key'],
+    ['they stand in a zone whose keys are being changed', moving(false), ['True', 'DANEPublished'], 'validate'],
+    [
+      'they stand, and a signature ends at one server',
+      moving(true),
+      ['False', 'SignatureExpiring'],
+      'TLSA records stand, and may not validate everywhere',
+    ],
+    [
+      'none stands yet in a zone whose keys are being changed',
+      unpublished(moving(false)),
+      ['False', 'DNSSECInMotion'],
+      'no TLSA record is published yet',
+    ],
     [
       'DANE is off',
       {},

@@ -9,8 +9,29 @@ export const mailReasonDocs: ReasonDocs = {
     mend: 'Make the two views agree for the names in the message.',
   },
   NotAtAllServers: {
-    means: 'Some authoritative server does not show the records yet.',
+    means:
+      "A key waits until its TLSA record is seen at all servers and from outside; the record's own reason says why.",
+    mend: 'Wait; see what DANEReady says of the record if it lasts.',
+  },
+  NotApplied: {
+    means: "The provider's API shows the record, and all its servers answer without it: accepted and not applied.",
+    mend: 'Wait as long as the provider takes to settle; see there why its servers do not load the zone if it lasts.',
+  },
+  ServerLagging: {
+    means: 'An authoritative server shows an older state of the zone, or nothing yet, while others show the record.',
     mend: 'Wait; check zone transfers to the server that is named if it lasts.',
+  },
+  ServerFailing: {
+    means: 'An authoritative server answers SERVFAIL: it knows the zone and cannot answer from it.',
+    mend: 'See the log of the server that is named: an expired copy, a zone that does not load, a database that is down.',
+  },
+  ServerLame: {
+    means: 'A server that the delegation or the NS records name does not serve the zone, or refuses to answer.',
+    mend: 'Make it serve the zone, or take it out of the NS records and the delegation.',
+  },
+  ServerSilent: {
+    means: 'An authoritative server cannot be reached from here, has no address, or none could be found at all.',
+    mend: 'Start it, let the operator out to port 53 of it, or take it out of the NS records and the delegation.',
   },
   NotSeenOutside: {
     means: 'All authoritative servers show the records, the outside view does not yet.',
@@ -24,6 +45,16 @@ export const mailReasonDocs: ReasonDocs = {
   ZoneBogus: {
     means: 'DNSSEC is broken: validating senders cannot reach the domain at all. No key is changed.',
     mend: 'Mend signatures, keys or DS as the message says.',
+  },
+  DNSSECInMotion: {
+    means:
+      'The zone validates, and its DS or DNSKEY records are being changed. No key is swapped and no TLSA record added or removed meanwhile; what stands stays.',
+    mend: 'Finish the rollover; where the message names a DS or key that is left over, remove it.',
+  },
+  SignatureExpiring: {
+    means:
+      'A signature of the zone has ended at some server, or is about to: validating senders that ask there find the zone bogus. No key is swapped and no TLSA record added or removed.',
+    mend: 'Sign the zone anew, and check zone transfers to the server that is named.',
   },
   DNSUnknown: {
     means: 'The DNS gave no answer from which anything follows. Unknown is not taken for yes.',

@@ -1,10 +1,10 @@
 /** Asks the servers that hold a zone themselves, past every cache: what they show is what the world will see. */
 import { isIP } from 'node:net';
 import type { Clock } from '../../clock.ts';
-import type { Answer, Authorities, QueryType, Resolver, ServerAnswer } from '../../dns/answer.ts';
+import type { Authorities, QueryType, Resolver, ServerAnswer } from '../../dns/answer.ts';
 import { isWithin, parentsUpTo } from '../../dns/names.ts';
 import type { AddressPolicy } from './address.ts';
-import { failedAnswer, plainName, readAnswer, valueOf } from './read.ts';
+import { failedAnswer, plainName, readAnswer, signaturesOf, valueOf } from './read.ts';
 import { noRouteDetail } from './shown.ts';
 import { type Asked, createTransport } from './transport.ts';
 import type { Message, WireRecord } from './wire.ts';
@@ -70,16 +70,17 @@ function lameness(message: Message): string | undefined {
   return authoritative ? undefined : 'it does not serve this zone (no authoritative answer)';
 }
 
-function readAuthority(asked: Asked, place: Place, name: string, type: QueryType): Answer {
+function readAuthority(asked: Asked, place: Place, name: string, type: QueryType): ServerAnswer {
   if (!asked.ok) {
     const detail = asked.noRoute ? noRouteDetail(isIP(place.address) === 6 ? 6 : 4) : asked.detail;
-    return failedAnswer(name, type, 'Unreachable', detail);
+    return { ...place, answer: failedAnswer(name, type, 'Unreachable', detail) };
   }
   const lame = lameness(asked.message);
-  if (asked.message.rcode === 'SERVFAIL') return failedAnswer(name, type, 'ServFail', lame);
-  return lame === undefined
-    ? readAnswer(asked.message, name, type, false)
-    : failedAnswer(name, type, 'Unreachable', lame);
+  if (asked.message.rcode === 'SERVFAIL') return { ...place, answer: failedAnswer(name, type, 'ServFail', lame) };
+  if (lame !== undefined) return { ...place, answer: failedAnswer(name, type, 'Unreachable', lame), lame: true };
+  const signatures = signaturesOf(asked.message, name, type);
+  const answer = readAnswer(asked.message, name, type, false);
+  return signatures.length === 0 ? { ...place, answer } : { ...place, answer, signatures };
 }
 
 /**
@@ -161,16 +162,15 @@ export function createAuthorities(options: AuthoritiesOptions): Authorities & { 
     return value;
   };
 
-  const lookupAll: Authorities['lookupAll'] = async (zone, name, type) => {
-    const places = await placesOf(plainName(zone));
+  const lookupAll: Authorities['lookupAll'] = async (zone, name, type, most = Number.POSITIVE_INFINITY) => {
+    const places = (await placesOf(plainName(zone))).slice(0, most);
     return await Promise.all(
       places.map(async (place): Promise<ServerAnswer> => {
         if (place.address === '') {
           const answer = failedAnswer(name, type, 'Unreachable', `no address is known for ${place.server}`);
           return { ...place, answer };
         }
-        const asked = await askAt(place.address, name, type);
-        return { ...place, answer: readAuthority(asked, place, name, type) };
+        return readAuthority(await askAt(place.address, name, type), place, name, type);
       }),
     );
   };

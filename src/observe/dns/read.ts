@@ -1,6 +1,6 @@
-import type { StringAnswer } from 'dns-packet';
+import type { BufferAnswer, StringAnswer } from 'dns-packet';
 import ipaddr from 'ipaddr.js';
-import type { Answer, Outcome, QueryType } from '../../dns/answer.ts';
+import type { Answer, Outcome, QueryType, Signature } from '../../dns/answer.ts';
 import { joinTxt } from '../../dns/txt.ts';
 import type { Message, WireRecord } from './wire.ts';
 
@@ -16,7 +16,9 @@ function shown(name: string): string {
 
 type Known =
   | (StringAnswer & { readonly type: 'A' | 'AAAA' | 'CNAME' | 'NS' | 'PTR' })
-  | Extract<WireRecord, { type: 'TXT' | 'TLSA' | 'MX' | 'SOA' | 'DS' | 'DNSKEY' | 'CAA' }>;
+  | Extract<WireRecord, { type: 'TXT' | 'TLSA' | 'MX' | 'SOA' | 'DS' | 'DNSKEY' | 'CAA' }>
+  // The package hands out the bytes of these two as they are.
+  | (BufferAnswer & { readonly type: 'CDS' | 'CDNSKEY' });
 
 const knownTypes: ReadonlySet<string> = new Set<QueryType>([
   'A',
@@ -30,6 +32,8 @@ const knownTypes: ReadonlySet<string> = new Set<QueryType>([
   'SOA',
   'DS',
   'DNSKEY',
+  'CDS',
+  'CDNSKEY',
   'CAA',
 ]);
 
@@ -73,9 +77,25 @@ function textOf(record: Known): string {
       ].join(' ');
     case 'DNSKEY':
       return [record.data.flags, 3, record.data.algorithm, record.data.key.toString('base64')].join(' ');
+    case 'CDS':
+      return dsText(record.data);
+    case 'CDNSKEY':
+      return dnskeyText(record.data);
     case 'CAA':
       return `${record.data.flags ?? 0} ${record.data.tag} "${record.data.value}"`;
   }
+}
+
+/** RFC 7344 §3.1: the data of a CDS is that of a DS; '' where there is too little of it. */
+function dsText(data: Buffer): string {
+  if (data.length < 4) return '';
+  return [data.readUInt16BE(0), data.readUInt8(2), data.readUInt8(3), data.subarray(4).toString('hex')].join(' ');
+}
+
+/** RFC 7344 §3.2: the data of a CDNSKEY is that of a DNSKEY; '' where there is too little of it. */
+function dnskeyText(data: Buffer): string {
+  if (data.length < 4) return '';
+  return [data.readUInt16BE(0), data.readUInt8(2), data.readUInt8(3), data.subarray(4).toString('base64')].join(' ');
 }
 
 interface Chain {
@@ -119,6 +139,16 @@ export function synthesised(records: readonly WireRecord[], name: string, type: 
     return record.data.labels < labelCount(name);
   }
   return undefined;
+}
+
+/** What the signatures over the set of that type at exactly `name` say of themselves. */
+export function signaturesOf(message: Message, name: string, type: QueryType): readonly Signature[] {
+  const asked = plainName(name);
+  return message.answers.flatMap((record) => {
+    if (record.type !== 'RRSIG' || record.name !== asked || record.data.typeCovered !== type) return [];
+    const { algorithm, keyTag, inception, expiration } = record.data;
+    return [{ algorithm, keyTag, inception: inception * 1000, expiration: expiration * 1000 }];
+  });
 }
 
 /** What a NOERROR or NXDOMAIN message says about `name`. `authentic` is the caller's to grant. */

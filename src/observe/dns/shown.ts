@@ -1,4 +1,5 @@
 import type { Answer, ServerAnswer } from '../../dns/answer.ts';
+import type { Unshown } from '../../plan/record-view.ts';
 
 /** The detail of an address that this machine has no way to: it says nothing about the server. */
 export function noRouteDetail(family: 4 | 6): string {
@@ -15,12 +16,15 @@ export function reachable(answers: readonly ServerAnswer[]): readonly ServerAnsw
   return answers.filter((one) => !(isNoRoute(one.answer) && heard.has(one.server)));
 }
 
-function answered(answer: Answer): boolean {
+/** The server said what stands there, be it that nothing does. */
+export function answered(answer: Answer): boolean {
   return answer.outcome === 'Found' || answer.outcome === 'NoData' || answer.outcome === 'NxDomain';
 }
 
 /** `maxTtl` in seconds: the largest that any server gave, of the set or of its denial. */
-export type Shown = { readonly ok: true; readonly maxTtl: number } | { readonly ok: false; readonly why: string };
+export type Shown =
+  | { readonly ok: true; readonly maxTtl: number }
+  | { readonly ok: false; readonly kind: Unshown; readonly why: string };
 
 function sameValues(a: readonly string[], b: readonly string[]): boolean {
   const left = new Set(a);
@@ -39,18 +43,37 @@ function difference(answer: Answer, wanted: readonly string[] | 'absent'): strin
   return sameValues(answer.values, wanted) ? undefined : `shows ${answer.values.join(' | ')}`;
 }
 
+function kindOf({ answer, lame }: ServerAnswer): Unshown {
+  if (answered(answer)) return 'ServerLagging';
+  if (lame === true) return 'ServerLame';
+  return answer.outcome === 'ServFail' ? 'ServerFailing' : 'ServerSilent';
+}
+
+/** What time alone will not mend comes first: a lag is worth a word only where nothing else is wrong. */
+const telling: readonly Unshown[] = ['ServerLame', 'ServerFailing', 'ServerSilent', 'ServerLagging'];
+
 /**
- * Whether every authoritative server shows exactly the wanted values, or that there is nothing. An address that can't
- * be reached from this machine is left out where the same server answered at another one; any other silence counts as
- * not shown, and so does an empty list of servers.
+ * Whether every authoritative server shows exactly the wanted values, or that there is nothing; else what is wrong, the
+ * most telling if it is several things. An address that can't be reached from this machine is left out where the same
+ * server answered at another one; any other silence counts as not shown, and so does an empty list of servers. That all
+ * servers answer and none shows it is `NotApplied`: true of what the provider's API says to stand.
  */
 export function shownEverywhere(answers: readonly ServerAnswer[], wanted: readonly string[] | 'absent'): Shown {
   const counted = reachable(answers);
-  if (counted.length === 0) return { ok: false, why: 'no authoritative server of the zone could be found' };
-  const differing = counted.flatMap(({ server, address, answer }) => {
-    const how = difference(answer, wanted);
-    return how === undefined ? [] : [`${server}${address === '' ? '' : ` (${address})`} ${how}`];
+  if (counted.length === 0) {
+    return { ok: false, kind: 'ServerSilent', why: 'no authoritative server of the zone could be found' };
+  }
+  const differing = counted.flatMap((one) => {
+    const how = difference(one.answer, wanted);
+    return how === undefined ? [] : [{ kind: kindOf(one), how: `${placeText(one)} ${how}` }];
   });
-  if (differing.length > 0) return { ok: false, why: differing.join('; ') };
-  return { ok: true, maxTtl: Math.max(...counted.map((one) => one.answer.ttl)) };
+  if (differing.length === 0) return { ok: true, maxTtl: Math.max(...counted.map((one) => one.answer.ttl)) };
+  const worst = telling.find((kind) => differing.some((one) => one.kind === kind)) ?? 'ServerLagging';
+  const none = worst === 'ServerLagging' && differing.length === counted.length;
+  return { ok: false, kind: none ? 'NotApplied' : worst, why: differing.map(({ how }) => how).join('; ') };
+}
+
+/** A server and its address, as messages have them. */
+export function placeText({ server, address }: Pick<ServerAnswer, 'server' | 'address'>): string {
+  return address === '' ? server : `${server} (${address})`;
 }

@@ -35,7 +35,7 @@ const second =
   (stage: Stage): void =>
     stage.lane.ways.nameServers[1]?.meddle(meddling(stage));
 
-const notAtAll = (words: RegExp): Saying => ({ type: 'RecordsPublished', reason: 'NotAtAllServers', words });
+const unshown = (reason: Saying['reason'], words: RegExp): Saying => ({ type: 'RecordsPublished', reason, words });
 
 const resolver = (meddling: DnsMeddling) => (stage: Stage) => stage.lane.ways.resolver.meddle(meddling);
 
@@ -133,7 +133,7 @@ export const dnsFaults: readonly Fault[] = [
     troubles: [
       {
         make: second(behind),
-        says: [notAtAll(/ns2\..* does not show it yet/u)],
+        says: [unshown('ServerLagging', /ns2\..* does not show it yet/u)],
         meanwhile: async ({ testimony }) =>
           testimony.accepted('acme chalZ') === 0 ? [] : ['a challenge was answered before all servers showed it'],
       },
@@ -145,10 +145,13 @@ export const dnsFaults: readonly Fault[] = [
     holds: `it is named; afterwards ${asUndisturbed}`,
     when: 'new',
     troubles: [
-      { make: second(() => silent), says: [notAtAll(/ns2\..* gave no answer/u)] },
-      { make: second(() => refusing), says: [notAtAll(/ns2\..* gave no answer: REFUSED/u)] },
-      { make: second(() => astray), says: [notAtAll(/ns2\..* gave no answer: .*did not answer the question/u)] },
-      { make: second(() => lame), says: [notAtAll(/ns2\..* does not serve this zone/u)] },
+      { make: second(() => silent), says: [unshown('ServerSilent', /ns2\..* gave no answer/u)] },
+      { make: second(() => refusing), says: [unshown('ServerLame', /ns2\..* gave no answer: REFUSED/u)] },
+      {
+        make: second(() => astray),
+        says: [unshown('ServerSilent', /ns2\..* gave no answer: .*did not answer the question/u)],
+      },
+      { make: second(() => lame), says: [unshown('ServerLame', /ns2\..* does not serve this zone/u)] },
     ],
   }),
   trial({

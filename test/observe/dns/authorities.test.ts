@@ -51,17 +51,54 @@ test.each([
   ],
   ['a denial of the type', { flags: AUTHORITATIVE_ANSWER, authorities: [soa] }, 0, { outcome: 'NoData', ttl: 30 }],
   ['a denial of the name', { flags: AUTHORITATIVE_ANSWER, authorities: [soa] }, 3, { outcome: 'NxDomain', ttl: 30 }],
-  ['an answer out of a cache', { answers: [address] }, 0, { outcome: 'Unreachable', values: [] }],
-  ['a referral', { authorities: [referral] }, 0, { outcome: 'Unreachable', values: [] }],
-  ['a refusal', {}, 5, { outcome: 'Unreachable', detail: 'REFUSED' }],
+  ['an answer out of a cache', { answers: [address] }, 0, { outcome: 'Unreachable', values: [] }, true],
+  ['a referral', { authorities: [referral] }, 0, { outcome: 'Unreachable', values: [] }, true],
+  ['a refusal', {}, 5, { outcome: 'Unreachable', detail: 'REFUSED' }, true],
   ['a failure', {}, 2, { outcome: 'ServFail', detail: 'SERVFAIL' }],
-])('%s from a name server is read as such', async (_what, fields, rcode, expected) => {
+])('%s from a name server is read as such', async (_what, fields, rcode, expected, lame = false) => {
   const authorities = await asking(answering(fields, rcode));
   const answers = await authorities.lookupAll(zone, name, 'A');
   authorities.close();
   expect(answers).toMatchObject([
     { server: 'ns1.example.net', address: '127.0.0.1', answer: { ...expected, authentic: false } },
   ]);
+  expect(answers[0]?.lame === true).toBe(lame);
+});
+
+const signature = {
+  type: 'RRSIG',
+  name,
+  ttl: 60,
+  data: {
+    typeCovered: 'A',
+    algorithm: 13,
+    labels: 3,
+    originalTTL: 60,
+    expiration: 4_000_000_000,
+    inception: 1_700_000_000,
+    keyTag: 4711,
+    signersName: zone,
+    signature: Buffer.alloc(64),
+  },
+} as const;
+
+test('what the signatures of a set say of themselves comes with it, and none of another set', async () => {
+  const other = { ...signature, data: { ...signature.data, typeCovered: 'NSEC', keyTag: 1 } } as const;
+  const authorities = await asking(answering({ flags: AUTHORITATIVE_ANSWER, answers: [address, signature, other] }));
+  const [answer] = await authorities.lookupAll(zone, name, 'A');
+  authorities.close();
+  expect(answer?.signatures).toEqual([
+    { algorithm: 13, keyTag: 4711, inception: 1_700_000_000_000, expiration: 4_000_000_000_000 },
+  ]);
+});
+
+test('no more addresses are asked than are wanted', async () => {
+  const many = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+  const wide = { ...world, records: { ...world.records, 'ns1.example.net A': many } };
+  const authorities = await asking(answering({ flags: AUTHORITATIVE_ANSWER, answers: [address] }), { world: wide });
+  const counts = [await authorities.lookupAll(zone, name, 'A', 2), await authorities.lookupAll(zone, name, 'A')];
+  authorities.close();
+  expect(counts.map((answers) => answers.length)).toEqual([2, 3]);
 });
 
 test('a name server without an address is in the result as unreachable', async () => {

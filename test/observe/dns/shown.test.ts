@@ -41,53 +41,75 @@ test.each([
   );
 });
 
-test.each([
-  ['no server at all', {}, both, /no authoritative server/],
+const failing: FakeWorld = { records: {}, failing: { 'example.com': 'ServFail' } };
+const good = { 'ns1 192.0.2.1': shows(both) };
+
+test.each<readonly [string, Parameters<typeof fakeAuthorities>[0], readonly string[] | 'absent', string, RegExp]>([
+  ['no server at all', {}, both, 'ServerSilent', /no authoritative server/],
   [
     'a server that has not got it',
-    { 'ns1 192.0.2.1': shows(both), 'ns2 192.0.2.2': shows([]) },
+    { ...good, 'ns2 192.0.2.2': shows([]) },
     both,
+    'ServerLagging',
     /^ns2 \(192\.0\.2\.2\) does not show/,
   ],
-  ['a server with the old set', { 'ns1 192.0.2.1': shows(['3 1 1 aa']) }, both, /shows 3 1 1 aa$/],
-  ['a server with more', { 'ns1 192.0.2.1': shows([...both, '3 1 1 cc']) }, both, /shows/],
+  ['a server with the old set', { ...good, 'ns2 192.0.2.2': shows(['3 1 1 aa']) }, both, 'ServerLagging', /aa$/],
+  ['a server with more', { ...good, 'ns2 192.0.2.2': shows([...both, '3 1 1 cc']) }, both, 'ServerLagging', /shows/],
+  [
+    'what no server has, old or new,',
+    { 'ns1 192.0.2.1': shows(['3 1 1 aa']), 'ns2 192.0.2.2': shows([]) },
+    both,
+    'NotApplied',
+    /ns1 .* shows 3 1 1 aa; ns2 .* does not show it yet/,
+  ],
   [
     'a server that is silent',
-    { 'ns1 192.0.2.1': shows(both), 'ns2 192.0.2.2': 'Unreachable' as const },
+    { ...good, 'ns2 192.0.2.2': 'Unreachable' },
     both,
+    'ServerSilent',
     /ns2 \(192\.0\.2\.2\) gave no answer/,
   ],
   [
     'a server that is silent at one address',
-    { 'ns1 192.0.2.1': shows(both), 'ns1 192.0.2.2': 'Unreachable' as const },
+    { ...good, 'ns1 192.0.2.2': 'Unreachable' },
     both,
+    'ServerSilent',
     /gave no answer/,
   ],
   [
     'a server with no address that we have a route to',
-    { 'ns1 192.0.2.1': shows(both), 'ns2 2001:db8::1': 'NoRoute' as const },
+    { ...good, 'ns2 2001:db8::1': 'NoRoute' },
     both,
+    'ServerSilent',
     /no IPv6 from here/,
   ],
+  ['a server that fails', { ...good, 'ns2 192.0.2.2': failing }, both, 'ServerFailing', /^ns2 .* ServFail/],
+  ['a server without the zone', { ...good, 'ns2 192.0.2.2': 'Lame' }, both, 'ServerLame', /^ns2 .*: REFUSED$/],
   [
-    'a server that still shows what shall be gone',
-    { 'ns1 192.0.2.1': shows(both) },
-    'absent' as const,
-    /still shows 3 1 1 aa/,
+    'a server that is silent where no other shows it',
+    { 'ns1 192.0.2.1': shows([]), 'ns2 192.0.2.2': 'Unreachable' },
+    both,
+    'ServerSilent',
+    /ns1 .* does not show it yet; ns2/,
   ],
+  [
+    'a lame server among others that fail, are silent and lag',
+    { ...good, 'a 192.0.2.2': shows([]), 'b 192.0.2.3': 'Unreachable', 'c 192.0.2.4': failing, 'd 192.0.2.5': 'Lame' },
+    both,
+    'ServerLame',
+    /a .*; b .*; c .*; d /,
+  ],
+  ['what shall be gone', { ...good, 'ns2 192.0.2.2': shows([]) }, 'absent', 'ServerLagging', /still shows 3 1 1 aa/],
+  ['what shall be gone and no server dropped', good, 'absent', 'NotApplied', /still shows 3 1 1 aa/],
   [
     'an alias where nothing shall be',
     { 'ns1 192.0.2.1': { records: { [`${name} CNAME`]: ['x.example.net'] } } },
-    'absent' as const,
+    'absent',
+    'NotApplied',
     /alias/,
   ],
-  [
-    'silence for absence',
-    { 'ns1 192.0.2.1': { records: {}, failing: { 'example.com': 'ServFail' as const } } },
-    'absent' as const,
-    /gave no answer/,
-  ],
-])('%s is not shown everywhere', async (_what, servers, wanted, why) => {
+  ['silence for absence', { 'ns1 192.0.2.1': failing }, 'absent', 'ServerFailing', /gave no answer/],
+])('%s is not shown everywhere', async (_what, servers, wanted, kind, why) => {
   const shown = shownEverywhere(await fakeAuthorities(servers).lookupAll('example.com', name, 'TLSA'), wanted);
-  expect(shown).toEqual({ ok: false, why: expect.stringMatching(why) });
+  expect(shown).toEqual({ ok: false, kind, why: expect.stringMatching(why) });
 });

@@ -37,6 +37,17 @@ test.each(Object.keys(values) as RecordType[])('a value of type %s is read as it
   );
 });
 
+test.each([
+  ['CDS', Buffer.of(0x12, 0x67, 13, 2, 0xab, 0xcd), '4711 13 2 abcd'],
+  ['CDNSKEY', Buffer.concat([Buffer.of(1, 1, 3, 13), Buffer.from('old')]), '257 3 13 b2xk'],
+  ['CDNSKEY', Buffer.of(0, 0, 3, 0, 0), '0 3 0 AA=='],
+  ['CDS', Buffer.of(1, 2, 3), ''],
+] as const)('a value of type %s is read as the record that the parent is asked for', (type, data, value) => {
+  const query = encodeQuery(1, { name: 'x.example', type, recursion: false, checkingDisabled: false });
+  const answers = [{ type, name: 'x.example', ttl: 60, data }];
+  expect(decodeMessage(response(query, { answers })).answers.map(valueOf)).toEqual([value]);
+});
+
 test('whatever bytes come, decoding ends with a message or an error', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
