@@ -1,5 +1,5 @@
 /** The webhook protocol of external-dns over HTTP. Source: external-dns, `provider/webhook` and `api/webhook.yaml`. */
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../../clock.ts';
 import { quoted } from '../../dns/problem.ts';
 import { MailsealError, messageOf } from '../../errors.ts';
@@ -8,6 +8,7 @@ import type { MayWrite } from '../../kube/guard.ts';
 import { retryAfterSeconds } from '../acme-problem.ts';
 import { fencedBy } from '../fenced.ts';
 import { createElements } from './elements.ts';
+import { Agent, request } from './undici.ts';
 
 export interface WireOptions {
   readonly url: string;
