@@ -3,8 +3,8 @@ import { ageColumn, readyColumns } from './columns.ts';
 import { defaults } from './defaults.ts';
 import { cloudflare, externalDns, manual, powerdns, rfc2136, route53, webhook } from './dnsprovider-apis.ts';
 import { allowedNamespaces, commonStatus, nameRef } from './fields.ts';
-import type { KindDefinition, ObjectSchema } from './schema.ts';
-import type { DNSProvider, DNSProviderSpec } from './types.ts';
+import type { IntegerSchema, KindDefinition, ObjectSchema } from './schema.ts';
+import type { DNSProvider, DNSProviderSpec, ProviderZone } from './types.ts';
 
 type Status = NonNullable<DNSProvider['status']>;
 
@@ -145,10 +145,46 @@ const spec: ObjectSchema<DNSProviderSpec> = {
   ],
 };
 
+const count = (description: string): IntegerSchema => ({ type: 'integer', description, minimum: 0, maximum: 1000 });
+
+const zone: ObjectSchema<ProviderZone> = {
+  type: 'object',
+  description: 'A zone.',
+  properties: {
+    name: { type: 'string', description: 'Its name.', maxLength: 253, required: true },
+    found: { type: 'boolean', description: 'The API knows it, with these credentials.', required: true },
+    servers: { ...count('Addresses of its name servers.'), required: true },
+    answering: { ...count('How many of them answer for it.'), required: true },
+    dnssec: {
+      type: 'string',
+      description: 'What DNSSEC says of it.',
+      maxLength: 16,
+      enum: {
+        Secure: 'It validates.',
+        Insecure: 'It is not signed, or its parent has no DS record for it: no DANE.',
+        Bogus: 'It is broken: validating senders reach nothing in it.',
+        InMotion: 'Its keys or signatures are changing, or are about to end at one of its servers.',
+        Unknown: 'It could not be found out.',
+      },
+      required: true,
+    },
+    message: { type: 'string', description: 'What is wrong, or is to know.', maxLength: 1024 },
+  },
+};
+
 const status: ObjectSchema<Status> = {
   type: 'object',
   description: 'What is. Written by Mailseal; it may be lost without harm.',
-  properties: commonStatus,
+  properties: {
+    ...commonStatus,
+    zones: {
+      type: 'array',
+      description: 'How each zone stands, those first that something is wrong with.',
+      list: { keys: ['name'] },
+      maxItems: 256,
+      items: zone,
+    },
+  },
 };
 
 export const dnsProvider: KindDefinition<DNSProviderSpec, Status> = {

@@ -2,17 +2,17 @@
 import { defaults } from './defaults.ts';
 import type { ArraySchema, BooleanSchema, IntegerSchema, ObjectSchema, StringSchema } from './schema.ts';
 import type {
+  CertificateIssuer,
   CertificateSpec,
   Condition,
   DaneSpec,
   DeletionPolicy,
-  DNSProvider,
   NextStep,
   PublishedRecord,
   RequiredRecord,
 } from './types.ts';
 
-type CommonStatus = NonNullable<DNSProvider['status']>;
+type CommonStatus = NonNullable<CertificateIssuer['status']>;
 
 /** Seconds that a resolver may keep a record. */
 const longestTtl = 86_400;

@@ -222,11 +222,28 @@ export interface DNSProviderSpec {
   readonly credentialsSecretRef?: NameRef;
 }
 
+/** How a zone of a provider stands, before a domain needs it. */
+export interface ProviderZone {
+  readonly name: string;
+  /** The API knows it with these credentials; of a zone that is delegated from: its servers answer. */
+  readonly found: boolean;
+  /** Addresses of its name servers, and how many of them answer for it. */
+  readonly servers: number;
+  readonly answering: number;
+  readonly dnssec: 'Secure' | 'Insecure' | 'Bogus' | 'InMotion' | 'Unknown';
+  /** What is wrong, or is to know; absent where nothing is. */
+  readonly message?: string;
+}
+
+export interface DNSProviderStatus extends CommonStatus {
+  readonly zones?: readonly ProviderZone[];
+}
+
 export interface DNSProvider extends KubeObject {
   readonly apiVersion: 'mailseal.dev/v1alpha1';
   readonly kind: 'DNSProvider';
   readonly spec: DNSProviderSpec;
-  readonly status?: CommonStatus;
+  readonly status?: DNSProviderStatus;
 }
 
 export interface CertificateIssuerSpec {

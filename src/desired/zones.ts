@@ -54,6 +54,10 @@ const canonicalZones = (zones: readonly string[]): readonly string[] => {
 /** The zones of a provider in the form that Mailseal compares; a zone that is spelt in two ways is one. */
 export const zonesOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zones ?? []);
 
+/** The zones of others whose CNAMEs lead into a provider's. */
+export const delegatedZonesOf = ({ spec }: DNSProvider): readonly string[] =>
+  canonicalZones(spec.delegated?.zones ?? []);
+
 const belowOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zoneSelector?.below ?? []);
 
 /** Whether a provider's object lets its zone be written. */

@@ -64,11 +64,16 @@ export async function readMounted(
 }
 
 /** A zone that validates may be in motion, or broken at one of its servers, all the same. */
-export async function lookAtSecurity(world: ZoneObserver, zone: string, answers: readonly Answer[]): Promise<Security> {
+export async function lookAtSecurity(
+  world: ZoneObserver,
+  zones: readonly string[],
+  answers: readonly Answer[],
+): Promise<Security> {
   const security = judgeSecurity(answers, 'outside');
   if (security.verdict !== 'Secure') return security;
-  const health = await observeZone(world, zone);
-  return health.verdict === 'Well' ? security : health;
+  const health = await Promise.all(zones.map((zone) => observeZone(world, zone)));
+  for (const one of health) if (one.verdict !== 'Well') return one;
+  return security;
 }
 
 async function observeHost(
@@ -88,7 +93,9 @@ async function observeHost(
   const alias = address.canonicalName === host ? undefined : tlsaName(address.canonicalName, 25);
   const aliasTlsa = alias === undefined ? undefined : await world.outside.lookup(alias, 'TLSA');
   // RFC 7672 §2.2.2: the address answer decides whether TLSA counts at all; the TLSA answer must be provable too.
-  const security = await lookAtSecurity(world, grant.zone, [address, liveTlsa]);
+  const { zone, delegatedFrom } = grant;
+  const zones = delegatedFrom === undefined ? [zone] : [delegatedFrom, zone];
+  const security = await lookAtSecurity(world, zones, [address, liveTlsa]);
   return { host, security, liveTlsa, aliasTlsa, probes, attestation };
 }
 

@@ -2,54 +2,79 @@
 import type { WantedCondition } from '../api/conditions.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
-import { zonesOf, zonesText } from '../desired/zones.ts';
+import { zonesText } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Result, World } from '../world.ts';
-import { markName } from '../plan/ownership.ts';
-import { summarise, type Trouble } from '../status/findings.ts';
+import { observeProviderZones, type ObservedZone } from '../observe/provider.ts';
+import { isUnreliable, providerStatus, providerWords } from '../status/provider.ts';
+import { summarise } from '../status/findings.ts';
 import { announce, retryAfterMs, troubleOf, unlessGone } from './common.ts';
 
-/** Every zone answers, with these credentials. */
+/** What was found out of a grant: what its status says, and what is wrong with it, if anything. */
+interface Proof {
+  readonly status: object;
+  readonly well: string;
+  readonly failure?: MailsealError | undefined;
+}
+
+/** Credentials, zones, name servers and DNSSEC, as far as they can be known before a domain needs them. */
 export async function reconcileProvider(world: World, name: string): Promise<Result> {
   const object = world.cache.providers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
-  return judge(world, object, `serves ${zonesText(object)}`, async () => {
-    const provider = await world.providerOf(name);
-    for (const zone of zonesOf(object)) await provider.list(zone, [{ name: markName(zone), type: 'TXT' }]);
+  return judge(world, object, async () => {
+    const zones = await observeProviderZones(world, object, await world.providerOf(name));
+    const refused = zones.find(({ error }) => error !== undefined)?.error;
+    const failure = refused ?? unreliable(zones.find(isUnreliable));
+    return { status: providerStatus(zones), well: providerWords(zonesText(object), zones), failure };
   });
+}
+
+function unreliable(zone: ObservedZone | undefined): MailsealError | undefined {
+  if (zone === undefined) return undefined;
+  const reason = zone.dnssec === 'Bogus' ? 'ZoneBogus' : 'ServerSilent';
+  return new MailsealError(reason, `the zone ${zone.name}: ${zone.message ?? reason}`);
 }
 
 /** The account stands at the CA. */
 export async function reconcileIssuer(world: World, name: string): Promise<Result> {
   const object = world.cache.issuers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
-  return judge(world, object, 'ready to issue', async () => void (await world.issuerOf(name)));
+  return judge(world, object, async () => {
+    await world.issuerOf(name);
+    return { status: {}, well: 'ready to issue' };
+  });
 }
 
 async function judge(
   world: World,
   object: DNSProvider | CertificateIssuer,
-  well: string,
-  proof: () => Promise<void>,
+  prove: () => Promise<Proof>,
 ): Promise<Result> {
   const label = `${object.kind} ${object.metadata.name}`;
-  let trouble: Trouble | undefined;
-  let failure: unknown;
+  const { proof, failure } = await attempt(object, prove);
+  const trouble = failure === undefined ? undefined : troubleOf(failure);
+  if (failure !== undefined && trouble === undefined) return { requeueAfterMs: 200 };
+  if (trouble !== undefined)
+    world.log.warn('not usable', { object: label, reason: trouble.reason, problem: trouble.message });
+  const conditions: readonly WantedCondition[] = summarise([], trouble, proof?.well ?? '');
+  announce(world, object, conditions);
+  const statusDueMs = await unlessGone(world.statusWriter.write(object, proof?.status, conditions));
+  // The queue logs it with its stack, and backs off.
+  if (trouble?.reason === 'InternalError') throw failure;
+  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(failure) });
+}
+
+async function attempt(
+  object: DNSProvider | CertificateIssuer,
+  prove: () => Promise<Proof>,
+): Promise<{ readonly proof?: Proof; readonly failure?: unknown }> {
   try {
     const problems = validate(object.kind, object);
     const message = problems.map((problem) => problem.message).join('; ');
     if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
-    await proof();
-  } catch (error) {
-    failure = error;
-    trouble = troubleOf(error);
-    if (trouble === undefined) return { requeueAfterMs: 200 };
-    world.log.warn('not usable', { object: label, reason: trouble.reason, problem: trouble.message });
+    const proof = await prove();
+    return { proof, failure: proof.failure };
+  } catch (failure) {
+    return { failure };
   }
-  const conditions: readonly WantedCondition[] = summarise([], trouble, well);
-  announce(world, object, conditions);
-  const statusDueMs = await unlessGone(world.statusWriter.write(object, {}, conditions));
-  // The queue logs it with its stack, and backs off.
-  if (trouble?.reason === 'InternalError') throw failure;
-  return world.pace.next(label, { trouble, statusDueMs, retryAfterMs: retryAfterMs(failure) });
 }

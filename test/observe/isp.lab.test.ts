@@ -177,7 +177,7 @@ async function planFor(zone: string, label: string, standing = false): Promise<E
     outside.lookup(tlsaName(name, 25), 'TLSA'),
   ]);
   const world = { authorities, outside, recents: createRecents(clock), clock };
-  const security = await lookAtSecurity(world, zone, [address, liveTlsa]);
+  const security = await lookAtSecurity(world, [zone], [address, liveTlsa]);
   const now = clock.now();
   const state = exchangerState({
     rollover: { ...settled.rollover, published: standing },
@@ -201,7 +201,7 @@ async function planFor(zone: string, label: string, standing = false): Promise<E
 
 const securityOf = async (zone: string): Promise<unknown> => {
   const answers = await Promise.all([outside.lookup(`mx1.${zone}`, 'A'), outside.lookup(zone, 'MX')]);
-  return lookAtSecurity({ authorities, outside, recents: createRecents(clock), clock }, zone, answers);
+  return lookAtSecurity({ authorities, outside, recents: createRecents(clock), clock }, [zone], answers);
 };
 
 describe('TLSA records of a host', () => {

@@ -16,7 +16,7 @@ async function seen(change: Partial<Answer>) {
   const clock = { now: () => 0 };
   const outside = fakeResolver({ records: { [`${zone} DS`]: ['1 13 2 aa'] } });
   const world = { authorities, outside, recents: createRecents(clock), clock };
-  return { security: await lookAtSecurity(world, zone, [address(change)]), questions };
+  return { security: await lookAtSecurity(world, [zone], [address(change)]), questions };
 }
 
 test('a zone that validates is looked at for what its servers show', async () => {

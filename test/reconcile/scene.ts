@@ -145,7 +145,11 @@ export async function createScene(
   const dns: FakeWorld = {
     get records() {
       const sets = zones.flatMap((one) => provider.sets(one));
-      return Object.fromEntries(sets.map(({ name, type, values }) => [`${name} ${type}`, values]));
+      const apexes = zones.map((one) => [`${one} SOA`, [`ns1.${one} hostmaster.${one} 1 60 60 60 300`]] as const);
+      return Object.fromEntries([
+        ...apexes,
+        ...sets.map(({ name, type, values }) => [`${name} ${type}`, values] as const),
+      ]);
     },
     secure: zones,
   };
