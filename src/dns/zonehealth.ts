@@ -146,8 +146,10 @@ function brokenAt(view: Heard, parent: readonly DsView[]): readonly Seen[] {
 
 function movingAt(view: Heard, ds: readonly KeyId[]): readonly Seen[] {
   const keys = view.zoneKeys.filter(({ revoked }) => !revoked);
-  const missing = ds.filter((one) => !isEntrance(view, one));
-  const holds = missing.length < ds.length;
+  const working = ds.filter((one) => isEntrance(view, one));
+  const holds = working.length > 0;
+  // One that stands by for a key to come, beside a way in of the same algorithm, may do so for years.
+  const missing = ds.filter((one) => !working.some(({ algorithm }) => algorithm === one.algorithm));
   // RFC 6781 §4.1.2: a key that signs beside the one that the parent names waits for its DS, or to be taken out.
   const unnamed = keys.filter((key) => key.entry && signs(view, key) && !ds.some((one) => sameKey(one, key)));
   const entrances = new Set(ds.map(({ algorithm }) => algorithm));

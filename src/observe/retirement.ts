@@ -1,46 +1,25 @@
 import { grantsZone, traitsOfAll } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
-import type { Authorities, Resolver } from '../dns/answer.ts';
+import type { Resolver } from '../dns/answer.ts';
 import { parentsUpTo } from '../dns/names.ts';
-import { lookedUpAt, standsAt } from '../dns/place.ts';
-import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
-import { isOurs } from '../plan/byhand.ts';
 import { policyAddressSets } from '../plan/domain.ts';
 import { recordKey } from '../plan/record-view.ts';
-import type { GoneView, ObservedRemoval } from '../plan/removal.ts';
+import type { ObservedRemoval } from '../plan/removal.ts';
 import type { ObservedDomainRetirement } from '../plan/retirement.ts';
-import type { AppliedSet, DomainState, State } from '../plan/state.ts';
+import type { DomainState, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
+import { attempting, isLost } from './attempt.ts';
 import { observeChallenges } from './certificate.ts';
+import { answered } from './dns/shown.ts';
 import { fetchFromOutside, observePods } from './domain.ts';
-import { askedOnce, listLive, observeRecords, type RecordObserver, type Sought } from './records.ts';
+import { lookWhetherGone, observeGone } from './gone.ts';
+import { askedOnce, observeRecords, type RecordObserver, type Sought } from './records.ts';
 
 /** What was seen, and what could not be looked at, which must not hold up the rest. */
 export interface Looked<O> {
   readonly observed: O;
   readonly failures: readonly MailsealError[];
 }
-
-/** `undefined`: it failed, and that is noted. */
-type Attempt = <T>(look: () => Promise<T>) => Promise<T | undefined>;
-
-/** A provider or issuer that has gone, or refuses us, is said and not waited for. */
-function attempting(): { readonly attempt: Attempt; readonly failures: MailsealError[] } {
-  const failures: MailsealError[] = [];
-  const attempt: Attempt = async (look) => {
-    try {
-      return await look();
-    } catch (error) {
-      if (!(error instanceof MailsealError)) throw error;
-      failures.push(error);
-      return undefined;
-    }
-  };
-  return { attempt, failures };
-}
-
-/** What only a human can mend: until then nothing can be removed but by hand. */
-const isLost = (failures: readonly MailsealError[]): boolean => failures.some(({ kind }) => kind === 'Stalled');
 
 const observerOf = (world: World): RecordObserver => ({
   providerOf: grantedProviderOf(world),
@@ -64,68 +43,6 @@ function grantedProviderOf({ providerOf, cache }: World): RecordObserver['provid
       },
     };
   };
-}
-
-/** Whether no server and no cache that we can ask shows any of our values; what others put there does not count. */
-async function lookWhetherGone(
-  { authorities, outside }: { readonly authorities: Authorities; readonly outside: Resolver },
-  set: Pick<AppliedSet, 'zone' | 'delegatedFrom' | 'name' | 'type' | 'values'>,
-): Promise<GoneView['gone']> {
-  const { zone, type, values } = set;
-  const [servers, seen] = await Promise.all([
-    authorities.lookupAll(zone, standsAt(set), type),
-    outside.lookup(lookedUpAt(set), type),
-  ]);
-  const heard = servers.filter(({ answer }) => answered(answer.outcome));
-  const shown = heard.flatMap(({ answer }) => answer.values.filter((value) => values.includes(value)));
-  const not = (why: string): GoneView['gone'] => ({ ok: false, why, shown });
-  const silent = servers.find(({ server }) => !heard.some((one) => one.server === server));
-  if (heard.length === 0) return not(`no authoritative server of ${zone} answers`);
-  if (silent !== undefined) return not(`${silent.server} gives no answer`);
-  const showing = heard.find(({ answer }) => answer.values.some((value) => values.includes(value)));
-  if (showing !== undefined) return not(`${showing.server} still shows it`);
-  if (!answered(seen.outcome)) return not(`the outside resolver answers ${seen.detail ?? seen.outcome}`);
-  return seen.values.some((value) => values.includes(value))
-    ? not('the outside resolver still remembers it')
-    : { ok: true };
-}
-
-const answered = (outcome: string): boolean => outcome === 'Found' || outcome === 'NoData' || outcome === 'NxDomain';
-
-/** What was meant last may never have been written: of a domain's policy any id that was announced counts. */
-function everSaid(state: State, { name, type, values }: AppliedSet): readonly string[] {
-  if (state.kind !== 'domain' || type !== 'TXT' || name !== stsRecordName(state.domain)) return values;
-  const announced = state.publications.filter(({ shownSince }) => shownSince !== undefined);
-  return [...new Set([...values, ...announced.map(({ id }) => formatStsRecord(id))])];
-}
-
-/** What still stands of all that was applied; where nobody can ask the provider, what the world sees of it. */
-async function observeGone(
-  world: World,
-  observer: RecordObserver,
-  state: State,
-  failures: MailsealError[],
-): Promise<ReadonlyMap<string, GoneView>> {
-  const traits = traitsOfAll(world.cache.providers());
-  const zones = Map.groupBy(state.applied, ({ provider, zone }) => `${provider} ${zone}`);
-  const views = await Promise.all(
-    [...zones.values()].map(async (sets) => {
-      const { attempt, failures: own } = attempting();
-      const [first] = sets;
-      const mayRemove = isOurs({ after: undefined }, traits[first?.provider ?? '']);
-      const live = mayRemove ? await attempt(() => listLive(observer, sets)) : undefined;
-      failures.push(...own);
-      if (mayRemove && live === undefined && !isLost(own)) return [];
-      return Promise.all(
-        sets.map(async (set): Promise<readonly [string, GoneView]> => {
-          const gone = await lookWhetherGone(world, { ...set, values: everSaid(state, set) });
-          const view = { live: live?.get(recordKey(set)), gone };
-          return [recordKey(set), live === undefined ? { ...view, byHand: true } : view];
-        }),
-      );
-    }),
-  );
-  return new Map(views.flat());
 }
 
 interface Challenges {
@@ -163,11 +80,12 @@ async function challengesOf(
 
 /** Where a name leads by its CNAMEs, and the zone that holds that; undefined where it can't be looked up. */
 async function placeOf(outside: Resolver, at: string): Promise<{ name: string; zone: string } | undefined> {
-  const { outcome, canonicalName: name } = await outside.lookup(at, 'TXT');
-  if (!answered(outcome)) return undefined;
+  const answer = await outside.lookup(at, 'TXT');
+  if (!answered(answer)) return undefined;
+  const { canonicalName: name } = answer;
   for (const zone of [name, ...parentsUpTo(name, '')]) {
     const cut = await outside.lookup(zone, 'NS');
-    if (!answered(cut.outcome)) return undefined;
+    if (!answered(cut)) return undefined;
     if (cut.outcome === 'Found' && cut.canonicalName === zone) return { name, zone };
   }
   return undefined;

@@ -23,6 +23,8 @@ export interface GoneView {
     | { readonly ok: false; readonly why: string; readonly shown?: readonly string[] };
   /** The provider can't be asked before a human has mended something: only by hand can the set be removed. */
   readonly byHand?: true;
+  /** The human's CNAME that led to it has gone: nobody is led to it any more. */
+  readonly unled?: boolean;
 }
 
 export interface ObservedRemoval<S extends State = State> {

@@ -2,6 +2,7 @@
 import { formatPolicy } from '../mtasts/policy.ts';
 import { isMeant, mintId, type PromiseEnd, promisedUntil, type Publication } from '../mtasts/lifecycle.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
+import type { RequiredRecord } from '../api/types.ts';
 import type { Traits } from '../desired/zones.ts';
 import { assemble } from './assemble.ts';
 import { type CertificatePlan, planCertificate } from './certificate.ts';
@@ -32,6 +33,8 @@ export interface RetirementPlan {
   readonly problem: CertificatePlan['problem'];
   /** `recordKey` of what a human has to remove, if whoever can write the zone is not given back to us. */
   readonly byHand: readonly string[];
+  /** What a human is to publish or to remove meanwhile. */
+  readonly required: readonly RequiredRecord[];
 }
 
 export interface ObservedDomainRetirement
@@ -49,6 +52,8 @@ const second = 1000;
 const nothing: ReadonlySet<string> = new Set();
 /** Whether a domain still needs what is left of its hosts. */
 const lookAgainMs = 30 * 60 * second;
+/** A change of keys takes hours. */
+const movingMs = 60 * second;
 
 const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-sts.${domain}`;
 
@@ -111,7 +116,8 @@ function dateReturn(state: DomainState, { gone }: Pick<ObservedDomainRetirement,
 function dateRemoval(state: DomainState, { gone }: ObservedDomainRetirement, now: number): DomainState {
   const txt = announcement(state);
   const view = txt === undefined ? undefined : gone.get(recordKey(txt));
-  if (view?.byHand !== true || !view.gone.ok) return state;
+  const isRemoved = view?.unled === true || (view?.byHand === true && view.gone.ok);
+  if (!isRemoved) return state;
   const publications = state.publications.map(
     (one): Publication => (one.shownSince === undefined ? one : { ...one, goneSince: one.goneSince ?? now }),
   );
@@ -159,14 +165,41 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
   const { refused } = records;
   const txt = announcement(state);
   const byHand = due === undefined && txt !== undefined ? leftToHumans([txt], observed.gone) : [];
-  return { phase, changes, waits: [...waits, ...lag], state, due, refused, problem: certificate.problem, byHand };
+  const required = [...records.required, ...certificate.required];
+  return {
+    phase,
+    changes,
+    waits: [...waits, ...lag],
+    state,
+    due,
+    refused,
+    problem: certificate.problem,
+    byHand,
+    required,
+  };
 }
 
 function ending(removal: ReturnType<typeof planRemoval>, last: readonly Change[], due?: number): RetirementPlan {
   const { state, waits, done, byHand } = removal;
   const changes = done ? last : removal.changes;
-  return { phase: done ? 'Done' : 'Removing', changes, waits, state, due, refused: [], problem: undefined, byHand };
+  const required = byHand.map((key): RequiredRecord => {
+    const [name = '', type = ''] = key.split(' ');
+    return { name, type: type as RequiredRecord['type'], values: [], seen: false };
+  });
+  return {
+    phase: done ? 'Done' : 'Removing',
+    changes,
+    waits,
+    state,
+    due,
+    refused: [],
+    problem: undefined,
+    byHand,
+    required,
+  };
 }
+
+const nothingDone = { changes: [], due: undefined, refused: [], problem: undefined, byHand: [], required: [] } as const;
 
 const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it speaks of has gone', state });
 
@@ -195,10 +228,16 @@ export function planExchangerRetirement(
   observed: ObservedRemoval<ExchangerState> & {
     /** A domain whose policy names hosts of it, and nobody else provides for them. */
     readonly neededBy: string | undefined;
+    /** DNSSEC of a zone is being changed, in words: nothing may go meanwhile. */
+    readonly moving: string | undefined;
   },
   now: number,
 ): RetirementPlan {
-  const { state, neededBy } = observed;
+  const { state, neededBy, moving } = observed;
+  if (moving !== undefined && state.applied.some(({ type, standing }) => type === 'TLSA' && standing !== 'Found')) {
+    const why = `TLSA records are removed when DNSSEC is at rest: ${moving}`;
+    return { ...nothingDone, phase: 'Removing', state, waits: [{ why, forMs: movingMs }] };
+  }
   const { certificate } = state;
   const gone = state.applied.length === 0;
   // A renewal is under way where all has gone and one is needed; else an open order is given up.
@@ -209,6 +248,5 @@ export function planExchangerRetirement(
   const { withdrawn: _, ...rest } = state;
   const changes: readonly Change[] = gone ? [] : [{ do: 'SaveState', why, state: { ...rest, applied: [] } }];
   const forMs = Math.min(lookAgainMs, Math.max(second, certificate.renewAt - now));
-  const none = { due: undefined, refused: [], problem: undefined, byHand: [] };
-  return { phase: 'Holding', changes, waits: [{ why, forMs }], state, ...none };
+  return { ...nothingDone, phase: 'Holding', changes, waits: [{ why, forMs }], state };
 }

@@ -4,6 +4,7 @@ import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
 import { readMounted } from '../observe/exchanger.ts';
+import { movingZone } from '../observe/gone.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
 import { markedHosts } from '../plan/ownership.ts';
 import { planDomainRetirement, planExchangerRetirement, type RetirementPlan } from '../plan/retirement.ts';
@@ -113,14 +114,14 @@ async function plans(
     }
     case 'exchanger': {
       const { observed, failures } = await observeRemoval(world, state, namespace);
-      const ending = planExchangerRetirement({ ...observed, neededBy: undefined }, world.clock.now());
+      const seen = { ...observed, moving: await movingZone(world, state.applied) };
+      const ending = planExchangerRetirement({ ...seen, neededBy: undefined }, world.clock.now());
       // It reads the memory of many domains: only when nothing else is left to do.
       const asks = state.certificate !== undefined && (state.applied.length === 0 || ending.phase === 'Done');
       const neededBy = asks
         ? await neededStill(world, retirement.spec, askedAt(retirement, world.clock.now()))
         : undefined;
-      const plan =
-        neededBy === undefined ? ending : planExchangerRetirement({ ...observed, neededBy }, world.clock.now());
+      const plan = neededBy === undefined ? ending : planExchangerRetirement({ ...seen, neededBy }, world.clock.now());
       if (plan.phase === 'Holding' && plan.changes.length === 0)
         await renewAsStored(
           world,

@@ -1,7 +1,15 @@
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import type { RetirementSpec, RetirementStatus } from '../api/types.ts';
 import type { RetirementPlan } from '../plan/retirement.ts';
-import { finding, nextSteps, publishedRecords, refusedTrouble, summarise, type Trouble } from './findings.ts';
+import {
+  finding,
+  nextSteps,
+  publishedRecords,
+  refusedTrouble,
+  requiredRecords,
+  summarise,
+  type Trouble,
+} from './findings.ts';
 
 const subject = ({ domain, hosts, name }: RetirementSpec): string => domain ?? hosts?.join(', ') ?? name;
 
@@ -54,6 +62,7 @@ export function retirementFindings(
 export function retirementStatus(plan: RetirementPlan): Omit<RetirementStatus, 'conditions'> {
   return {
     records: publishedRecords(plan.state.applied),
+    requiredRecords: requiredRecords(plan.required),
     next: nextSteps(plan.waits, []),
     ...(plan.due === undefined ? {} : { due: statusTimeOf(plan.due) }),
   };

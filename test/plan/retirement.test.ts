@@ -94,16 +94,29 @@ describe('an exchanger', () => {
   const hostMark = txt('_mailseal.mx1.example.com', 'heritage=mailseal,owner=cluster-1-test');
   const state: ExchangerState = exchangerState({ applied: [applied(hostMark), applied(tlsa)] });
   let neededBy: string | undefined;
+  let moving: string | undefined;
   afterEach(() => {
     neededBy = undefined;
+    moving = undefined;
   });
   const of = (at: ExchangerState, seen: ReadonlyMap<string, GoneView>, time: number = now): RetirementPlan =>
-    planExchangerRetirement({ state: at, installationId, gone: seen, challenges: noChallenges, neededBy }, time);
+    planExchangerRetirement(
+      { state: at, installationId, gone: seen, challenges: noChallenges, neededBy, moving },
+      time,
+    );
   const exchanger = (made: RetirementPlan): ExchangerState => {
     if (made.state.kind !== 'exchanger') throw new Error('it is of no exchanger');
     return made.state;
   };
 
+  test('waits while DNSSEC of the zone is being changed, and goes on when only marks are left', () => {
+    moving = 'example.com: DNSKEY sets differ';
+    const waiting = of(state, standing(tlsa, hostMark));
+    expect(written(waiting)).toEqual([]);
+    expect(waiting.waits[0]?.why).toContain('DNSKEY sets differ');
+    const marked = exchangerState({ applied: [applied(hostMark)] });
+    expect(written(of(marked, standing(hostMark)))).toEqual(['- _mailseal.mx1.example.com TXT']);
+  });
   test('withdraws its TLSA records before their marks', () => {
     expect(written(of(state, standing(tlsa, hostMark)))).toEqual(['- _25._tcp.mx1.example.com TLSA']);
   });

@@ -18,6 +18,7 @@ const plan = (phase: RetirementPlan['phase'], change: Partial<RetirementPlan> = 
   due: undefined,
   refused: [],
   problem: undefined,
+  required: [],
   byHand: [],
   ...change,
 });
