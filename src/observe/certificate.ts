@@ -31,7 +31,7 @@ const mostAliases = 4;
 const locate = async (world: CertificateObserver, name: string, ref: string | undefined): Promise<Target> => {
   const found = await findZone(world, world.providers, { name, namespace: world.namespace, ref });
   if (!found.ok) return found;
-  const { provider, zone, delegatedFrom } = found.value;
+  const { provider, zone, delegatedFrom, settleSeconds } = found.value;
   const traits = world.traits[provider];
   return {
     ok: true,
@@ -40,6 +40,7 @@ const locate = async (world: CertificateObserver, name: string, ref: string | un
     zone,
     byHand: isByHand(traits),
     shortestTtl: traits?.shortestTtl ?? 0,
+    settleSeconds,
   };
 };
 

@@ -179,11 +179,25 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
   const missing = input.challenges.filter((view) => !view.shownEverywhere).map((view) => view.txtName);
   if (missing.length > 0)
     return wait(`the challenge is not yet at all name servers: ${missing.join(', ')}`, second / 2);
+  const unsettled = settling(input, order);
+  if (unsettled !== undefined) return unsettled;
   return {
     changes: [{ do: 'AnswerChallenges', why: 'the challenges stand at all name servers', order }],
     waits: [],
     problem,
   };
+}
+
+/** All name servers that we see show the proofs; behind an address that many machines share the CA may see another. */
+function settling({ challenges, state, now }: CertificateInput, order: OpenOrder): Step | undefined {
+  const settleSeconds = Math.max(0, ...challenges.map(({ target }) => (target.ok ? (target.settleSeconds ?? 0) : 0)));
+  if (settleSeconds === 0) return undefined;
+  const why = `the challenges stand at all name servers; the provider needs ${settleSeconds} s until the world sees them`;
+  const left = (order.shownAt ?? now) + settleSeconds * second - now;
+  if (left <= 0) return undefined;
+  const step = wait(why, left);
+  if (order.shownAt !== undefined) return step;
+  return { ...step, changes: [{ do: 'SaveState', why, state: { ...state, order: { ...order, shownAt: now } } }] };
 }
 
 function failed(input: CertificateInput, order: OpenOrder, detail: string): Step {

@@ -22,6 +22,8 @@ export interface ChallengeView {
         readonly byHand?: boolean;
         /** Seconds: the provider takes no shorter TTL. */
         readonly shortestTtl?: number;
+        /** Seconds from when all its servers show a record until the world does. */
+        readonly settleSeconds?: number;
       }
     | { readonly ok: false; readonly reason: Reason; readonly message: string };
   readonly live: RecordSet | undefined;

@@ -40,6 +40,8 @@ export interface StoredOrder {
 export interface OpenOrder extends StoredOrder {
   readonly issuer: string;
   readonly spkiSha256: string;
+  /** Since when all name servers show the challenges, where the provider needs longer until the world does. */
+  readonly shownAt?: number;
 }
 
 export interface StoredCertificate {
