@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
-const pages = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/agent.md', 'docs/install.md'];
+const pages = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/agent.md', 'docs/dns.md', 'docs/install.md'];
 
 test("the README's manifest is the MailDomain of examples/quickstart.yaml", () => {
   const shown = /```yaml\n([^]*?)```/.exec(text('README.md'))?.[1] ?? '';

@@ -196,7 +196,8 @@ export const dnsProvider: KindDefinition<DNSProviderSpec, Status> = {
   description: "An administrator's grant of DNS zones to namespaces, with the API that writes them.",
   notes:
     'Only these names are ever written: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_acme-challenge`, `_25._tcp` of MX hosts ' +
-    'and the ownership mark `_mailseal`. A record there that is not ours is reported as foreign and left alone.',
+    'and the ownership mark `_mailseal`. A record there that is not ours is reported as foreign and left alone. The APIs, ' +
+    'delegation by CNAMEs, records by hand, adoption and the guard against mass changes: [dns.md](dns.md).',
   example,
   spec,
   status,
