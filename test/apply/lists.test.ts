@@ -110,3 +110,17 @@ test('a list that fails is not remembered', async () => {
   await expect(values()).rejects.toMatchObject({ reason: 'ProviderUnavailable' });
   expect(await values()).toEqual(['one']);
 });
+
+test('what several objects ask at the same time of an API whose calls are counted becomes one list', async () => {
+  provider = remembered({ ...fake, rate: { atOnce: 1 } });
+  expect(await Promise.all([values(), values(other), values()])).toEqual([['one'], [], ['one']]);
+  expect(asked).toEqual([[name, other]]);
+});
+
+test('of an API whose calls are counted a list that fails fails for all who asked, and is not remembered', async () => {
+  provider = remembered({ ...fake, rate: { atOnce: 1 } });
+  fake.failNext(new MailsealError('ProviderThrottled', 'slow down'));
+  const ends = await Promise.allSettled([values(), values(other)]);
+  expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(await values()).toEqual(['one']);
+});

@@ -63,7 +63,9 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
         retryAfterSeconds: 30,
       });
     const { promise, resolve } = Promise.withResolvers<void>();
-    lanes.set(lane, [...(lanes.get(lane) ?? []), resolve]);
+    const calls = lanes.get(lane) ?? [];
+    calls.push(resolve);
+    lanes.set(lane, calls);
     waiting += 1;
     turn();
     await promise;

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createLimiter } from '../../src/apply/providers/limiter.ts';
+import { MailsealError } from '../../src/errors.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 0 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+const now = (): number => Date.now();
+
+/** Calls that say when they began, and end when they are told to. */
+function calls() {
+  const begun: (readonly [what: string, at: number])[] = [];
+  const ends: (() => void)[] = [];
+  const call = (what: string) => () => {
+    begun.push([what, now()]);
+    return Promise.resolve(what);
+  };
+  const slow = (what: string) => () => {
+    begun.push([what, now()]);
+    return new Promise<void>((resolve) => ends.push(resolve));
+  };
+  return { begun, ends, call, slow };
+}
+
+test('calls go out at the rate of the API, and a rest lets a few go at once', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 10, perSecond: 4, burst: 3 }, now);
+  const all = ['a', 'b', 'c', 'd', 'e'].map((what) => limiter.run('zone', call(what)));
+  await vi.advanceTimersByTimeAsync(2000);
+  await Promise.all(all);
+  expect(begun.map(([, at]) => at)).toEqual([0, 0, 0, 250, 500]);
+});
+
+test('no more calls are under way than the API takes', async () => {
+  const { begun, ends, slow } = calls();
+  const limiter = createLimiter({ atOnce: 2 }, now);
+  for (const what of ['a', 'b', 'c']) void limiter.run('zone', slow(what));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(begun).toHaveLength(2);
+  ends[0]?.();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(begun).toHaveLength(3);
+});
+
+test('a zone with a thousand calls holds no other zone up', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 1, perSecond: 10, burst: 1 }, now);
+  for (let at = 0; at < 1000; at += 1) void limiter.run('crowd', call(`crowd ${at}`));
+  void limiter.run('other', call('other'));
+  await vi.advanceTimersByTimeAsync(500);
+  expect(begun.map(([what]) => what).slice(0, 4)).toContain('other');
+});
+
+test('an API that asks for a pause gets one from every zone', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 4, perSecond: 100, burst: 1 }, now);
+  const slowDown = new MailsealError('ProviderThrottled', 'slow down', { retryAfterSeconds: 7 });
+  await expect(limiter.run('one', () => Promise.reject(slowDown))).rejects.toBe(slowDown);
+  const after = limiter.run('other', call('after'));
+  await vi.advanceTimersByTimeAsync(6900);
+  expect(begun).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  await after;
+  expect(begun).toEqual([['after', 7000]]);
+});
+
+test('a call that fails otherwise holds nobody up', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 1 }, now);
+  const failure = new MailsealError('ProviderUnavailable', 'it is down');
+  await expect(limiter.run('zone', () => Promise.reject(failure))).rejects.toBe(failure);
+  await limiter.run('zone', call('next'));
+  expect(begun).toEqual([['next', 0]]);
+});
+
+test('a queue that nobody works off does not grow for ever', async () => {
+  const { slow } = calls();
+  const limiter = createLimiter({ atOnce: 1 }, now);
+  for (let at = 0; at <= 10_000; at += 1) void limiter.run('zone', slow('waits'));
+  await expect(limiter.run('zone', slow('one too many'))).rejects.toMatchObject({
+    reason: 'ProviderThrottled',
+    retryAfterSeconds: 30,
+  });
+});
