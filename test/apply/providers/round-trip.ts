@@ -130,6 +130,9 @@ export function roundTrip(capabilities: Capabilities, plain: boolean, ground: ()
       expect(sorted(listed)).toEqual(sorted(sets));
       expect(sorted(answered)).toEqual(sorted(sets));
     };
-    await fc.assert(fc.asyncProperty(fc.array(body, { minLength: 3, maxLength: 6 }), tryOut), { numRuns: 20 });
+    await fc.assert(fc.asyncProperty(fc.array(body, { minLength: 3, maxLength: 6 }), tryOut), {
+      numRuns: 20,
+      endOnFailure: true,
+    });
   }, 60_000);
 }

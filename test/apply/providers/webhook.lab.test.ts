@@ -3,14 +3,12 @@ import { join } from 'node:path';
 import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createProvider } from '../../../src/apply/providers/index.ts';
 import { quoteTxt } from '../../../src/dns/txt.ts';
-import { plainName, valueOf } from '../../../src/observe/dns/read.ts';
-import type { WireRecord } from '../../../src/observe/dns/wire.ts';
 import { type Bind, startBind } from '../../lab/dns.ts';
-import { ask } from '../../lab/dns-ask.ts';
 import { addAddress, newFolder } from '../../lab/namespace.ts';
 import { type Endpoint, startWebhook } from '../../lab/webhook.ts';
 import { contract, type Ground } from './contract.ts';
 import { parts } from './parts.ts';
+import { standingAt } from './standing.ts';
 
 const zone = 'example.test';
 const subZone = `sub.${zone}`;
@@ -99,11 +97,7 @@ async function start(): Promise<Ground> {
       const added = values.map((value) => `update add ${name}. ${ttl} ${type} ${text(value)}`);
       await bind.dynamicUpdate([`zone ${of}`, `update delete ${name}. ${type}`, ...added].join('\n'));
     },
-    standing: async (_zone, name, type) => {
-      const { answers } = await ask({ server: primary, name, type, dnssec: false });
-      const there = answers.filter((one) => plainName(one.name) === name && one.type === type);
-      return there.flatMap((one) => valueOf(one as WireRecord) ?? []);
-    },
+    standing: (_zone, name, type) => standingAt(primary, name, type),
     calls: () => {
       const writes = webhook.calls.filter(({ method, path }) => method === 'POST' && path === '/records').length;
       return { writes, reads: webhook.calls.length - writes };
