@@ -59,7 +59,7 @@ export function wishDomain(
   stored: RememberedDomain,
 ): WishedDomain {
   const { domain, grant, own } = granted;
-  const issuer = issuerOf(world, mailDomain, domain, stored);
+  const issuer = issuerOfDomain(world, mailDomain, domain, stored);
   const exchangers = own === undefined ? lookUpAll(world, mailDomain) : [own];
   const hosts = exchangers.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
   const adopt = adopted(mailDomain.metadata.annotations);
@@ -124,7 +124,7 @@ function grantOf(world: Known, { spec, metadata }: MailDomain, domain: string, s
 }
 
 /** Who issues the policy host's certificate. @throws MailsealError with the reference that leads nowhere. */
-function issuerOf(world: Known, { spec }: MailDomain, domain: string, stored: RememberedDomain): string {
+export function issuerOfDomain(world: Known, { spec }: MailDomain, domain: string, stored: RememberedDomain): string {
   const ref = spec.mtaSts?.issuerRef?.name ?? spec.mx?.certificate?.issuerRef?.name;
   const issuer = resolveIssuer(world.cache.issuers(), { ref, remembered: stored?.state.issuer });
   if (!issuer.ok) throw stall(issuer.reason, issuer.message);

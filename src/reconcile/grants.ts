@@ -1,5 +1,6 @@
 /** The two cluster-scoped kinds that administrators grant: whether they would work, before a domain needs them. */
 import type { WantedCondition } from '../api/conditions.ts';
+import type { KindName } from '../api/kinds.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import { zonesOf } from '../desired/zones.ts';
@@ -13,10 +14,13 @@ import { announce, retryAfterMs, troubleOf, unlessGone } from './common.ts';
 export async function reconcileProvider(world: World, name: string): Promise<Result> {
   const object = world.cache.providers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
-  return judge(world, object, `serves ${object.spec.zones.join(', ')}`, async () => {
-    const provider = await world.providerOf(name);
-    for (const zone of zonesOf(object)) await provider.list(zone, [{ name: markName(zone), type: 'TXT' }]);
-  });
+  return judge(world, object, `serves ${object.spec.zones.join(', ')}`, () => proveProvider(world, object));
+}
+
+/** @throws MailsealError where a zone gives no answer, or the credentials are not good. */
+export async function proveProvider(world: Pick<World, 'providerOf'>, object: DNSProvider): Promise<void> {
+  const provider = await world.providerOf(object.metadata.name);
+  for (const zone of zonesOf(object)) await provider.list(zone, [{ name: markName(zone), type: 'TXT' }]);
 }
 
 /** The account stands at the CA. */
@@ -24,6 +28,13 @@ export async function reconcileIssuer(world: World, name: string): Promise<Resul
   const object = world.cache.issuers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
   return judge(world, object, 'ready to issue', async () => void (await world.issuerOf(name)));
+}
+
+/** @throws MailsealError with everything that is wrong with the spec. */
+export function checkSpec(object: { readonly kind: KindName }): void {
+  const problems = validate(object.kind, object);
+  const message = problems.map((problem) => problem.message).join('; ');
+  if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
 }
 
 async function judge(
@@ -36,9 +47,7 @@ async function judge(
   let trouble: Trouble | undefined;
   let failure: unknown;
   try {
-    const problems = validate(object.kind, object);
-    const message = problems.map((problem) => problem.message).join('; ');
-    if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
+    checkSpec(object);
     await proof();
   } catch (error) {
     failure = error;
