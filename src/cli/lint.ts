@@ -1,3 +1,4 @@
+import { plainText } from '../api/text.ts';
 import { parseTlsa } from '../dane/tlsa.ts';
 import type { Parsed, Problem } from '../dns/problem.ts';
 import { parseTxt } from '../dns/txt.ts';
@@ -144,5 +145,6 @@ function inWords(result: LintResult): string {
   const counts = [errors > 0 ? `${errors} error(s)` : '', warnings > 0 ? `${warnings} warning(s)` : ''];
   const summary = counts.filter((count) => count !== '').join(', ');
   const notes = (result.notes ?? []).map((note) => `note: ${note}`);
-  return [...lines, ...notes, summary === '' ? 'ok' : `${result.ok ? 'ok' : 'not ok'}: ${summary}`, ''].join('\n');
+  const verdict = summary === '' ? 'ok' : `${result.ok ? 'ok' : 'not ok'}: ${summary}`;
+  return `${[...lines, ...notes, verdict].map((line) => plainText(line, longestLine)).join('\n')}\n`;
 }

@@ -86,7 +86,7 @@ function isTooLarge(document: unknown): boolean {
     const inner = Object.values(value);
     left -= inner.length;
     if (left < 0) return true;
-    open.push(...inner);
+    for (const one of inner) open.push(one);
   }
   return false;
 }

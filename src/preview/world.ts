@@ -51,6 +51,11 @@ export function harmless(world: World, { probe }: HarmlessOptions): HarmlessWorl
   const quiet: World = {
     ...world,
     kube,
+    store: { ...world.store, save: refuse, remove: refuse },
+    shards: { ...world.shards, serve: refuse, unserve: refuse },
+    zoneWriter: { ...world.zoneWriter, submit: refuse },
+    statusWriter: { ...world.statusWriter, write: refuse },
+    events: { record: async () => undefined },
     claims: createClaims(draftingKube(kube), world.namespace, world.clock),
     providerOf,
     issuerOf,
