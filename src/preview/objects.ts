@@ -1,6 +1,6 @@
 /** Plans all objects of the files, each by what a look of the operator would plan. */
 import { setConditions } from '../api/conditions.ts';
-import type { CertificateIssuer, DNSProvider, MailDomain, MailExchanger } from '../api/types.ts';
+import type { CertificateIssuer, DNSProvider, MailDomain, MailExchanger, Retirement } from '../api/types.ts';
 import { messageOf } from '../errors.ts';
 import { claimDomain, loadDomain } from '../reconcile/domain.ts';
 import {
@@ -19,7 +19,7 @@ import { askedAt } from '../reconcile/pace.ts';
 import { summarise } from '../status/findings.ts';
 import type { World } from '../world.ts';
 import type { PreviewCache } from './cache.ts';
-import { type ObjectPreview, quietPreview } from './preview.ts';
+import { type ObjectPreview, quietPreview, type Step } from './preview.ts';
 import { domainSteps, exchangerSteps } from './steps.ts';
 
 /** A world whose exchangers may be made in memory. */
@@ -121,6 +121,8 @@ type Begun =
       readonly domainObject: MailDomain;
       readonly stored: RememberedDomain;
       readonly own: MailExchanger | undefined;
+      /** What is done to objects before anything else. */
+      readonly first: readonly Step[];
     });
 
 /** As far as the claim and the exchanger of its own, which is made in memory. */
@@ -131,29 +133,42 @@ async function begin(world: PreviewWorld, object: MailDomain): Promise<Begun> {
     const stored = await loadDomain(world, object, 0);
     const granted = grantDomain(world, object, stored);
     await claimDomain(world, object, granted.domain, stored);
-    return { ...granted, domainObject: object, stored, own: ownOf(world, object) };
+    const returns = takenBack(world, ({ domain }) => domain === granted.domain);
+    const { own, made } = ownOf(world, object);
+    return { ...granted, domainObject: object, stored, own, first: [...returns, ...made] };
   } catch (error) {
     return { object, error };
   }
 }
 
-function ownOf(world: PreviewWorld, object: MailDomain): MailExchanger | undefined {
+/** A retirement that ends because its object has come back. */
+const takenBack = (world: PreviewWorld, isOf: (spec: Retirement['spec']) => boolean): readonly Step[] =>
+  world.cache.retirements().flatMap(({ spec, metadata }): readonly Step[] => {
+    const what = `Retirement ${metadata.namespace ?? ''}/${metadata.name} ends, and what it has not withdrawn yet stays`;
+    return isOf(spec) ? [{ action: 'object', what, why: 'the object has come back' }] : [];
+  });
+
+function ownOf(
+  world: PreviewWorld,
+  object: MailDomain,
+): { readonly own: MailExchanger | undefined; readonly made: readonly Step[] } {
   const { namespace = '', name } = object.metadata;
   const found = world.cache.exchanger(namespace, name);
   const existing = found && asOwnedAnew(object, found);
   const own = ownExchanger(object, existing);
-  if (own === undefined || own.stands) return own?.exchanger;
+  if (own === undefined || own.stands) return { own: own?.exchanger, made: [] };
   const { metadata, spec } = own.exchanger;
   const generation = (existing?.metadata.generation ?? 0) + 1;
-  const made: MailExchanger = {
+  const exchanger: MailExchanger = {
     ...existing,
     ...own.exchanger,
     metadata: { uid: `of ${namespace}/${name}`, ...existing?.metadata, ...metadata, generation },
     // Other fields of it are left to whoever wrote them.
     spec: { ...existing?.spec, ...spec },
   };
-  world.cache.put(made);
-  return made;
+  world.cache.put(exchanger);
+  const what = `${labelOf(exchanger)} is ${existing === undefined ? 'made' : 'changed'}`;
+  return { own: exchanger, made: [{ action: 'object', what, why: 'spec.mx asks for one of its own' }] };
 }
 
 type Claimed =
@@ -163,6 +178,7 @@ type Claimed =
       readonly exchanger: MailExchanger;
       readonly desired: ReturnType<typeof wishExchanger>;
       readonly stored: Awaited<ReturnType<typeof claimMarked>>;
+      readonly first: readonly Step[];
     };
 
 async function claim(world: PreviewWorld, exchanger: MailExchanger): Promise<Claimed> {
@@ -172,16 +188,26 @@ async function claim(world: PreviewWorld, exchanger: MailExchanger): Promise<Cla
     const remembered = await world.store.load('exchanger', identityOfExchanger(exchanger));
     const desired = wishExchanger(world, exchanger, remembered);
     await claimHosts(world, exchanger, desired);
-    return { exchanger, desired, stored: await claimMarked(world, exchanger, remembered) };
+    const { namespace, name } = exchanger.metadata;
+    const first = takenBack(
+      world,
+      (spec) => spec.what === 'Exchanger' && spec.namespace === namespace && spec.name === name,
+    );
+    return { exchanger, desired, stored: await claimMarked(world, exchanger, remembered), first };
   } catch (error) {
     return { object: exchanger, error };
   }
 }
 
+const after = <T extends { readonly changes: readonly Step[] }>(first: readonly Step[], planned: T): T => ({
+  ...planned,
+  changes: [...first, ...planned.changes],
+});
+
 async function previewExchanger(world: PreviewWorld, claimed: Claimed): Promise<ObjectPreview> {
   if ('error' in claimed) return failed(claimed.object, claimed.error);
   if ('leaves' in claimed) return leaving(claimed.leaves);
-  const { exchanger, desired, stored } = claimed;
+  const { exchanger, desired, stored, first } = claimed;
   try {
     const now = world.clock.now();
     const look = await lookAtExchanger(world, exchanger, desired, stored, askedAt(exchanger, now));
@@ -192,7 +218,7 @@ async function previewExchanger(world: PreviewWorld, claimed: Claimed): Promise<
       ...exchanger,
       status: { ...status, observedGeneration: generation, conditions: setConditions([], conditions, now, generation) },
     });
-    return { ...headOf(exchanger), ...exchangerSteps(desired, look) };
+    return { ...headOf(exchanger), ...after(first, exchangerSteps(desired, look)) };
   } catch (error) {
     return failed(exchanger, error);
   }
@@ -201,13 +227,13 @@ async function previewExchanger(world: PreviewWorld, claimed: Claimed): Promise<
 async function previewDomain(world: PreviewWorld, begun: Begun): Promise<ObjectPreview> {
   if ('error' in begun) return failed(begun.object, begun.error);
   if ('leaves' in begun) return leaving(begun.leaves);
-  const { domainObject, stored, domain, grant, own: made } = begun;
+  const { domainObject, stored, domain, grant, own: made, first } = begun;
   try {
     const { namespace = '', name } = domainObject.metadata;
     const own = made && (world.cache.exchanger(namespace, name) ?? made);
     const wished = wishDomain(world, domainObject, { domain, grant, own }, stored);
     const look = await lookAtDomain(world, domainObject, wished, stored, askedAt(domainObject, world.clock.now()));
-    return { ...headOf(domainObject), ...domainSteps(wished, look) };
+    return { ...headOf(domainObject), ...after(first, domainSteps(wished, look)) };
   } catch (error) {
     return failed(domainObject, error);
   }

@@ -117,6 +117,7 @@ describe('a domain', () => {
     expect(objects.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['MailExchanger example', 'MailDomain example']);
     const { changes, later } = only(objects, 'MailDomain');
     expect(changes.map(({ what }) => what)).toEqual([
+      'MailExchanger mail/example is made',
       'an order for mta-sts.example.com is opened at CertificateIssuer silent',
     ]);
     expect(recordsOf(later)).toEqual(['create _mailseal.example.com TXT', 'create _smtp._tls.example.com TXT']);
