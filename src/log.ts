@@ -1,4 +1,4 @@
-import { withoutSecrets } from './api/text.ts';
+import { plainJson, withoutSecrets } from './api/text.ts';
 import { systemClock, type Clock } from './clock.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -17,13 +17,6 @@ export interface Log {
 const order: readonly Level[] = ['debug', 'info', 'warn', 'error'];
 const secretField = /key|secret|token|password|pem|credential/iu;
 const maximumText = 2000;
-/** What JSON lets through and a terminal or an editor may act on: it forges lines, colours and reading directions. */
-const unsafe = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** As JSON writes it: every reader sees the same text. */
-const escape = (text: string): string =>
-  Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('');
-
 function redact(name: string, value: unknown): unknown {
   if (secretField.test(name)) return '[redacted]';
   if (typeof value !== 'string') return value;
@@ -38,7 +31,7 @@ export function createLog(write: (line: string) => void, level: Level = 'info', 
       const own = { time: new Date(clock.now()).toISOString(), level: at, message };
       // Fields never take the place of the line's own, which come first.
       const line = { ...own, ...bound, ...fields, ...own };
-      write(`${JSON.stringify(line, redact).replace(unsafe, escape)}\n`);
+      write(`${plainJson(JSON.stringify(line, redact))}\n`);
     };
     return {
       debug: emit('debug'),

@@ -40,3 +40,12 @@ export function plainText(text: string, limit: number): string {
   // Cut between characters: half a surrogate pair is not text.
   return `${safe.slice(0, Math.max(0, limit - 1)).replace(/[\uD800-\uDBFF]$/u, '')}…`;
 }
+
+/** What JSON lets through and a terminal or an editor may act on: it forges lines, colours and reading directions. */
+const unsafeInJson = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON in which those are written as escapes: every reader sees the same text. */
+export const plainJson = (json: string): string =>
+  json.replace(unsafeInJson, (text) =>
+    Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );

@@ -13,9 +13,10 @@ usage: mailseal PROGRAM [ARGUMENTS]
   uninstall-check fails while objects or withdrawals still need the operator
   agent enroll    lets an MX host outside the cluster take its certificate from one Secret
   agent run       installs that certificate into Postfix, tests, reloads, verifies, and attests what is served
-  lint KIND FILE  reads a policy or record as its readers do: mta-sts-policy, mta-sts-record, tlsrpt-record, tlsa
+  plan -f PATH    shows what would be done about manifests, as a diff with reasons and waits; writes nothing
+  lint KIND FILE  reads a text as its readers do: mta-sts-policy, mta-sts-record, tlsrpt-record, tlsa, manifest
 
-Every program takes --help. Exit codes: 0 fine, 1 not, 2 the command line could not be read.
+Every program takes --help. Exit codes: 0 fine, 1 not, 2 the command line could not be read; of plan 2 means changes.
 `;
 
 /** Runs one program; its exit code. */
@@ -34,6 +35,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
           ...io,
           log: createLog(io.out, 'info', io.clock),
         });
+      case 'plan':
+        return await (await import('./plan.ts')).runPlan(rest, io);
       case 'lint':
         return await (await import('./lint.ts')).runLint(rest, {
           ...io,

@@ -1,3 +1,4 @@
+import { plainText } from '../api/text.ts';
 import { parseTlsa } from '../dane/tlsa.ts';
 import type { Parsed, Problem } from '../dns/problem.ts';
 import { parseTxt } from '../dns/txt.ts';
@@ -5,16 +6,19 @@ import { messageOf } from '../errors.ts';
 import { parsePolicy } from '../mtasts/policy.ts';
 import { parseStsRecords } from '../mtasts/record.ts';
 import { parseTlsRptRecords } from '../tlsrpt/record.ts';
+import { lintManifest } from './lint-manifest.ts';
 
-export const lintKinds = ['mta-sts-policy', 'mta-sts-record', 'tlsrpt-record', 'tlsa'] as const;
+export const lintKinds = ['mta-sts-policy', 'mta-sts-record', 'tlsrpt-record', 'tlsa', 'manifest'] as const;
 export type LintKind = (typeof lintKinds)[number];
 
 export interface LintResult {
   /** No problem is an error; warnings may be there. */
   readonly ok: boolean;
-  /** What was read, where it could be: a policy, a record, or a list of TLSA records. */
+  /** What was read, where it could be: a policy, a record, a list of TLSA records, or the names of objects. */
   readonly value: unknown;
   readonly problems: readonly Problem[];
+  /** What was passed over; of manifests alone. */
+  readonly notes?: readonly string[];
 }
 
 /** Lines beyond this are not read; no record set of the DNS comes near it. */
@@ -23,7 +27,8 @@ const longestLine = 65_536;
 
 /**
  * Reads a text of this kind as its readers do. A policy is the whole text; of records, each line is one: for TXT the
- * logical string or its quoted zone-file form, for `tlsa` the record's data. Never throws.
+ * logical string or its quoted zone-file form, for `tlsa` the record's data. A manifest is YAML of any number of
+ * objects. Never throws.
  */
 export function lint(kind: LintKind, text: string): LintResult {
   switch (kind) {
@@ -35,6 +40,8 @@ export function lint(kind: LintKind, text: string): LintResult {
       return lintTxt(text, parseTlsRptRecords);
     case 'tlsa':
       return lintTlsa(text);
+    case 'manifest':
+      return lintManifest(text);
   }
 }
 
@@ -137,5 +144,7 @@ function inWords(result: LintResult): string {
   const warnings = result.problems.length - errors;
   const counts = [errors > 0 ? `${errors} error(s)` : '', warnings > 0 ? `${warnings} warning(s)` : ''];
   const summary = counts.filter((count) => count !== '').join(', ');
-  return [...lines, summary === '' ? 'ok' : `${result.ok ? 'ok' : 'not ok'}: ${summary}`, ''].join('\n');
+  const notes = (result.notes ?? []).map((note) => `note: ${note}`);
+  const verdict = summary === '' ? 'ok' : `${result.ok ? 'ok' : 'not ok'}: ${summary}`;
+  return `${[...lines, ...notes, verdict].map((line) => plainText(line, longestLine)).join('\n')}\n`;
 }

@@ -39,14 +39,24 @@ type ProblemCode =
   | 'DigestLength'
   | 'MalformedData'
   | 'FullData'
-  | 'CertificateSelector';
+  | 'CertificateSelector'
+  // Manifest.
+  | 'MalformedYaml'
+  | 'NoObject'
+  | 'NotAnObject'
+  | 'MissingName'
+  | 'DuplicateObject'
+  | 'UnknownKind'
+  | 'InvalidField'
+  | 'UnknownField'
+  | 'UnresolvedReference';
 
 /** One thing that is wrong (`error`) or unwise (`warning`) in a text, in words for a mail administrator. */
 export interface Problem {
   readonly code: ProblemCode;
   readonly level: 'error' | 'warning';
   readonly message: string;
-  /** The rule's place: `RFC 8461 §3.2`. */
+  /** The rule's place: `RFC 8461 §3.2`; of a manifest the page that tells of it, `docs/maildomain.md`. */
   readonly rfc: string;
 }
 

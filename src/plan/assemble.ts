@@ -1,5 +1,6 @@
 import { canonical } from '../api/canonical.ts';
 import type { Reason } from '../api/reasons.ts';
+import type { RecordChange } from '../dns/change.ts';
 import type { CertificatePlan } from './certificate.ts';
 import { type Change, humanMs, inLane, type Wait } from './change.ts';
 import { recordKey } from './record-view.ts';
@@ -58,25 +59,25 @@ function mergeRecords(changes: readonly Change[]): readonly Change[] {
   return merged;
 }
 
+/** Why a record set is changed: the end of a sentence that begins with the set. */
+export function whyChanged({ before, after }: RecordChange): string {
+  if (before === undefined) return 'is wanted and nothing stands there';
+  return after === undefined ? 'is no longer wanted' : 'differs from what is wanted';
+}
+
 /** The records, each a change of its own; `mergeRecords` puts them together. */
 function recordChanges(records: RecordsPlan): readonly Change[] {
-  return records.changes.map(({ provider, zone, change, aliases }): Change => {
-    const why =
-      change.before === undefined
-        ? 'is wanted and nothing stands there'
-        : change.after === undefined
-          ? 'is no longer wanted'
-          : 'differs from what is wanted';
-    return {
+  return records.changes.map(
+    ({ provider, zone, change, aliases }): Change => ({
       do: 'Records',
-      why: `${recordKey(change)} ${why}`,
+      why: `${recordKey(change)} ${whyChanged(change)}`,
       provider,
       zone,
       changes: [change],
       urgency: 'now',
       aliases,
-    };
-  });
+    }),
+  );
 }
 
 /**

@@ -24,6 +24,15 @@ export interface RecordsPlan {
   readonly refused: readonly RecordProblem[];
   /** Written, or about to be, and not yet seen by all. */
   readonly pending: readonly RecordProblem[];
+  /** Would be written, but for what it waits for. */
+  readonly held: readonly HeldChange[];
+}
+
+/** A change that must wait, and for what: the end of a sentence that begins with the record. */
+export interface HeldChange extends PlacedChange {
+  readonly hold: string;
+  /** A human will be asked for it. */
+  readonly byHand: boolean;
 }
 
 /** Equal in values, and in TTL where the set is ours to change. */
@@ -145,6 +154,7 @@ interface SetPlan {
   readonly required?: RequiredRecord;
   readonly refused?: RecordProblem;
   readonly pending?: RecordProblem;
+  readonly held?: HeldChange;
 }
 
 /**
@@ -175,6 +185,7 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
     required: each('required'),
     refused: each('refused'),
     pending: each('pending'),
+    held: each('held'),
   };
 }
 
@@ -207,8 +218,10 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   }
   const { name, type, ttl, values, hold } = wanted;
   const change = { name, type, before: live, after: { name, type, ttl, values } };
-  if (!isOurs(change, traits)) {
-    if (hold !== undefined) return { applied: next, pending: waits(`${record} ${hold}`) };
+  const ours = isOurs(change, traits);
+  const held = hold === undefined ? {} : { held: { ...placed(change, wanted), hold, byHand: !ours } };
+  if (!ours) {
+    if (hold !== undefined) return { applied: next, pending: waits(`${record} ${hold}`), ...held };
     const words = byHandWords(wanted.provider, traits);
     return { applied: next, required: required(wanted, false), pending: waits(`${record} ${words}`, 'AwaitingHuman') };
   }
@@ -220,7 +233,7 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   return {
     applied: { ...next, ...contested },
     pending: waits(`${record} ${hold ?? 'is being published'}`),
-    ...(hold === undefined ? { change: placed(change, wanted), clearing: clearing(wanted, view) } : {}),
+    ...(hold === undefined ? { change: placed(change, wanted), clearing: clearing(wanted, view) } : held),
   };
 }
 

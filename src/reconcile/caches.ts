@@ -1,12 +1,4 @@
-import ipaddr from 'ipaddr.js';
-import {
-  agentName,
-  attestationDataKey,
-  attestationLabel,
-  exchangerLabel,
-  parseAttestation,
-  type Attestation,
-} from '../api/attestation.ts';
+import { attestationLabel } from '../api/attestation.ts';
 import {
   apiVersion,
   type CertificateIssuer,
@@ -23,24 +15,16 @@ import type { ConfigMapObject, KubeObject, ListQuery } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { Cache, PolicyPod } from '../world.ts';
-
-interface Pod extends KubeObject {
-  readonly status?: { readonly phase?: string; readonly podIP?: string };
-}
-
-/** A pod that was evicted or has ended stays listed for long, with an address that may be another's by now. */
-const endedPhases: readonly (string | undefined)[] = ['Failed', 'Succeeded'];
-
-interface Service extends KubeObject {
-  readonly spec?: { readonly externalIPs?: readonly string[] };
-  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
-}
-
-interface Attested {
-  readonly namespace: string;
-  readonly exchanger: string;
-  readonly attestation: Attestation;
-}
+import {
+  type Attested,
+  cacheOf,
+  type PodObject,
+  policyAddressesOf,
+  policyPodOf,
+  readAttestation,
+  refersTo,
+  type ServiceObject,
+} from './cached.ts';
 
 /** What a change in a cache calls for; `object` as `namespace/name`. */
 export interface Notify {
@@ -147,19 +131,16 @@ export function createCaches(options: CachesOptions): Caches {
     slim,
     onAsked(notify.issuer),
   );
-  const pods = follow<Pod, PolicyPod>(
+  const pods = follow<PodObject, PolicyPod>(
     { apiVersion: 'v1', kind: 'Pod', namespace, labelSelector: options.policySelector },
-    ({ metadata, status }) =>
-      endedPhases.includes(status?.phase)
-        ? undefined
-        : { name: metadata.name, uid: metadata.uid ?? '', ip: status?.podIP },
+    policyPodOf,
     (_, entry, previous) => {
       if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
     },
   );
-  const services = follow<Service, readonly string[]>(
+  const services = follow<ServiceObject, readonly string[]>(
     { apiVersion: 'v1', kind: 'Service', namespace, fieldSelector: `metadata.name=${options.policyService}` },
-    addressesOf,
+    policyAddressesOf,
     (_, entry, previous) => {
       if (JSON.stringify(entry) !== JSON.stringify(previous)) notify.policy();
     },
@@ -179,29 +160,17 @@ export function createCaches(options: CachesOptions): Caches {
   );
 
   const values = <E>(reflector: Reflector<E>): readonly E[] => [...reflector.entries()].map(([, entry]) => entry);
-  const cache: Cache = {
-    domain: (at, name) => domains.get(`${at}/${name}`),
-    exchanger: (at, name) => exchangers.get(`${at}/${name}`),
-    retirement: (name) => retirements.get(`${namespace}/${name}`),
-    retirements: () => values(retirements),
-    domains: () => values(domains),
-    exchangers: () => values(exchangers),
+  const cache = cacheOf({
+    domains: { get: (key) => domains.get(key), all: () => values(domains) },
+    exchangers: { get: (key) => exchangers.get(key), all: () => values(exchangers) },
+    retirements: { get: (key) => retirements.get(key), all: () => values(retirements) },
     providers: () => values(providers),
     issuers: () => values(issuers),
     policyPods: () => values(pods),
-    policyAddresses: () => {
-      const all = values(services).flat();
-      return {
-        ipv4: all.filter((text) => ipaddr.IPv4.isValid(text)),
-        ipv6: all.filter((text) => ipaddr.IPv6.isValid(text)),
-      };
-    },
-    attestation: (at, exchanger, host) =>
-      attestations
-        .flatMap(values)
-        .find((entry) => entry.namespace === at && entry.exchanger === exchanger && entry.attestation.host === host)
-        ?.attestation,
-  };
+    policyAddresses: () => values(services).flat(),
+    attestations: () => attestations.flatMap(values),
+    namespace,
+  });
   return {
     cache,
     start: () => {
@@ -213,41 +182,4 @@ export function createCaches(options: CachesOptions): Caches {
     problems: () => reflectors.flatMap((reflector) => reflector.problem() ?? []),
     watchDenied: () => needed.find((reflector) => reflector.watchDenied())?.problem(),
   };
-}
-
-/** Canonical addresses under which the Service is reached from outside. */
-function addressesOf({ spec, status }: Service): readonly string[] {
-  const balanced = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
-  const all = [...balanced, ...(spec?.externalIPs ?? [])].filter((text) => ipaddr.isValid(text));
-  return [...new Set(all.map((text) => canonicalAddress(text)))].sort();
-}
-
-function canonicalAddress(text: string): string {
-  const address = ipaddr.parse(text);
-  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
-}
-
-function readAttestation(object: ConfigMapObject, log: Log): Attested | undefined {
-  const { labels, name, namespace = '' } = object.metadata;
-  const exchanger = labels?.[exchangerLabel];
-  const text = object.data?.[attestationDataKey];
-  if (exchanger === undefined || text === undefined) return undefined;
-  try {
-    const attestation = parseAttestation(text);
-    if (name !== agentName(attestation.host))
-      throw new Error(`it speaks of ${attestation.host}, whose agent is another`);
-    return { namespace, exchanger, attestation };
-  } catch (error) {
-    log.warn('an attestation can not be read and counts for nothing', {
-      object: `ConfigMap ${namespace}/${name}`,
-      problem: messageOf(error),
-    });
-    return undefined;
-  }
-}
-
-function refersTo({ metadata, spec }: MailDomain, exchanger: string): boolean {
-  const own = metadata.namespace ?? '';
-  if (spec.exchangerRefs === undefined) return `${own}/${metadata.name}` === exchanger;
-  return spec.exchangerRefs.some(({ name, namespace }) => `${namespace ?? own}/${name}` === exchanger);
 }

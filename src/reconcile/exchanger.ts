@@ -1,29 +1,25 @@
-import { reasonOf, validate } from '../api/validate.ts';
 import type { MailExchanger } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
-import { adopted } from '../desired/adopt.ts';
-import { canonicalNames, type DesiredExchanger, desiredExchanger, secretNameOf } from '../desired/exchanger.ts';
-import { resolveIssuer } from '../desired/references.ts';
-import type { ZoneGrant } from '../desired/zones.ts';
+import { canonicalNames, type DesiredExchanger, secretNameOf } from '../desired/exchanger.ts';
 import { MailsealError } from '../errors.ts';
-import { observeExchanger, readMounted } from '../observe/exchanger.ts';
-import { findZone } from '../observe/zone.ts';
+import { readMounted } from '../observe/exchanger.ts';
 import { isLast } from '../plan/change.ts';
-import { type ExchangerPlan, planExchanger } from '../plan/exchanger.ts';
-import { exchangerFindings, exchangerStatus } from '../status/exchanger.ts';
-import type { Loaded } from '../apply/store.ts';
-import type { ExchangerState } from '../plan/state.ts';
-import { markedHosts, placeOf } from '../plan/ownership.ts';
 import { renewedDelivery } from '../plan/delivery.ts';
+import type { ExchangerPlan } from '../plan/exchanger.ts';
+import { markedHosts, placeOf } from '../plan/ownership.ts';
+import type { ExchangerState } from '../plan/state.ts';
 import type { Result, World } from '../world.ts';
-import { carryOut, labelOf, reconcile, unresolved } from './common.ts';
-import { holdClaim } from './givenup.ts';
+import { carryOut, labelOf, reconcile } from './common.ts';
 import { endObject, type Estate, releaseLeft, takeBack } from './deletion.ts';
-import { renewAsStored } from './renewal.ts';
+import { lookAtExchanger, type RememberedExchanger, wishExchanger } from './exchanger-plan.ts';
+import { holdClaim } from './givenup.ts';
 import { askedAt } from './pace.ts';
+import { renewAsStored } from './renewal.ts';
 import { rightfulOfHost } from './rightful.ts';
 
-const identity = ({ metadata }: MailExchanger): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+/** What its durable state is found by. */
+export const identityOfExchanger = ({ metadata }: MailExchanger): string =>
+  `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /**
  * One look at a MailExchanger: validate → desired → observe → plan → apply → status. It may be ended at any point; the
@@ -37,25 +33,16 @@ export async function reconcileExchanger(world: World, namespace: string, name: 
 
 async function look(world: World, exchanger: MailExchanger): Promise<Result> {
   const asked = askedAt(exchanger, world.clock.now());
-  const remembered = await world.store.load('exchanger', identity(exchanger), asked);
+  const remembered = await world.store.load('exchanger', identityOfExchanger(exchanger), asked);
   const { desired, stored } = await entitled(world, exchanger, remembered);
   await takeBack(world, estateOf(exchanger), stored?.state);
-  const observed = await observeExchanger(world, desired, stored, {
-    askedAt: asked,
-    providerRef: exchanger.spec.dnsProviderRef?.name,
-    settling: world.pace.isSettling(labelOf(exchanger)),
-  });
-  const plan = planExchanger(desired, observed, world.clock.now());
-  if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
+  const { plan, report } = await lookAtExchanger(world, exchanger, desired, stored, asked);
   return carryOut(world, exchanger, {
     ...plan,
     done: isDone(plan),
     resourceVersion: stored?.resourceVersion,
-    confirm: (believedMs) => claimNames(world, exchanger, desired, believedMs),
-    report: (trouble) => ({
-      status: exchangerStatus(desired, observed, plan),
-      conditions: exchangerFindings(desired, observed, plan, trouble),
-    }),
+    confirm: (believedMs) => claimHosts(world, exchanger, desired, believedMs),
+    report,
   });
 }
 
@@ -72,15 +59,15 @@ const isDone = ({ changes, waits, state, delivery, lagging }: ExchangerPlan): bo
 interface Entitled {
   readonly desired: DesiredExchanger;
   /** Without what another object has by now. */
-  readonly stored: Remembered;
+  readonly stored: RememberedExchanger;
 }
 
 /** What is desired and ours to do; where it is not, what is stored is renewed all the same. */
-async function entitled(world: World, exchanger: MailExchanger, stored: Remembered): Promise<Entitled> {
+async function entitled(world: World, exchanger: MailExchanger, stored: RememberedExchanger): Promise<Entitled> {
   try {
     await releaseLeft(world, exchanger, estateOf(exchanger), stored?.state);
-    const desired = await desire(world, exchanger, stored);
-    await claimNames(world, exchanger, desired);
+    const desired = await wishExchanger(world, exchanger, stored);
+    await claimHosts(world, exchanger, desired);
     return { desired, stored: await claimMarked(world, exchanger, stored) };
   } catch (error) {
     const { name, namespace = '' } = exchanger.metadata;
@@ -99,7 +86,7 @@ async function entitled(world: World, exchanger: MailExchanger, stored: Remember
  * The hosts are this object's alone. Further names in its certificate are not, but no namespace gets a certificate for
  * what is an MX host or a policy host of another.
  */
-async function claimNames(
+export async function claimHosts(
   world: World,
   exchanger: MailExchanger,
   desired: DesiredExchanger,
@@ -118,7 +105,11 @@ async function claimNames(
  * Hosts that the spec lacks, and whose records have not gone yet, are this object's too; gives its memory without those
  * that another object has by now: what stands there is not ours to withdraw.
  */
-async function claimMarked(world: World, exchanger: MailExchanger, stored: Remembered): Promise<Remembered> {
+export async function claimMarked(
+  world: World,
+  exchanger: MailExchanger,
+  stored: RememberedExchanger,
+): Promise<RememberedExchanger> {
   const listed = canonicalNames(exchanger.spec.hosts);
   const lost: string[] = [];
   for (const host of claimedHosts(stored?.state).filter((one) => !listed.includes(one))) {
@@ -135,8 +126,6 @@ async function claimMarked(world: World, exchanger: MailExchanger, stored: Remem
   return { ...stored, state: { ...stored.state, applied } };
 }
 
-type Remembered = Loaded<ExchangerState> | undefined;
-
 /** Hosts that our mark stands for, or is to: each was claimed before it was planned. */
 const claimedHosts = (state: ExchangerState | undefined): readonly string[] => markedHosts(state?.applied ?? []);
 
@@ -146,41 +135,9 @@ const claimantOf = ({ metadata }: MailExchanger): Claimant => ({
   name: metadata.name,
 });
 
-/** @throws MailsealError with everything that is wrong with the spec, or the reference that leads nowhere. */
-async function desire(world: World, exchanger: MailExchanger, stored: Remembered): Promise<DesiredExchanger> {
-  const problems = validate('MailExchanger', exchanger);
-  if (problems.length > 0) {
-    const message = problems.map((problem) => problem.message).join('; ');
-    throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
-  }
-  const { spec } = exchanger;
-  const namespace = exchanger.metadata.namespace ?? '';
-  const issuer = resolveIssuer(world.cache.issuers(), {
-    ref: spec.certificate?.issuerRef?.name,
-    remembered: stored?.state.issuer,
-  });
-  if (!issuer.ok) throw new MailsealError(issuer.reason, issuer.message, { kind: 'Stalled' });
-  const grants = new Map<string, ZoneGrant>();
-  for (const host of canonicalNames(spec.hosts)) {
-    const remembered = stored?.state.applied.find(({ name }) => name.endsWith(`.${host}`))?.provider;
-    const zone = await findZone(world, world.cache.providers(), {
-      name: host,
-      namespace,
-      ref: spec.dnsProviderRef?.name,
-      remembered,
-      tlsa: spec.dane?.mode !== 'Off',
-    });
-    if (!zone.ok) throw unresolved(zone);
-    grants.set(host, zone.value);
-  }
-  const adopt = adopted(exchanger.metadata.annotations);
-  if (!adopt.ok) throw new MailsealError(adopt.reason, adopt.message, { kind: 'Stalled' });
-  return desiredExchanger(exchanger, { issuer: issuer.value.metadata.name, grants, adopt: adopt.value });
-}
-
 function estateOf(exchanger: MailExchanger): Estate {
   const claims = canonicalNames(exchanger.spec.hosts).map((host) => ['host', host] as const);
-  return { claims, kind: 'exchanger', identity: identity(exchanger) };
+  return { claims, kind: 'exchanger', identity: identityOfExchanger(exchanger) };
 }
 
 /** Deletion: TLSA records are withdrawn by a Retirement, or all stays as it stands. The Secret of the hosts stays. */

@@ -1,5 +1,6 @@
 /** The two cluster-scoped kinds that administrators grant: whether they would work, before a domain needs them. */
 import type { WantedCondition } from '../api/conditions.ts';
+import type { KindName } from '../api/kinds.ts';
 import type { CertificateIssuer, DNSProvider } from '../api/types.ts';
 import { reasonOf, validate } from '../api/validate.ts';
 import { zonesText } from '../desired/zones.ts';
@@ -8,10 +9,11 @@ import type { Result, World } from '../world.ts';
 import { observeProviderZones, type ObservedZone } from '../observe/provider.ts';
 import { isUnreliable, providerStatus, providerWords } from '../status/provider.ts';
 import { summarise } from '../status/findings.ts';
+import type { ZoneObserver } from '../observe/dns/zonehealth.ts';
 import { announce, retryAfterMs, troubleOf, unlessGone } from './common.ts';
 
 /** What was found out of a grant: what its status says, and what is wrong with it, if anything. */
-interface Proof {
+export interface Proof {
   readonly status: object;
   readonly well: string;
   readonly failure?: MailsealError | undefined;
@@ -21,12 +23,18 @@ interface Proof {
 export async function reconcileProvider(world: World, name: string): Promise<Result> {
   const object = world.cache.providers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
-  return judge(world, object, async () => {
-    const zones = await observeProviderZones(world, object, await world.providerOf(name));
-    const refused = zones.find(({ error }) => error !== undefined)?.error;
-    const failure = refused ?? unreliable(zones.find(isUnreliable));
-    return { status: providerStatus(zones), well: providerWords(zonesText(object), zones), failure };
-  });
+  return judge(world, object, () => proveProvider(world, object));
+}
+
+/** @throws MailsealError where the provider can't be made at all. */
+export async function proveProvider(
+  world: Pick<World, 'providerOf'> & ZoneObserver,
+  object: DNSProvider,
+): Promise<Proof> {
+  const zones = await observeProviderZones(world, object, await world.providerOf(object.metadata.name));
+  const refused = zones.find(({ error }) => error !== undefined)?.error;
+  const failure = refused ?? unreliable(zones.find(isUnreliable));
+  return { status: providerStatus(zones), well: providerWords(zonesText(object), zones), failure };
 }
 
 function unreliable(zone: ObservedZone | undefined): MailsealError | undefined {
@@ -43,6 +51,13 @@ export async function reconcileIssuer(world: World, name: string): Promise<Resul
     await world.issuerOf(name);
     return { status: {}, well: 'ready to issue' };
   });
+}
+
+/** @throws MailsealError with everything that is wrong with the spec. */
+export function checkSpec(object: { readonly kind: KindName }): void {
+  const problems = validate(object.kind, object);
+  const message = problems.map((problem) => problem.message).join('; ');
+  if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
 }
 
 async function judge(
@@ -69,9 +84,7 @@ async function attempt(
   prove: () => Promise<Proof>,
 ): Promise<{ readonly proof?: Proof; readonly failure?: unknown }> {
   try {
-    const problems = validate(object.kind, object);
-    const message = problems.map((problem) => problem.message).join('; ');
-    if (problems.length > 0) throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
+    checkSpec(object);
     const proof = await prove();
     return { proof, failure: proof.failure };
   } catch (failure) {

@@ -13,10 +13,36 @@ const dataKey = 'installationId';
 const shape = /^[A-Za-z0-9-]{8,64}$/u;
 
 /**
+ * The installation id that is kept; undefined where none is.
+ * @throws MailsealError `InvalidSpec` when `given` contradicts what is kept, `StateUnreadable` when that can't be read.
+ */
+export async function keptInstallationId(
+  kube: Pick<Kube, 'get'>,
+  namespace: string,
+  given: string | undefined,
+): Promise<string | undefined> {
+  if (given !== undefined && !shape.test(given)) {
+    throw new MailsealError('InvalidSpec', 'the installation id must be 8 to 64 letters, digits and hyphens', {
+      kind: 'Stalled',
+    });
+  }
+  const found = await kube.get<ConfigMapObject>({ apiVersion: 'v1', kind: 'ConfigMap', namespace, name });
+  if (found === undefined) return undefined;
+  const kept = found.data?.[dataKey];
+  if (kept === undefined || !shape.test(kept)) {
+    const message = `ConfigMap ${namespace}/${name} holds no installation id: restore it from a backup, or delete it and give the id by --installation-id`;
+    throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
+  }
+  if (given === undefined || given === kept) return kept;
+  const mend = `delete ConfigMap ${namespace}/${name} first if this installation is to take over the records of ${given}`;
+  throw new MailsealError('InvalidSpec', `this installation is ${kept}, not ${given}: ${mend}`, { kind: 'Stalled' });
+}
+
+/**
  * What marks our records in the DNS: made once, kept in a ConfigMap that outlives the release, and handed over only
  * explicitly, by `given`. Where the ConfigMap is lost it is what our durable states `remembered`: a new one would make
  * all our records a stranger's.
- * @throws MailsealError `InvalidSpec` when `given` contradicts what is kept, `StateUnreadable` when that can't be read.
+ * @throws MailsealError as `keptInstallationId` does.
  */
 export async function installationId(
   kube: Kube,
@@ -24,23 +50,8 @@ export async function installationId(
   given: string | undefined,
   remembered: () => Promise<string | undefined>,
 ): Promise<string> {
-  if (given !== undefined && !shape.test(given)) {
-    throw new MailsealError('InvalidSpec', 'the installation id must be 8 to 64 letters, digits and hyphens', {
-      kind: 'Stalled',
-    });
-  }
-  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name };
-  const found = await kube.get<ConfigMapObject>(ref);
-  const kept = found?.data?.[dataKey];
-  if (found !== undefined && (kept === undefined || !shape.test(kept))) {
-    const message = `ConfigMap ${namespace}/${name} holds no installation id: restore it from a backup, or delete it and give the id by --installation-id`;
-    throw new MailsealError('StateUnreadable', message, { kind: 'Stalled' });
-  }
-  if (kept !== undefined) {
-    if (given === undefined || given === kept) return kept;
-    const mend = `delete ConfigMap ${namespace}/${name} first if this installation is to take over the records of ${given}`;
-    throw new MailsealError('InvalidSpec', `this installation is ${kept}, not ${given}: ${mend}`, { kind: 'Stalled' });
-  }
+  const kept = await keptInstallationId(kube, namespace, given);
+  if (kept !== undefined) return kept;
   const made = given ?? (await remembered()) ?? randomUUID();
   try {
     await kube.create<ConfigMapObject>({

@@ -70,18 +70,20 @@ async function ownedAnew(world: World, exchanger: MailExchanger, owner: Owner): 
   return world.kube.replace({ ...whole, metadata: { ...whole.metadata, ownerReferences } });
 }
 
+/** The domain's own exchanger as it should be; what is not there yet, or lags behind the domain, is to be written. */
+export interface OwnExchanger {
+  readonly exchanger: MailExchanger;
+  readonly stands: boolean;
+}
+
 /**
- * The domain's own exchanger, made or brought up to what the domain says where it differs; undefined where the domain
- * refers to others.
+ * What `ensureExchanger` would write, over `existing`; undefined where the domain refers to others.
  * @throws MailsealError `Conflict` where another object has its name.
  */
-export async function ensureExchanger(world: World, mailDomain: MailDomain): Promise<MailExchanger | undefined> {
+export function ownExchanger(mailDomain: MailDomain, existing: MailExchanger | undefined): OwnExchanger | undefined {
   const spec = specOf(mailDomain);
   if (spec === undefined) return undefined;
   const { name, namespace = '', uid = '' } = mailDomain.metadata;
-  const found = world.cache.exchanger(namespace, name);
-  const existing =
-    found && (await ownedAnew(world, found, { apiVersion, kind: 'MailDomain', name, uid, controller: true }));
   const owned = existing?.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
   if (existing !== undefined && !owned) {
     throw new MailsealError(
@@ -91,21 +93,45 @@ export async function ensureExchanger(world: World, mailDomain: MailDomain): Pro
     );
   }
   const asked = digestOf(spec);
-  if (existing?.metadata.annotations?.[askedAnnotation] === asked && holds(existing.spec, spec)) return existing;
-  return world.kube.apply<MailExchanger>(
-    {
-      apiVersion,
-      kind: 'MailExchanger',
-      metadata: {
-        name,
-        namespace,
-        labels: { [managedBy]: 'mailseal' },
-        annotations: { [askedAnnotation]: asked },
-        finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
-        ownerReferences: [{ apiVersion, kind: 'MailDomain', name, uid, controller: true }],
-      },
-      spec,
-    },
-    { fieldManager: 'mailseal/exchanger' },
-  );
+  if (existing?.metadata.annotations?.[askedAnnotation] === asked && holds(existing.spec, spec))
+    return { exchanger: existing, stands: true };
+  const metadata = {
+    name,
+    namespace,
+    labels: { [managedBy]: 'mailseal' },
+    annotations: { [askedAnnotation]: asked },
+    finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
+    ownerReferences: [ownerOf(mailDomain)],
+  };
+  return { exchanger: { apiVersion, kind: 'MailExchanger', metadata, spec }, stands: false };
+}
+
+const ownerOf = ({ metadata: { name, uid = '' } }: MailDomain): Owner => ({
+  apiVersion,
+  kind: 'MailDomain',
+  name,
+  uid,
+  controller: true,
+});
+
+/** As `existing` is when it belongs to the domain again, where the domain made it (see `ownersAnew`). */
+export function asOwnedAnew(mailDomain: MailDomain, existing: MailExchanger): MailExchanger {
+  const ownerReferences = ownersAnew(existing, ownerOf(mailDomain));
+  return ownerReferences === undefined
+    ? existing
+    : { ...existing, metadata: { ...existing.metadata, ownerReferences } };
+}
+
+/**
+ * The domain's own exchanger, made or brought up to what the domain says where it differs; undefined where the domain
+ * refers to others.
+ * @throws MailsealError `Conflict` where another object has its name.
+ */
+export async function ensureExchanger(world: World, mailDomain: MailDomain): Promise<MailExchanger | undefined> {
+  if (mailDomain.spec.mx === undefined) return undefined;
+  const { name, namespace = '' } = mailDomain.metadata;
+  const found = world.cache.exchanger(namespace, name);
+  const own = ownExchanger(mailDomain, found && (await ownedAnew(world, found, ownerOf(mailDomain))));
+  if (own === undefined || own.stands) return own?.exchanger;
+  return world.kube.apply<MailExchanger>(own.exchanger, { fieldManager: 'mailseal/exchanger' });
 }

@@ -19,7 +19,7 @@ async function run(args: readonly string[], stdin = ''): Promise<{ code: number;
   return { code, out, err };
 }
 
-const programs = ['operator', 'policy-server', 'uninstall-check', 'agent', 'lint'] as const;
+const programs = ['operator', 'policy-server', 'uninstall-check', 'agent', 'plan', 'lint'] as const;
 const policy = 'version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmax_age: 1209600\r\n';
 
 test.each<readonly [string, readonly string[], number, string]>([

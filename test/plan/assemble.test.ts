@@ -11,7 +11,7 @@ const stored = domainState();
 const { certificate: _, ...uncertified } = stored;
 const changed = { ...stored, publications: [publication()] };
 const quiet: CertificatePlan = { state: stored, changes: [], waits: [], problem: undefined, required: [] };
-const none: RecordsPlan = { applied: [], changes: [], required: [], refused: [], pending: [] };
+const none: RecordsPlan = { applied: [], changes: [], required: [], refused: [], pending: [], held: [] };
 const record = (name: string, zone = 'example.com'): RecordsPlan['changes'][number] => ({
   provider: 'main',
   zone,

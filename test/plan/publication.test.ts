@@ -146,6 +146,7 @@ describe('the dates of the history', () => {
       required: [],
       refused: [],
       pending: [],
+      held: [],
     };
   };
   const state = domainState({ publications: [old, minted] });
@@ -159,7 +160,10 @@ describe('the dates of the history', () => {
     expect(date(record(newest.id), false)).toEqual([old, minted]);
   });
   test('nor is one whose record is refused', () => {
-    expect(date({ applied: [], changes: [], required: [], refused: [], pending: [] }, true)).toEqual([old, minted]);
+    expect(date({ applied: [], changes: [], required: [], refused: [], pending: [], held: [] }, true)).toEqual([
+      old,
+      minted,
+    ]);
   });
   test('the old id is gone when all servers show the new one', () => {
     expect(date(record(newest.id, now - 5), true)[0]).toEqual({ ...old, goneSince: now - 5 });

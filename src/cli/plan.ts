@@ -1,0 +1,108 @@
+/** `mailseal plan`: what a look of the operator would change, for a human to read before it happens. */
+import { readFile } from 'node:fs/promises';
+import { isKindName } from '../api/kinds.ts';
+import { apiVersion, group } from '../api/types.ts';
+import { UsageError } from '../config.ts';
+import type { KubeObject, SecretObject } from '../kube/types.ts';
+import { exitCodeOf, jsonOf, type PlanReport, textOf } from '../preview/report.ts';
+import type { Io } from './io.ts';
+import { type ManifestObject, readManifest } from './manifest.ts';
+import { readManifestFiles } from './manifest-files.ts';
+import { type PlanOptions, planOptions, planUsage } from './plan-options.ts';
+
+export async function runPlan(args: readonly string[], io: Io): Promise<number> {
+  if (args.includes('--help')) {
+    io.out(planUsage);
+    return 0;
+  }
+  try {
+    const options = planOptions(args);
+    const interrupted = Promise.withResolvers<never>();
+    const stop = (): void => interrupted.reject(new Error('interrupted'));
+    io.signal.addEventListener('abort', stop, { once: true });
+    const report = await Promise.race([planOf(options, io), interrupted.promise]);
+    io.signal.removeEventListener('abort', stop);
+    io.out(options.json ? jsonOf(report) : textOf(report));
+    return exitCodeOf(report);
+  } catch (error) {
+    // 2 is the exit code of changes: whoever mistypes must not read that there are some.
+    if (!(error instanceof UsageError)) throw error;
+    io.err(`mailseal plan: ${error.message}. See mailseal plan --help\n`);
+    return 1;
+  }
+}
+
+async function planOf(options: PlanOptions, io: Io): Promise<PlanReport> {
+  const { texts, problems: unread } = await readManifestFiles(options.files, io.readStdin);
+  const { openPreview } = await import('../preview/open.ts');
+  const namespaceOf = await defaultNamespace(options);
+  const { objects, problems } = collect(
+    texts.map(({ source, text, named }) => ({ source, named, ...readManifest(text) })),
+    namespaceOf,
+  );
+  const caBundle = options.config.resolverCaFile && (await readFile(options.config.resolverCaFile, 'utf8'));
+  const found = await openPreview(objects, { ...options, caBundle, clock: io.clock });
+  return { notices: found.notices, problems: [...unread, ...problems], objects: found.objects };
+}
+
+/** Where objects without a namespace go: as with kubectl, where the kubeconfig says. */
+async function defaultNamespace({ cluster, config }: PlanOptions): Promise<string> {
+  if (!cluster) return 'default';
+  const { loadKubeConfig } = await import('../kube/config.ts');
+  return (await loadKubeConfig(config.kube)).namespace ?? 'default';
+}
+
+interface Read extends ReturnType<typeof readManifest> {
+  readonly source: string;
+  readonly named: boolean;
+}
+
+interface Collected {
+  readonly objects: readonly KubeObject[];
+  readonly problems: readonly string[];
+}
+
+/** The objects that a plan goes by, each once, and what is wrong with the files. */
+function collect(all: readonly Read[], namespace: string): Collected {
+  const objects = new Map<string, KubeObject>();
+  const problems: string[] = [];
+  for (const { source, named, objects: read, problems: wrong } of all) {
+    // A folder may hold what is no manifest at all.
+    const counted = wrong.filter(({ code }) => named || code !== 'NotAnObject');
+    problems.push(...counted.map(({ message }) => `${source}: ${message}`));
+    for (const object of read) {
+      const problem = problemOf(object);
+      const placed = withNamespace(object, namespace);
+      const key = [placed.apiVersion, placed.kind, placed.metadata.namespace ?? '', placed.metadata.name].join(' ');
+      if (problem !== undefined) problems.push(`${source}: ${problem}`);
+      else if (objects.has(key)) problems.push(`${source}: ${object.kind} ${object.metadata.name} stands there twice`);
+      else objects.set(key, placed);
+    }
+  }
+  return { objects: [...objects.values()], problems };
+}
+
+function problemOf({ apiVersion: version, kind }: ManifestObject): string | undefined {
+  if (version !== group && !version.startsWith(`${group}/`)) return undefined;
+  if (isKindName(kind) && version === apiVersion) return undefined;
+  return `${kind} of ${version} is no kind that this version knows; it reads ${apiVersion}`;
+}
+
+const clusterScoped: readonly string[] = ['DNSProvider', 'CertificateIssuer', 'Namespace'];
+
+function withNamespace(object: ManifestObject, namespace: string): KubeObject {
+  const { metadata } = object;
+  const { namespace: given, ...bare } = metadata;
+  const placed = {
+    ...object,
+    metadata: clusterScoped.includes(object.kind) ? bare : { ...bare, namespace: given ?? namespace },
+  };
+  return object.kind === 'Secret' ? encoded(placed as SecretObject & { stringData?: unknown }) : placed;
+}
+
+/** The API server does the same to what is written in clear. */
+function encoded({ stringData, ...secret }: SecretObject & { readonly stringData?: unknown }): SecretObject {
+  const clear = Object.entries(typeof stringData === 'object' && stringData !== null ? stringData : {});
+  const base64 = clear.map(([name, value]) => [name, Buffer.from(String(value)).toString('base64')] as const);
+  return { ...secret, data: { ...secret.data, ...Object.fromEntries(base64) } };
+}
