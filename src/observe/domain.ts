@@ -1,27 +1,17 @@
 import type { DesiredDomain } from '../desired/domain.ts';
 import { traitsOfAll } from '../desired/zones.ts';
 import type { Answer, ServerAnswer } from '../dns/answer.ts';
-import { standsAt } from '../dns/place.ts';
 import { lastMeant } from '../mtasts/lifecycle.ts';
-import { stsRecordName } from '../mtasts/record.ts';
-import {
-  type ObservedDomain,
-  type ObservedExchangerRef,
-  type ObservedPod,
-  mxHosts,
-  policyAddressSets,
-} from '../plan/domain.ts';
-import { markName, markValue } from '../plan/ownership.ts';
+import { type ObservedDomain, type ObservedExchangerRef, type ObservedPod, mxHosts } from '../plan/domain.ts';
 import type { MxAtServers } from '../plan/publication.ts';
-import { recordKey } from '../plan/record-view.ts';
 import type { DomainState } from '../plan/state.ts';
-import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import type { World } from '../world.ts';
 import { challengesLed, observeIssuance } from './certificate.ts';
 import { drawKey } from './exchanger.ts';
-import { type LedName, observeLeads } from './leads.ts';
+import { observeLeads } from './leads.ts';
 import { longestKeptMs } from './recent.ts';
-import { askedOnce, observeRecords, type Sought } from './records.ts';
+import { soughtLed, soughtRecords } from './domain-sought.ts';
+import { askedOnce, observeRecords } from './records.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 
 const httpsPort = 443;
@@ -162,47 +152,6 @@ async function observeMx(
   if (outside.outcome === 'Found' && seen.servers !== undefined) world.recents.mx.keep(domain, grant.zone, seen);
   return seen;
 }
-
-function soughtRecords(
-  world: World,
-  desired: DesiredDomain,
-  state: DomainState | undefined,
-  recent: boolean,
-): readonly Sought[] {
-  const { domain, policyHost, grant } = desired;
-  const applied = state?.applied ?? [];
-  const addresses = policyAddressSets(policyHost, world.cache.policyAddresses(), applied);
-  const valuesOf = (name: string, type: string): readonly string[] =>
-    applied.find((entry) => entry.name === name && entry.type === type)?.values ?? [];
-  const addressesOf = (type: string) => addresses.find((set) => set.type === type)?.values ?? [];
-  const place = { ...grant, host: domain };
-  const wanted: readonly Sought[] = [
-    { ...place, name: markName(domain), type: 'TXT', values: [markValue(world.installationId)] },
-    { ...place, name: policyHost, type: 'A', values: addressesOf('A') },
-    { ...place, name: policyHost, type: 'AAAA', values: addressesOf('AAAA') },
-    { ...place, name: tlsRptRecordName(domain), type: 'TXT', values: valuesOf(tlsRptRecordName(domain), 'TXT') },
-    { ...place, name: stsRecordName(domain), type: 'TXT', values: valuesOf(stsRecordName(domain), 'TXT') },
-  ];
-  const known = new Set(wanted.map(recordKey));
-  const left = applied.filter((entry) => !known.has(recordKey(entry)));
-  return [
-    ...wanted.map((one): Sought => {
-      const entry = applied.find((stored) => recordKey(stored) === recordKey(one));
-      // What was written elsewhere is looked for there, until it has gone.
-      if (entry !== undefined && standsAt(entry) !== standsAt(one)) return { ...entry, host: undefined };
-      return recent ? { ...one, stored: { entry } } : one;
-    }),
-    ...left.map((entry) => ({ ...entry, host: undefined })),
-  ];
-}
-
-/** The names whose records a human's CNAMEs lead to, where the domain's zone is one of others. */
-const soughtLed = ({ domain, policyHost, grant, rua }: DesiredDomain): readonly LedName[] =>
-  [policyHost, stsRecordName(domain), ...(rua.length > 0 ? [tlsRptRecordName(domain)] : [])].map((name) => ({
-    ...grant,
-    name,
-    host: domain,
-  }));
 
 /** Everything that the plan of a domain looks at. */
 export async function observeDomain(

@@ -2,7 +2,7 @@ import { grantsZone, traitsOfAll } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import type { Resolver } from '../dns/answer.ts';
 import { parentsUpTo } from '../dns/names.ts';
-import { policyAddressSets } from '../plan/domain.ts';
+import { policyAddressSets } from '../plan/domain-records.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { ObservedRemoval } from '../plan/removal.ts';
 import type { ObservedDomainRetirement } from '../plan/retirement.ts';

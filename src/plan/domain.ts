@@ -5,22 +5,22 @@ import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
 import { equalSets } from '../dns/rrset.ts';
 import { isMeant, type ModeDecision, type Publication } from '../mtasts/lifecycle.ts';
-import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
-import { formatTlsRptRecord, tlsRptRecordName } from '../tlsrpt/record.ts';
+import { stsRecordName } from '../mtasts/record.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import type { HostEntry } from '../policyshard/shard.ts';
 import { assemble } from './assemble.ts';
 import { type CertificateInput, type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
+import { wantedRecords } from './domain-records.ts';
 import { isOfOurShape, type Rival, speaks, withFound } from './found.ts';
 import { shortened } from './history.ts';
 import { type Leads, requiredOf } from './leads.ts';
-import { markName, markValue, strangerAt } from './ownership.ts';
+import { strangerAt } from './ownership.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
-import { recordKey, type RecordView, type WantedSet } from './record-view.ts';
+import { recordKey, type RecordView } from './record-view.ts';
 import { holdOf, planServe, renewedEntry, type Serving, servingOf } from './serving.ts';
 import { datePublications, decideMode, followHosts, type MxAtServers, publish } from './publication.ts';
-import type { AppliedSet, DomainState, StoredKey } from './state.ts';
+import type { DomainState, StoredKey } from './state.ts';
 
 /** A policy pod that exists, ready or not, and what it answered; undefined while it has no address. */
 export interface ObservedPod {
@@ -81,7 +81,6 @@ export interface DomainPlan {
     | undefined;
 }
 
-const markTtlSeconds = 300;
 const second = 1000;
 
 /** Hosts of MX answers; a null MX and an implicit one name none. */
@@ -108,26 +107,6 @@ function newState(desired: DesiredDomain, key: StoredKey): DomainState {
   };
 }
 
-/**
- * The values of the policy host's A and AAAA sets. While the policy Service has no address at all, what was published
- * goes on standing, and is neither changed nor written anew: that nothing is known does not mean that there is nothing.
- */
-export function policyAddressSets(
-  policyHost: string,
-  addresses: ObservedDomain['addresses'],
-  applied: readonly AppliedSet[],
-): readonly Pick<WantedSet, 'name' | 'type' | 'values' | 'hold'>[] {
-  const { ipv4, ipv6 } = addresses;
-  const known = ipv4.length + ipv6.length > 0;
-  return (['A', 'AAAA'] as const).flatMap((type) => {
-    const entry = applied.find((one) => one.name === policyHost && one.type === type);
-    const values = known ? (type === 'A' ? ipv4 : ipv6) : (entry?.values ?? []);
-    if (values.length === 0) return [];
-    const hold = known ? undefined : 'waits until the policy Service has an address again';
-    return [{ name: policyHost, type, values, hold }];
-  });
-}
-
 const rivalWords = ({ id }: Rival): string =>
   `another program announces policies of this domain with the mark of this installation, the last as ${id}: two installations have the same id. Stop one of them`;
 
@@ -144,32 +123,6 @@ function doubtsOf(
     outcome === 'Found' ? [] : [`the MX set of the domain was not seen from outside (${detail ?? outcome})`];
   const left = lingering.map((host) => `${host} is still in the MX set, and nobody checks it any more`);
   return [...hosts, ...strangers, ...left, ...unseen];
-}
-
-function wantedRecords(
-  desired: DesiredDomain,
-  observed: ObservedDomain,
-  publication: Publication,
-  applied: readonly AppliedSet[],
-  hold: string | undefined,
-): readonly WantedSet[] {
-  const { grant, domain, policyHost, rua } = desired;
-  const ttl = desired.mtaSts.ttlSeconds;
-  const set = (name: string, type: WantedSet['type'], values: readonly string[]): WantedSet => ({
-    ...grant,
-    name,
-    type,
-    ttl,
-    values,
-  });
-  const wanted: WantedSet[] = [
-    { ...set(markName(domain), 'TXT', [markValue(observed.installationId)]), ttl: markTtlSeconds },
-  ];
-  for (const one of policyAddressSets(policyHost, observed.addresses, applied))
-    wanted.push({ ...set(one.name, one.type, one.values), hold: one.hold });
-  if (rua.length > 0) wanted.push(set(tlsRptRecordName(domain), 'TXT', [formatTlsRptRecord({ rua })]));
-  wanted.push({ ...set(stsRecordName(domain), 'TXT', [formatStsRecord(publication.id)]), hold });
-  return wanted;
 }
 
 /**

@@ -2,17 +2,16 @@ import { type RecordProblem, type RecordView, recordKey, type WantedSet } from '
 import type { Reason } from '../api/reasons.ts';
 import type { RequiredRecord } from '../api/types.ts';
 import type { Traits } from '../desired/zones.ts';
-import type { Answer } from '../dns/answer.ts';
 import { needsLead, standsAt } from '../dns/place.ts';
-import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import type { RecordSet } from '../dns/rrset.ts';
 import { byHandWords, isByHand, isOurs, required, unwanted } from './byhand.ts';
 import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
 import { leadProblem, type Leads } from './leads.ts';
 import { owned } from './ownership.ts';
 import { placed, type PlacedChange } from './placed.ts';
+import { confirm, remember, shown, stands } from './standing.ts';
 import type { AppliedSet } from './state.ts';
-import { unshown } from './unshown.ts';
 
 export interface RecordsPlan {
   /** What to store before the changes are made, and after they have been seen. */
@@ -33,100 +32,6 @@ export interface HeldChange extends PlacedChange {
   readonly hold: string;
   /** A human will be asked for it. */
   readonly byHand: boolean;
-}
-
-/** Equal in values, and in TTL where the set is ours to change. */
-const stands = (wanted: RecordSet, live: RecordSet, { standing, byHand }: Standing): boolean =>
-  equalSets(live, wanted, { ttl: standing !== 'Found' && !byHand });
-
-interface Standing extends Pick<AppliedSet, 'standing'> {
-  readonly byHand: boolean;
-}
-
-const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: true });
-
-function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
-  const record = recordKey(wanted);
-  if (view.servers === undefined) {
-    return { record, reason: 'NotAtAllServers', message: `${record}: its name servers were not asked yet` };
-  }
-  if (!view.servers.ok) return unshown(wanted, view.servers);
-  const { outside, inside } = view;
-  const agrees = (answer: Answer | undefined): boolean =>
-    answer?.outcome === 'Found' && equalSets({ ...wanted, values: answer.values }, wanted);
-  const said = (answer: Answer | undefined): string =>
-    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? answer.values.join(' | ') : answer.outcome;
-  if (!agrees(outside)) {
-    return {
-      record,
-      reason: 'NotSeenOutside',
-      message: `${record} stands at all name servers, but the outside resolver still answers: ${said(outside)}`,
-    };
-  }
-  if (inside === undefined || agrees(inside)) return undefined;
-  return {
-    record,
-    reason: 'SplitHorizon',
-    message: `${record} is seen from outside, but the inside resolver answers: ${said(inside)}`,
-  };
-}
-
-function standingOf(
-  wanted: WantedSet,
-  { live }: RecordView,
-  before: AppliedSet | undefined,
-  { marked, adopted }: Pick<Whose, 'marked' | 'adopted'>,
-): AppliedSet['standing'] {
-  if (live === undefined) return before?.standing === 'Ours' ? 'Ours' : 'Intended';
-  // What replaces a set that stood by our hand is an edit of ours, however soon it is replaced.
-  if (owned(live, before, marked)) return before === undefined || !same(before, wanted) ? 'Ours' : before.standing;
-  if (adopted) return 'Ours';
-  // Neither refused nor ours: it stood so before we came, or someone else made it so.
-  return 'Found';
-}
-
-/** Seconds for which another answer than the wanted one may still be cached. */
-function cachedFor(view: RecordView, before: AppliedSet | undefined, now: number): number {
-  const earlier = before === undefined || earlierIsForgotten(before, now) ? 0 : before.previousTtl;
-  return Math.max(view.live?.ttl ?? 0, before?.ttl ?? 0, view.negativeTtl, earlier);
-}
-
-const earlierIsForgotten = ({ since, previousTtl }: AppliedSet, now: number): boolean =>
-  since !== undefined && now >= since + previousTtl * 1000;
-
-function remember(
-  wanted: WantedSet,
-  view: RecordView,
-  before: AppliedSet | undefined,
-  request: Whose & { readonly now: number },
-): AppliedSet {
-  const standing = standingOf(wanted, view, before, request);
-  const { name, type, ttl, values, provider, zone, delegatedFrom } = wanted;
-  const place = { provider, zone, ...(delegatedFrom === undefined ? {} : { delegatedFrom }) };
-  if (before !== undefined && same(before, wanted)) {
-    const known = { ...before, ...place, standing };
-    if (request.led && view.live !== undefined && stands(wanted, view.live, { ...before, ...request })) return known;
-    // It was there and is not any more, or not as it should: whatever waits for its age waits anew.
-    const { since: _since, ...rest } = known;
-    return _since === undefined ? rest : { ...rest, previousTtl: cachedFor(view, before, request.now) };
-  }
-  return { name, type, ttl, values, ...place, standing, previousTtl: cachedFor(view, before, request.now) };
-}
-
-/** What is known of a set beside what was seen of it. */
-interface Whose {
-  /** Our mark speaks for it. */
-  readonly marked: boolean;
-  /** The user gave it to us, whoever wrote it. */
-  readonly adopted: boolean;
-  readonly byHand: boolean;
-  /** No CNAME is missing that leads to it. */
-  readonly led: boolean;
-}
-
-function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: number): AppliedSet {
-  if (problem !== undefined || entry.since !== undefined) return entry;
-  return { ...entry, standing: entry.standing === 'Intended' ? 'Ours' : entry.standing, since: now };
 }
 
 export interface RecordsRequest {

@@ -7,14 +7,16 @@ import type { Traits } from '../desired/zones.ts';
 import { assemble } from './assemble.ts';
 import { type CertificatePlan, planCertificate } from './certificate.ts';
 import type { Change, Wait } from './change.ts';
-import { type ObservedDomain, policyAddressSets } from './domain.ts';
+import type { ObservedDomain } from './domain.ts';
+import { policyAddressSets } from './domain-records.ts';
 import { withFound } from './found.ts';
 import { shortened } from './history.ts';
 import { strangerAt } from './ownership.ts';
 import { datePublications } from './publication.ts';
-import { type RecordProblem, recordKey, type RecordView, type WantedSet } from './record-view.ts';
+import { type RecordProblem, type RecordView, type WantedSet } from './record-view.ts';
 import { planRecords } from './records.ts';
 import { leftToHumans, type ObservedRemoval, planRemoval } from './removal.ts';
+import { announcement, dateRemoval, dateReturn } from './withdrawal-dates.ts';
 import { holdOf, planServe, servingOf } from './serving.ts';
 import type { AppliedSet, DomainState, ExchangerState, State } from './state.ts';
 
@@ -93,35 +95,6 @@ function keptRecords(
     return [name === sts ? { ...set, values: [formatStsRecord(id)], hold } : { ...set, values }];
   });
   return [...kept, ...here.filter((set) => !kept.includes(set))];
-}
-
-/** The TXT record that announces a policy, as it was applied. */
-const announcement = ({ applied, domain }: DomainState): AppliedSet | undefined =>
-  applied.find(({ name, type }) => type === 'TXT' && name === stsRecordName(domain));
-
-/** An id that a server shows has not gone, whatever was seen before: its promise is counted from when it goes again. */
-function dateReturn(state: DomainState, { gone }: Pick<ObservedDomainRetirement, 'gone'>): DomainState {
-  const txt = announcement(state);
-  const view = txt === undefined ? undefined : gone.get(recordKey(txt))?.gone;
-  const shown = view?.ok === false ? (view.shown ?? []) : [];
-  const publications = state.publications.map((one): Publication => {
-    if (one.goneSince === undefined || !shown.includes(formatStsRecord(one.id))) return one;
-    const { goneSince: _, ...standing } = one;
-    return standing;
-  });
-  return { ...state, publications };
-}
-
-/** Where only a human could change the TXT record, and has removed it, nobody sees an id any more. */
-function dateRemoval(state: DomainState, { gone }: ObservedDomainRetirement, now: number): DomainState {
-  const txt = announcement(state);
-  const view = txt === undefined ? undefined : gone.get(recordKey(txt));
-  const isRemoved = view?.unled === true || (view?.byHand === true && view.gone.ok);
-  if (!isRemoved) return state;
-  const publications = state.publications.map(
-    (one): Publication => (one.shownSince === undefined ? one : { ...one, goneSince: one.goneSince ?? now }),
-  );
-  return { ...state, publications };
 }
 
 /** Serves `none`, announces it, and keeps it up with a valid certificate. */

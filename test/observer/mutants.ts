@@ -33,7 +33,7 @@ export const mutants: readonly Mutant[] = [
     defect: 'TLSA records are published before the hosts present the key',
     edits: [
       {
-        file: 'plan/exchanger.ts',
+        file: 'plan/exchanger-records.ts',
         text: 'const risky = bare && !covered(values, presented);',
         instead: 'const risky = false;',
       },
