@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
         instead: 'const risky = false;',
       },
       {
-        file: 'plan/exchanger.ts',
+        file: 'plan/exchanger-records.ts',
         text: 'return set([current, next].map(tlsaOfKey).sort(), unproven);',
         instead: 'return set([current, next].map(tlsaOfKey).sort());',
       },
