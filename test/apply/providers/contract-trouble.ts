@@ -1,0 +1,73 @@
+/** Rows of the contract: what may go wrong between a provider and its server. */
+import { expect, test } from 'vitest';
+import { change, everyType, type Ground, type GroundTraits, looking, set } from './contract-ground.ts';
+
+export function troubleRows({ has }: GroundTraits, ground: () => Ground): void {
+  const { list, expectListed } = looking(ground);
+
+  if (has.absentZone)
+    test('a zone that the server does not hold is said to be so', async () => {
+      const { absentZone, provider } = ground();
+      const wanted = set(`_mta-sts.${absentZone}`, 'TXT', ['x']);
+      const told = { reason: 'ZoneNotFound', kind: 'Stalled', message: expect.stringContaining(absentZone) };
+      await expect(provider.list(absentZone, everyType(wanted.name))).rejects.toMatchObject(told);
+      // The look comes first; a refusal that is not signed proves nothing about a change.
+      await expect(provider.apply(absentZone, [change(undefined, wanted)])).rejects.toMatchObject({
+        reason: expect.stringMatching(/^(ZoneNotFound|ProviderUnavailable)$/u),
+      });
+    });
+
+  if (has.stranger)
+    test('credentials that are wrong are said to be so, and not shown', async () => {
+      const stranger = await ground().stranger?.();
+      const { zone } = ground();
+      const told = { reason: 'ProviderUnauthorized', kind: 'Stalled' };
+      await expect(stranger?.list(zone, everyType(`_mta-sts.${zone}`))).rejects.toMatchObject(told);
+      const wanted = change(undefined, set(`_mta-sts.${zone}`, 'TXT', ['x']));
+      await expect(stranger?.apply(zone, [wanted])).rejects.toMatchObject(told);
+      expect(await ground().standing(zone, `_mta-sts.${zone}`, 'TXT')).toEqual([]);
+    });
+
+  if (has.loseAnswer)
+    test('a change whose answer was lost is in doubt, and found at the next look', async () => {
+      const { zone, provider } = ground();
+      const wanted = set(`_mta-sts.lost.${zone}`, 'TXT', ['v=STSv1; id=1;']);
+      ground().loseAnswer?.();
+      await expect(provider.apply(zone, [change(undefined, wanted)])).rejects.toMatchObject({
+        reason: 'ProviderUnavailable',
+        kind: 'Retry',
+        message: expect.stringContaining('may or may not have been made'),
+      });
+      await expectListed(zone, [wanted.name], [wanted]);
+      await provider.apply(zone, [change(wanted, undefined)]);
+    });
+
+  if (has.throttle)
+    test('who calls too often is told when to come back', async () => {
+      ground().throttle?.();
+      await expect(list(ground().zone, `_mta-sts.${ground().zone}`)).rejects.toMatchObject({
+        reason: 'ProviderThrottled',
+        kind: 'Retry',
+        retryAfterSeconds: 7,
+      });
+      await expectListed(ground().zone, [`_mta-sts.${ground().zone}`], []);
+    });
+
+  if (has.failHalfway)
+    test('what failed halfway can be gone on with', async () => {
+      const { zone, provider } = ground();
+      const sets = ['a', 'b', 'c'].map((host) => set(`_mta-sts.${host}.half.${zone}`, 'TXT', ['v=STSv1; id=1;']));
+      ground().failHalfway?.();
+      const all = sets.map((one) => change(undefined, one));
+      await expect(provider.apply(zone, all)).rejects.toMatchObject({ kind: 'Retry' });
+      const names = sets.map(({ name }) => name);
+      const made = await list(zone, ...names);
+      const rest = all.filter(({ name }) => !made.some((one) => one.name === name));
+      await provider.apply(zone, rest);
+      await expectListed(zone, names, sets);
+      await provider.apply(
+        zone,
+        sets.map((one) => change(one, undefined)),
+      );
+    });
+}
