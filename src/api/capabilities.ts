@@ -26,6 +26,8 @@ export interface Capabilities {
   readonly writes: boolean;
   /** Seconds: a shorter TTL is refused, or raised without a word. */
   readonly shortestTtl: number;
+  /** A TTL that is asked for is the one that stands; else whoever writes it in the end has a word of his own. */
+  readonly exactTtl: boolean;
 }
 
 const full: Capabilities = {
@@ -35,6 +37,7 @@ const full: Capabilities = {
   listByName: true,
   writes: true,
   shortestTtl: 0,
+  exactTtl: true,
 };
 
 export const capabilitiesOf: Readonly<Record<ProviderType, Capabilities>> = {
@@ -45,9 +48,9 @@ export const capabilitiesOf: Readonly<Record<ProviderType, Capabilities>> = {
   // Without a paid plan no TTL is shorter than a minute.
   cloudflare: { ...full, compareAndSwap: false, shortestTtl: 60 },
   // external-dns has no record type for TLSA.
-  webhook: { ...full, tlsa: false, compareAndSwap: false, batch: false, listByName: false },
-  externalDns: { ...full, tlsa: false, compareAndSwap: false, batch: false },
-  manual: { ...full, compareAndSwap: false, batch: false, writes: false },
+  webhook: { ...full, tlsa: false, compareAndSwap: false, batch: false, listByName: false, exactTtl: false },
+  externalDns: { ...full, tlsa: false, compareAndSwap: false, batch: false, exactTtl: false },
+  manual: { ...full, compareAndSwap: false, batch: false, writes: false, exactTtl: false },
 };
 
 /** By which API a provider writes; undefined where its spec names none, which validation refuses. */

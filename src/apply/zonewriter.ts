@@ -2,6 +2,7 @@
  * The one way by which record sets are written: it refuses names that are not ours to touch, and gathers what many
  * objects change in one zone at about the same time into one call of the provider.
  */
+import type { Reason } from '../api/reasons.ts';
 import { isWithin } from '../dns/names.ts';
 import { MailsealError } from '../errors.ts';
 import { permittedName, permittedRemoval } from '../plan/guard.ts';
@@ -113,9 +114,11 @@ function calls(batch: readonly Submission[], share: Provider['share']): readonly
   return result;
 }
 
+const somebodysFaults: ReadonlySet<Reason> = new Set(['RecordChanged', 'ProviderRefused', 'ZoneNotFound']);
+
 /** One submission's fault, while the others' changes are sound: nothing of the call was written. */
 function isSomebodysFault(error: unknown): boolean {
-  return error instanceof MailsealError && (error.reason === 'RecordChanged' || error.reason === 'ProviderRefused');
+  return error instanceof MailsealError && somebodysFaults.has(error.reason);
 }
 
 /** Makes a writer; share one per process, since only then do changes meet. */

@@ -3,7 +3,7 @@ import { capabilitiesOf, type ProviderType, providerTypeOf } from '../api/capabi
 import { defaults } from '../api/defaults.ts';
 import type { DNSProvider, ProviderPolicy } from '../api/types.ts';
 import { isWithin, toALabel } from '../dns/names.ts';
-import type { Place } from '../dns/place.ts';
+import { type Place, standsAt } from '../dns/place.ts';
 import { refuse, type Resolution } from './references.ts';
 
 export interface ZoneGrant extends Place {
@@ -20,6 +20,10 @@ export interface ProviderTraits {
   readonly tlsa: boolean;
   /** Seconds: it takes no shorter TTL. */
   readonly shortestTtl: number;
+  /** Seconds from when all its servers show a change until the world does. */
+  readonly settleSeconds: number;
+  /** A TTL that is asked for is the one that stands; else it is no difference. */
+  readonly exactTtl: boolean;
   /** Who publishes what Mailseal does not, as far as the administrator says so. */
   readonly contact?: string | undefined;
 }
@@ -30,9 +34,10 @@ export type Traits = Readonly<Record<string, ProviderTraits>>;
 function traitsOf({ spec }: DNSProvider): ProviderTraits | undefined {
   const type = providerTypeOf(spec);
   if (type === undefined) return undefined;
-  const { writes, tlsa, shortestTtl } = capabilitiesOf[type];
+  const { writes, tlsa, shortestTtl, exactTtl } = capabilitiesOf[type];
+  const settleSeconds = spec.settleSeconds ?? defaults.provider.settleSeconds;
   const policy = writes ? (spec.policy ?? defaults.provider.policy) : 'Observe';
-  return { type, policy, tlsa, shortestTtl, contact: spec.manual?.contact };
+  return { type, policy, tlsa, shortestTtl, settleSeconds, exactTtl, contact: spec.manual?.contact };
 }
 
 export const traitsOfAll = (providers: readonly DNSProvider[]): Traits =>
@@ -58,7 +63,8 @@ export const zonesOf = ({ spec }: DNSProvider): readonly string[] => canonicalZo
 export const delegatedZonesOf = ({ spec }: DNSProvider): readonly string[] =>
   canonicalZones(spec.delegated?.zones ?? []);
 
-const belowOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zoneSelector?.below ?? []);
+/** The names at or below which a provider is for all zones. */
+export const belowOf = ({ spec }: DNSProvider): readonly string[] => canonicalZones(spec.zoneSelector?.below ?? []);
 
 /** Whether a provider's object lets its zone be written. */
 export const grantsZone = (provider: DNSProvider, zone: string): boolean =>
@@ -92,6 +98,16 @@ function candidatesOf(provider: DNSProvider): readonly Candidate[] {
   );
   return [...direct, ...selected, ...led];
 }
+
+/** Below these names stand the records of delegated zones: they belong to whoever those zones are granted to. */
+const placesBehind = (provider: DNSProvider): readonly string[] =>
+  candidatesOf(provider).flatMap(({ delegatedFrom, zone }) =>
+    delegatedFrom === undefined ? [] : [standsAt({ name: delegatedFrom, zone, delegatedFrom })],
+  );
+
+/** The longest name that we put before a domain's or a host's. */
+const longestPrefix = '_acme-challenge.mta-sts.';
+const longestName = 253;
 
 const grants = (provider: DNSProvider, namespace: string): boolean =>
   provider.spec.allowedNamespaces?.names.includes(namespace) ?? false;
@@ -128,6 +144,13 @@ export function resolveZone(providers: readonly DNSProvider[], request: ZoneRequ
           `there is no DNSProvider: create one whose zones hold ${name} and that allows namespace ${namespace}`,
         )
       : refuse('ProviderNotFound', `spec.dnsProviderRef names the DNSProvider ${ref}, which does not exist`);
+  }
+  const reserved = providers.flatMap(placesBehind).find((place) => isWithin(name, place));
+  if (reserved !== undefined) {
+    return refuse(
+      'ZoneNotGranted',
+      `${name} lies below ${reserved}, where the records of a delegated zone stand: nobody is granted names there`,
+    );
   }
   const serving = named.flatMap((provider) => candidatesOf(provider).filter(({ holds }) => isWithin(name, holds)));
   if (serving.length === 0) {
@@ -166,6 +189,12 @@ function choose(name: string, pool: readonly Candidate[]): Resolution<ZoneGrant>
     return refuse('AmbiguousDefault', `several DNSProviders serve ${name}: ${names}. Name one in spec.dnsProviderRef`);
   }
   const { provider, zone, delegatedFrom, below } = chosen;
+  if (delegatedFrom !== undefined && (longestPrefix + standsAt({ name, zone, delegatedFrom })).length > longestName) {
+    return refuse(
+      'InvalidSpec',
+      `${name} is too long to be delegated into ${zone}: with ${longestPrefix.slice(0, -1)} before it the name has more than ${longestName} octets. Delegate into a zone with a shorter name`,
+    );
+  }
   return {
     ok: true,
     value: {

@@ -123,19 +123,19 @@ export async function observeChallenges(
 ): Promise<ObservedChallenges> {
   const open: OpenOrder['authorizations'] = state?.order?.authorizations ?? [];
   const wanted = open.filter(({ status }) => status !== 'valid');
+  // What humans write they remove.
+  const spent = (state?.spent ?? []).filter(({ provider }) => !isByHand(world.traits[provider]));
   const [challenges, live] = await Promise.all([
     Promise.all(wanted.map((authorization) => viewChallenge(world, authorization, order))),
     listLive(
       world,
-      // What we may not remove is left to whoever may.
-      (state?.spent ?? [])
-        .filter((spent) => isOurs({ after: undefined }, world.traits[spent.provider]))
-        .map((spent) => ({ ...spent, type: 'TXT' })),
+      spent.map((one) => ({ ...one, type: 'TXT' })),
     ),
   ]);
   const spentLive = new Map<string, RecordSet>();
   for (const set of live.values()) if (set.type === 'TXT') spentLive.set(set.name, set);
-  return { challenges, spentLive };
+  const mayNotGo = spent.filter(({ provider }) => !isOurs({ after: undefined }, world.traits[provider]));
+  return { challenges, spentLive, kept: new Set(mayNotGo.map(({ name }) => name)) };
 }
 
 /** How far the open order is, and what its proofs need to be seen for. */

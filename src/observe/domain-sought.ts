@@ -38,10 +38,10 @@ export function soughtRecords(
     ...wanted.map((one): Sought => {
       const entry = applied.find((stored) => recordKey(stored) === recordKey(one));
       // What was written elsewhere is looked for there, until it has gone.
-      if (entry !== undefined && standsAt(entry) !== standsAt(one)) return { ...entry, host: undefined };
+      if (entry !== undefined && standsAt(entry) !== standsAt(one)) return { ...entry, host: undefined, left: true };
       return recent ? { ...one, stored: { entry } } : one;
     }),
-    ...left.map((entry) => ({ ...entry, host: undefined })),
+    ...left.map((entry) => ({ ...entry, host: undefined, left: true as const })),
   ];
 }
 

@@ -2,13 +2,12 @@ import type { DesiredExchanger } from '../desired/exchanger.ts';
 import { givenKey } from '../dane/keystate.ts';
 import { traitsOfAll } from '../desired/zones.ts';
 import { tlsaName } from '../dane/tlsa.ts';
-import type { Answer } from '../dns/answer.ts';
 import { standsAt } from '../dns/place.ts';
 import { createKey } from '../apply/acme-keys.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
 import { spkiSha256OfKey } from '../pki/certificate.ts';
-import { type MountedSecret, type ObservedExchanger, type ObservedHost, type Security } from '../plan/exchanger.ts';
+import { type MountedSecret, type ObservedExchanger, type ObservedHost } from '../plan/exchanger.ts';
 import { givenBy } from '../plan/keys.ts';
 import { markName, markValue } from '../plan/ownership.ts';
 import { recordKey } from '../plan/record-view.ts';
@@ -16,7 +15,8 @@ import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
 import type { World } from '../world.ts';
 import { challengesLed, observeIssuance } from './certificate.ts';
-import { observeZone, type ZoneObserver } from './dns/zonehealth.ts';
+import { removalHeld } from './removal-held.ts';
+import { lookAtSecurity } from './security.ts';
 import { type LedName, observeLeads } from './leads.ts';
 import { askedOnce, observeRecords, type Sought } from './records.ts';
 
@@ -24,20 +24,6 @@ import { askedOnce, observeRecords, type Sought } from './records.ts';
 export async function drawKey(): Promise<StoredKey> {
   const pem = await createKey('ECDSA-P256');
   return { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) };
-}
-
-/** Whether DNSSEC protects a name, from the validated answers for it. */
-export function judgeSecurity(answers: readonly Answer[], view: string): Security {
-  const bogus = answers.find(({ outcome }) => outcome === 'Bogus');
-  if (bogus !== undefined)
-    return { verdict: 'Bogus', detail: bogus.detail ?? `the ${view} resolver can't validate it` };
-  const silent = answers.find(({ outcome }) => outcome === 'ServFail' || outcome === 'Unreachable');
-  if (silent !== undefined)
-    return { verdict: 'Unknown', detail: silent.detail ?? `the ${view} resolver answers ${silent.outcome}` };
-  if (answers.every(({ authentic }) => authentic)) return { verdict: 'Secure', detail: 'validated' };
-  const untested = answers.find(({ detail }) => detail !== undefined);
-  if (untested?.detail !== undefined) return { verdict: 'Unknown', detail: untested.detail };
-  return { verdict: 'Insecure', detail: 'its zone is not signed, or its parent has no DS record for it' };
 }
 
 /** The Secret that the MX hosts mount, as it lies in the tenant's namespace. */
@@ -61,19 +47,6 @@ export async function readMounted(
     if (hasReason(error, 'Forbidden')) return { is: 'Forbidden', message: secretForbidden(namespace) };
     throw error;
   }
-}
-
-/** A zone that validates may be in motion, or broken at one of its servers, all the same. */
-export async function lookAtSecurity(
-  world: ZoneObserver,
-  zones: readonly string[],
-  answers: readonly Answer[],
-): Promise<Security> {
-  const security = judgeSecurity(answers, 'outside');
-  if (security.verdict !== 'Secure') return security;
-  const health = await Promise.all(zones.map((zone) => observeZone(world, zone)));
-  for (const one of health) if (one.verdict !== 'Well') return one;
-  return security;
 }
 
 async function observeHost(
@@ -110,11 +83,11 @@ function soughtRecords(desired: DesiredExchanger, world: World, state: Exchanger
     .map((one): Sought => {
       const entry = state?.applied.find((stored) => recordKey(stored) === recordKey(one));
       // What was written elsewhere is looked for there, until it has gone.
-      return entry !== undefined && standsAt(entry) !== standsAt(one) ? { ...entry, host: undefined } : one;
+      return entry !== undefined && standsAt(entry) !== standsAt(one) ? { ...entry, host: undefined, left: true } : one;
     });
   const known = new Set(wanted.map(recordKey));
   const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
-  return [...wanted, ...left.map((entry) => ({ ...entry, host: undefined }))];
+  return [...wanted, ...left.map((entry) => ({ ...entry, host: undefined, left: true as const }))];
 }
 
 /** The names whose records a human's CNAMEs lead to, of hosts that lie in zones of others. */
@@ -140,10 +113,15 @@ export async function observeExchanger(
     providerRef: request.providerRef,
   };
   const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, desired.certificateNames) : [])];
-  const [mounted, views, leads, hosts, issuance] = await Promise.all([
+  const sought = soughtRecords(desired, world, state);
+  const left = (state?.applied ?? []).filter((entry) =>
+    sought.some((one) => one.left === true && recordKey(one) === recordKey(entry)),
+  );
+  const [mounted, views, leads, held, hosts, issuance] = await Promise.all([
     readMounted(world, desired),
-    observeRecords(at, soughtRecords(desired, world, state)),
+    observeRecords(at, sought),
     observeLeads(at, led, false),
+    removalHeld(world, left),
     Promise.all(desired.hosts.map((entry) => observeHost(world, desired, entry, given, request.askedAt))),
     observeIssuance(at, issuer, state),
   ]);
@@ -158,6 +136,7 @@ export async function observeExchanger(
     views,
     traits: at.traits,
     leads,
+    removalHeld: held,
     hosts,
     certificate: { issuer, ...issuance },
   };

@@ -2,15 +2,17 @@
 import type { Provider } from '../apply/providers/provider.ts';
 import { plainText } from '../api/text.ts';
 import type { DNSProvider, ProviderZone } from '../api/types.ts';
-import { delegatedZonesOf, zonesOf } from '../desired/zones.ts';
+import { belowOf, delegatedZonesOf, zonesOf } from '../desired/zones.ts';
 import { MailsealError } from '../errors.ts';
 import { markName } from '../plan/ownership.ts';
 import type { ZoneObserver } from './dns/zonehealth.ts';
 import { placeText, reachable } from './dns/shown.ts';
-import { lookAtSecurity } from './exchanger.ts';
+import { lookAtSecurity } from './security.ts';
 
 /** What was seen of one zone, and what its API said where it refused. */
 export interface ObservedZone extends ProviderZone {
+  /** The name of a selector, under which zones lie and which is none. */
+  readonly isNoZone?: boolean;
   readonly error?: MailsealError;
 }
 
@@ -28,8 +30,9 @@ export async function observeProviderZones(
   provider: Provider,
 ): Promise<readonly ObservedZone[]> {
   const zones = [
-    ...zonesOf(object).map((name) => ({ name, own: true })),
-    ...delegatedZonesOf(object).map((name) => ({ name, own: false })),
+    ...zonesOf(object).map((name) => ({ name, is: 'Own' as const })),
+    ...belowOf(object).map((name) => ({ name, is: 'Selector' as const })),
+    ...delegatedZonesOf(object).map((name) => ({ name, is: 'Delegated' as const })),
   ];
   const seen: ObservedZone[] = [];
   for (let at = 0; at < zones.length; at += atOnce) {
@@ -43,26 +46,30 @@ export async function observeProviderZones(
 async function observeOne(
   world: ZoneObserver,
   provider: Provider,
-  { name, own }: { readonly name: string; readonly own: boolean },
+  { name, is }: { readonly name: string; readonly is: 'Own' | 'Selector' | 'Delegated' },
 ): Promise<ObservedZone> {
-  const [error, servers, soa] = await Promise.all([
-    own ? refusalOf(provider, name) : undefined,
+  const [refusal, servers, soa] = await Promise.all([
+    is === 'Delegated' ? undefined : refusalOf(provider, name),
     world.authorities.lookupAll(name, name, 'SOA'),
     world.outside.lookup(name, 'SOA'),
   ]);
-  const counted = reachable(servers);
+  // A selector need be no zone itself: what counts is that the credentials are good.
+  const isNoZone = is === 'Selector' && refusal?.reason === 'ZoneNotFound';
+  const error = isNoZone ? undefined : refusal;
+  const counted = isNoZone ? [] : reachable(servers);
   const silent = counted.filter(({ answer }) => answer.outcome !== 'Found');
   const security = await lookAtSecurity(world, [name], [soa]);
   const answering = counted.length - silent.length;
   const troubles = [
     ...(error === undefined ? [] : [error.message]),
-    ...(counted.length === 0 ? ['no authoritative server of it could be found'] : []),
+    ...(counted.length === 0 && !isNoZone ? ['no authoritative server of it could be found'] : []),
     ...silent.map((one) => `${placeText(one)} does not answer for it: ${one.answer.detail ?? one.answer.outcome}`),
     ...(security.verdict === 'Secure' ? [] : [security.detail]),
   ];
   return {
     name,
-    found: own ? error === undefined : soa.outcome === 'Found' && soa.canonicalName === name,
+    found: is === 'Delegated' ? soa.outcome === 'Found' && soa.canonicalName === name : refusal === undefined,
+    ...(isNoZone ? { isNoZone } : {}),
     servers: counted.length,
     answering,
     dnssec: security.verdict,

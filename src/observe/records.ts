@@ -2,10 +2,12 @@ import type { Provider, SetKey } from '../apply/providers/provider.ts';
 import type { Answer, Authorities, Resolver } from '../dns/answer.ts';
 import { lookedUpAt, type Place, standsAt } from '../dns/place.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { MailsealError } from '../errors.ts';
 import { recordKey, type RecordView } from '../plan/record-view.ts';
 import type { AppliedSet } from '../plan/state.ts';
 import { shownEverywhere } from './dns/shown.ts';
 import { isSynthesised } from './dns/wildcard.ts';
+import { lookWhetherGone } from './whether-gone.ts';
 import { type Absence, recentListMs, type Recents } from './recent.ts';
 
 /** A record set to look for, with the values that are wanted there. */
@@ -14,6 +16,8 @@ export interface Sought extends Omit<RecordSet, 'ttl'>, Place {
   readonly host: string | undefined;
   /** What is stored of it: as long as that stays, a view that agreed with it may be a moment old. Absent: never. */
   readonly stored?: { readonly entry: AppliedSet | undefined };
+  /** It is not wanted any more, or not where it stands: only whether it has gone is asked. */
+  readonly left?: true;
 }
 
 export interface RecordObserver {
@@ -118,7 +122,12 @@ export async function observeRecords(
   world: RecordObserver,
   sought: readonly Sought[],
 ): Promise<ReadonlyMap<string, RecordView>> {
-  const recent = sought.map((one) => [one, recentView(world, one)] as const);
+  const wanted = sought.filter(({ left }) => left !== true);
+  const left = observeLeft(
+    world,
+    sought.filter((one) => one.left === true),
+  );
+  const recent = wanted.map((one) => [one, recentView(world, one)] as const);
   const open = recent.flatMap(([one, view]) => (view === undefined ? [one] : []));
   const live = await listLive(
     world,
@@ -133,8 +142,44 @@ export async function observeRecords(
       return [recordKey(one), view] as const;
     }),
   );
-  return new Map(seen);
+  return new Map([...seen, ...(await left)]);
 }
+
+/** What is left of earlier wishes; a provider that has gone since, or its grant, holds up nothing else. */
+async function observeLeft(
+  world: RecordObserver,
+  left: readonly Sought[],
+): Promise<readonly (readonly [string, RecordView])[]> {
+  const groups = [...Map.groupBy(left, ({ provider, zone }) => `${provider} ${zone}`).values()];
+  const seen = await Promise.all(
+    groups.map(async (group) => {
+      try {
+        const live = await listLive(world, group);
+        return group.map((one) => [recordKey(one), leftView(live.get(recordKey(one)))] as const);
+      } catch (error) {
+        if (!(error instanceof MailsealError) || error.kind !== 'Stalled') throw error;
+        return Promise.all(
+          group.map(async (one) => {
+            const { ok } = await lookWhetherGone(world, one);
+            const { name, type, values } = one;
+            return [recordKey(one), leftView(ok ? undefined : { name, type, values, ttl: 0 }, error.message)] as const;
+          }),
+        );
+      }
+    }),
+  );
+  return seen.flat();
+}
+
+const leftView = (live: RecordSet | undefined, lost?: string): RecordView => ({
+  live,
+  servers: undefined,
+  outside: undefined,
+  inside: undefined,
+  synthesised: false,
+  negativeTtl: 0,
+  ...(lost === undefined ? {} : { lost }),
+});
 
 const placeOf = (sought: Sought): string => `${sought.provider} ${sought.zone} ${recordKey(sought)}`;
 

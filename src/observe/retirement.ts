@@ -1,5 +1,5 @@
-import { grantsZone, traitsOfAll } from '../desired/zones.ts';
-import { MailsealError } from '../errors.ts';
+import { traitsOfAll } from '../desired/zones.ts';
+import type { MailsealError } from '../errors.ts';
 import type { Resolver } from '../dns/answer.ts';
 import { parentsUpTo } from '../dns/names.ts';
 import { policyAddressSets } from '../plan/domain-records.ts';
@@ -9,10 +9,12 @@ import type { ObservedDomainRetirement } from '../plan/retirement.ts';
 import type { DomainState, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import { attempting, isLost } from './attempt.ts';
-import { observeChallenges } from './certificate.ts';
+import { challengesLed, observeChallenges } from './certificate.ts';
+import { observeLeads } from './leads.ts';
 import { answered } from './dns/shown.ts';
 import { fetchFromOutside, observePods } from './domain.ts';
-import { lookWhetherGone, observeGone } from './gone.ts';
+import { observeGone } from './gone.ts';
+import { lookWhetherGone } from './whether-gone.ts';
 import { askedOnce, observeRecords, type RecordObserver, type Sought } from './records.ts';
 
 /** What was seen, and what could not be looked at, which must not hold up the rest. */
@@ -22,28 +24,12 @@ export interface Looked<O> {
 }
 
 const observerOf = (world: World): RecordObserver => ({
-  providerOf: grantedProviderOf(world),
+  providerOf: world.providerOf,
   outside: world.outside,
   inside: world.inside,
   authorities: askedOnce(world.authorities),
   recents: world.recents,
 });
-
-/** What was granted when a record was published may have been taken back since. */
-function grantedProviderOf({ providerOf, cache }: World): RecordObserver['providerOf'] {
-  return async (name) => {
-    const provider = await providerOf(name);
-    const object = cache.providers().find(({ metadata }) => metadata.name === name);
-    return {
-      ...provider,
-      list: async (zone, names) => {
-        if (object !== undefined && grantsZone(object, zone)) return provider.list(zone, names);
-        const message = `the DNSProvider ${name} does not grant the zone ${zone} any more`;
-        throw new MailsealError('ZoneNotGranted', message, { kind: 'Stalled' });
-      },
-    };
-  };
-}
 
 interface Challenges {
   readonly challenges: ObservedRemoval['challenges'];
@@ -114,7 +100,13 @@ async function lookAtRemoval<S extends State>(
     challengesOf(world, observer, state, namespace, failures),
   ]);
   return {
-    observed: { state, installationId: world.installationId, gone, challenges },
+    observed: {
+      state,
+      installationId: world.installationId,
+      gone,
+      challenges,
+      traits: traitsOfAll(world.cache.providers()),
+    },
     failures,
     asked,
   };
@@ -156,8 +148,12 @@ export async function observeDomainRetirement(
   const { namespace, settling, askedAt } = request;
   const { attempt, failures } = attempting();
   const names = { domain: state.domain, policyHost: `mta-sts.${state.domain}` };
-  const [removal, views, issuer, pods, outsideFetch, entry] = await Promise.all([
+  const led = challengesLed({ providers: world.cache.providers(), namespace, providerRef: undefined }, [
+    names.policyHost,
+  ]);
+  const [removal, leads, views, issuer, pods, outsideFetch, entry] = await Promise.all([
     lookAtRemoval(world, state, namespace),
+    observeLeads(world, led, false),
     attempt(() => observeRecords(observerOf(world), soughtRecords(state, world))),
     attempt(() => world.issuerOf(state.issuer)),
     observePods(world, names, state, askedAt),
@@ -174,10 +170,10 @@ export async function observeDomainRetirement(
     observed: {
       ...removal.observed,
       settling,
+      leads,
       views: views ?? new Map(),
       pods,
       addresses: world.cache.policyAddresses(),
-      traits: traitsOfAll(world.cache.providers()),
       outsideFetch,
       entry,
       certificate,

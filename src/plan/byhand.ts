@@ -2,7 +2,7 @@
 import type { RequiredRecord } from '../api/types.ts';
 import type { ProviderTraits } from '../desired/zones.ts';
 import type { RecordChange } from '../dns/change.ts';
-import { lookedUpAt, type Place } from '../dns/place.ts';
+import { type Place, standsAt } from '../dns/place.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 
 /** Whether Mailseal makes the change itself. Of a provider of which nothing is known, it tries. */
@@ -23,7 +23,7 @@ export const isByHand = (traits: ProviderTraits | undefined): boolean => traits?
 
 /** The set as a human is asked to publish it. */
 export const required = (set: RecordSet & Place, seen: boolean): RequiredRecord => ({
-  name: lookedUpAt(set),
+  name: standsAt(set),
   type: set.type,
   ttlSeconds: set.ttl,
   values: set.values,
@@ -32,7 +32,7 @@ export const required = (set: RecordSet & Place, seen: boolean): RequiredRecord 
 
 /** The set as a human is asked to remove it. */
 export const unwanted = (set: Pick<RecordSet, 'name' | 'type'> & Place): RequiredRecord => ({
-  name: lookedUpAt(set),
+  name: standsAt(set),
   type: set.type,
   values: [],
   seen: false,

@@ -167,13 +167,13 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
     const names = required.map(({ name }) => name).join(', ');
     const message = `a human has to publish the CA's proof: TXT at ${names}. See status.requiredRecords; a CNAME to a zone that Mailseal may write would end that for good`;
     return {
-      changes: proofs(input.challenges),
+      changes: proofs(input.challenges, input.state.spent),
       waits: [{ why: message, forMs: humanMs }],
       problem: { reason: 'AwaitingHuman', message },
       required,
     };
   }
-  const records = proofs(input.challenges);
+  const records = proofs(input.challenges, input.state.spent);
   const problem = { reason: 'OrderPending', message: `the CA wants proof for ${order.names.join(', ')}` } as const;
   if (records.length > 0) return { changes: records, waits: [], problem };
   const missing = input.challenges.filter((view) => !view.shownEverywhere).map((view) => view.txtName);

@@ -37,6 +37,8 @@ export interface ObservedChallenges {
   readonly challenges: readonly ChallengeView[];
   /** TXT sets at names of spent challenges, by name. */
   readonly spentLive: ReadonlyMap<string, RecordSet>;
+  /** Names of spent challenges that we may not remove: the next proof takes their place. */
+  readonly kept?: ReadonlySet<string>;
 }
 
 interface Stored {
@@ -65,7 +67,7 @@ export function refusalOf({ target, live, synthesised }: ChallengeView): Omit<Re
 }
 
 /** The records that the CA asks for and that do not stand yet; those that share a target travel in one set. */
-export function proofs(challenges: readonly ChallengeView[]): readonly Change[] {
+export function proofs(challenges: readonly ChallengeView[], spent: State['spent']): readonly Change[] {
   const missing = challenges.flatMap(({ txtName, txtValue, target, live }) =>
     target.ok && target.byHand !== true && live?.values.includes(txtValue) !== true
       ? [{ ...target, txtName, txtValue, live }]
@@ -77,7 +79,9 @@ export function proofs(challenges: readonly ChallengeView[]): readonly Change[] 
       if (first === undefined) return [];
       const { name, provider, zone, live, txtName, shortestTtl = 0 } = first;
       // RFC 8555 §8.4: several TXT values may stand at one challenge name; others' are left alone.
-      const values = [...new Set([...(live?.values ?? []), ...group.map(({ txtValue }) => txtValue)])];
+      const isSpent = (value: string): boolean => spent.some((one) => one.name === name && one.value === value);
+      const others = (live?.values ?? []).filter((value) => !isSpent(value));
+      const values = [...new Set([...others, ...group.map(({ txtValue }) => txtValue)])];
       const after: RecordSet = {
         name,
         type: 'TXT',
@@ -110,13 +114,13 @@ export function spend(challenges: readonly ChallengeView[], order: OpenOrder, st
 }
 
 /** Challenge records that have served go away with the next batch to their zone. */
-export function cleanUp({ state, spentLive }: Pick<ObservedChallenges, 'spentLive'> & Stored): Cleanup {
+export function cleanUp({ state, spentLive, kept }: Pick<ObservedChallenges, 'spentLive' | 'kept'> & Stored): Cleanup {
   const still = state.spent.filter(({ name, value }) => spentLive.get(name)?.values.includes(value));
   const byName = Map.groupBy(still, ({ name }) => name);
   const changes = [...byName].flatMap(([name, spent]): Change[] => {
     const live = spentLive.get(name);
     const [first] = spent;
-    if (live === undefined || first === undefined) return [];
+    if (live === undefined || first === undefined || kept?.has(name) === true) return [];
     const values = live.values.filter((value) => !spent.some((entry) => entry.value === value));
     const after = values.length === 0 ? undefined : { ...live, values };
     const change: RecordChange = { name, type: 'TXT', before: live, after };

@@ -59,6 +59,8 @@ export interface ObservedExchanger {
   readonly views: ReadonlyMap<string, RecordView>;
   readonly traits: Traits;
   readonly leads: Leads;
+  /** Why TLSA sets that are not wanted any more, or not where they stand, must not go now. */
+  readonly removalHeld?: string | undefined;
   readonly hosts: readonly ObservedHost[];
   readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
 }
@@ -122,6 +124,7 @@ export function planExchanger(
     traits: observed.traits,
     leads: observed.leads,
     adopt: desired.adopt,
+    removalHeld: ({ type }) => (type === 'TLSA' ? observed.removalHeld : undefined),
     now,
   });
   const mounted = givenBy(observed.mounted, stored.keys);

@@ -12,13 +12,15 @@ const harmlessPart = 0.2;
 const longestAllowanceMs = 24 * 3_600_000;
 
 /**
- * Whether a change takes away what others may rely on. A challenge is nobody's but the CA's, and a TLSA set that takes
- * the place of another is the rollover's, which proves each of its steps.
+ * Whether a change takes away what others may rely on. A challenge is nobody's but the CA's; a TLSA set that takes the
+ * place of another is the rollover's, which proves each of its steps, and a policy id follows the policy.
  */
 export function isDestructive({ name, type, before, after }: RecordChange): boolean {
   if (before === undefined || name.startsWith('_acme-challenge.')) return false;
   if (after === undefined) return true;
-  return type !== 'TLSA' && before.values.some((value) => !after.values.includes(value));
+  // A new policy has a new id, as often as there is one (RFC 8461 §3.1).
+  const follows = type === 'TLSA' || name.startsWith('_mta-sts.');
+  return !follows && before.values.some((value) => !after.values.includes(value));
 }
 
 /** Of `ours` record sets in a zone, so many were changed or removed lately, those that are to be included. */
@@ -32,5 +34,9 @@ export function allowedUntil(provider: DNSProvider | undefined, now: number): nu
 }
 
 /** What is refused, and how it is allowed. */
-export const tooMuchWords = (zone: string, provider: string, ours: number, touched: number): string =>
-  `${touched} of the ${ours} record sets that Mailseal keeps in ${zone} would be changed or removed within an hour: more than 20 %, and more than ${harmless}. Nothing beyond that is written. If it is meant, annotate the DNSProvider ${provider} with ${allowAnnotation}, a time such as 2026-11-22T14:05:00Z, at most a day ahead`;
+export function tooMuchWords(zone: string, provider: string, ours: number, touched: number): string {
+  const cause = isTooMuch(ours, touched)
+    ? `${touched} of the ${ours} record sets that Mailseal keeps in ${zone} would be changed or removed within an hour: more than 20 %, and more than ${harmless}`
+    : `too many record sets of ${zone} were to be changed or removed within the last hour`;
+  return `${cause}. Nothing beyond that is written until it has not been wanted for an hour. If it is meant, annotate the DNSProvider ${provider} with ${allowAnnotation}, a time such as 2026-11-22T14:05:00Z, at most a day ahead`;
+}

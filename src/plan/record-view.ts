@@ -23,6 +23,8 @@ export interface RecordView {
   readonly live: RecordSet | undefined;
   /** Where a CNAME at the name leads: nothing else can stand beside it (RFC 1034 §3.6.2). */
   readonly alias?: string | undefined;
+  /** Why its provider can't be asked before a human has mended something: then `live` is what the world shows. */
+  readonly lost?: string;
   /** All authoritative servers show the wanted set; undefined where it was not asked. */
   readonly servers:
     | { readonly ok: true }

@@ -45,6 +45,8 @@ export interface RecordsRequest {
   readonly traits: Traits;
   /** The CNAMEs that lead to sets in a zone of ours. Undefined: nobody looks after them. */
   readonly leads: Leads | undefined;
+  /** Why a set is not to be removed now. Absent: none waits. */
+  readonly removalHeld?: (entry: AppliedSet) => string | undefined;
   /** By `recordKey`: what the user gives to us, whoever wrote it. */
   readonly adopt: ReadonlySet<string>;
   readonly now: number;
@@ -72,12 +74,11 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
   const plans = request.wanted.map((wanted): SetPlan => {
     const key = recordKey(wanted);
     const entry = before.get(key);
-    if (entry === undefined || standsAt(entry) === standsAt(wanted)) {
-      before.delete(key);
-      return planSet(wanted, entry, request);
-    }
+    before.delete(key);
+    if (entry === undefined || standsAt(entry) === standsAt(wanted)) return planSet(wanted, entry, request);
     // What stands where it was before goes first; two places would contradict each other.
-    return { pending: { record: key, reason: 'Waiting', message: `${key} moves to ${standsAt(wanted)}` } };
+    const moves = { record: key, reason: 'Waiting', message: `${key} moves to ${standsAt(wanted)}` } as const;
+    return { pending: moves, ...planLeft(entry, request) };
   });
   const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
   const each = <K extends keyof SetPlan>(what: K): readonly NonNullable<SetPlan[K]>[] =>
@@ -110,9 +111,10 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   if (refused !== undefined) return { applied: entry, refused };
   const unled = needsLead(wanted) ? unledWords(request.leads, wanted.name) : undefined;
   const byHand = isByHand(traits);
-  const whose = { marked, adopted, byHand, led: unled === undefined };
+  const anyTtl = byHand || traits?.exactTtl === false;
+  const whose = { marked, adopted, anyTtl, led: unled === undefined };
   const next = remember(wanted, view, entry, { ...whose, now: request.now });
-  if (live !== undefined && stands(wanted, live, { ...next, byHand })) {
+  if (live !== undefined && stands(wanted, live, { ...next, anyTtl })) {
     const pending = unled === undefined ? shown(wanted, view) : { record, ...unled };
     const applied = confirm(seenStanding(next), pending, request.now);
     return {
@@ -123,12 +125,16 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   }
   const { name, type, ttl, values, hold } = wanted;
   const change = { name, type, before: live, after: { name, type, ttl, values } };
-  const ours = isOurs(change, traits);
+  const room = clearing(wanted, view);
+  const mayWrite = isOurs(change, traits);
+  const ours = mayWrite && (room === undefined || isOurs(room.change, traits));
   const held = hold === undefined ? {} : { held: { ...placed(change, wanted), hold, byHand: !ours } };
   if (!ours) {
     if (hold !== undefined) return { applied: next, pending: waits(`${record} ${hold}`), ...held };
     const words = byHandWords(wanted.provider, traits);
-    return { applied: next, required: required(wanted, false), pending: waits(`${record} ${words}`, 'AwaitingHuman') };
+    // An alias that only a human may remove is all that stands in our way.
+    const asked = mayWrite ? unwanted({ ...wanted, type: 'CNAME' }) : required(wanted, false);
+    return { applied: next, required: asked, pending: waits(`${record} ${words}`, 'AwaitingHuman') };
   }
   const contested = contest(wanted, live, entry, request.now);
   if (contested !== undefined && 'until' in contested) {
@@ -138,7 +144,7 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   return {
     applied: { ...next, ...contested },
     pending: waits(`${record} ${hold ?? 'is being published'}`),
-    ...(hold === undefined ? { change: placed(change, wanted), clearing: clearing(wanted, view) } : held),
+    ...(hold === undefined ? { change: placed(change, wanted), clearing: room } : held),
   };
 }
 
@@ -152,15 +158,21 @@ function clearing(wanted: WantedSet, { live, alias }: RecordView): PlacedChange 
 
 /** What is not wanted any more, or not where it stands. */
 function planLeft(entry: AppliedSet, request: RecordsRequest): SetPlan {
-  const view = request.views.get(recordKey(entry));
+  const record = recordKey(entry);
+  const view = request.views.get(record);
   if (view === undefined) return { applied: entry };
-  const { live } = view;
+  const { live, lost } = view;
   if (live === undefined || !owned(live, entry, request.marked(live))) return {};
   if (request.stranger(entry.name) !== undefined) return { applied: entry };
+  const held = request.removalHeld?.(entry);
+  if (held !== undefined)
+    return { applied: entry, pending: { record, reason: 'Waiting', message: `${record} is removed later: ${held}` } };
   const change = { name: entry.name, type: entry.type, before: live, after: undefined };
-  return isOurs(change, request.traits[entry.provider])
-    ? { applied: entry, change: placed(change, entry) }
-    : { applied: entry, required: unwanted(entry) };
+  const traits = request.traits[entry.provider];
+  if (lost === undefined && isOurs(change, traits)) return { applied: entry, change: placed(change, entry) };
+  const why = lost ?? byHandWords(entry.provider, traits);
+  const message = `${record} at ${standsAt(entry)} is to be removed by hand: ${why}`;
+  return { applied: entry, required: unwanted(entry), pending: { record, reason: 'AwaitingHuman', message } };
 }
 
 function unledWords(leads: Leads | undefined, name: string): Omit<RecordProblem, 'record'> | undefined {

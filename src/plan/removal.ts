@@ -3,9 +3,10 @@
  * to learn what is promised, then, when no cache holds it any more, what it leads to and what marks it as ours.
  */
 import { canonical } from '../api/canonical.ts';
+import type { Traits } from '../desired/zones.ts';
 import type { RecordSet } from '../dns/rrset.ts';
 import { abandon, type ObservedChallenges } from './challenges.ts';
-import type { Change, Wait } from './change.ts';
+import { type Change, humanMs, type Wait } from './change.ts';
 import { owned, strangerAt } from './ownership.ts';
 import { placed } from './placed.ts';
 import { slop } from './publication.ts';
@@ -34,6 +35,7 @@ export interface ObservedRemoval<S extends State = State> {
   readonly gone: ReadonlyMap<string, GoneView>;
   /** Undefined where the provider could not be asked. */
   readonly challenges: ObservedChallenges | undefined;
+  readonly traits: Traits;
 }
 
 export interface Removal {
@@ -86,7 +88,7 @@ const waitFor = (entry: AppliedSet, view: GoneView | undefined): Wait => {
     : view.gone.ok || view.live !== undefined
       ? 'is being removed'
       : `has not gone everywhere: ${left}`;
-  return { why: `${key} ${why}`, forMs: lookAgainMs };
+  return { why: `${key} ${why}`, forMs: view.byHand === true ? humanMs : lookAgainMs };
 };
 
 /** What still stands, and can't be removed but by hand. */
@@ -101,10 +103,17 @@ function spentNames({ spent, order }: State, challenges: ObservedRemoval['challe
 }
 
 /** What stays to be remembered once what goes first has gone. */
-function withdrawnOf(first: readonly AppliedSet[], before: Withdrawn | undefined, now: number): Withdrawn | undefined {
+function withdrawnOf(
+  first: readonly AppliedSet[],
+  before: Withdrawn | undefined,
+  { traits }: Pick<ObservedRemoval, 'traits'>,
+  now: number,
+): Withdrawn | undefined {
   const shown = first.filter((set) => promises(set) && set.standing === 'Ours');
   if (shown.length === 0) return before;
-  return { goneSince: now, ttl: Math.max(...shown.map((set) => Math.max(set.ttl, set.previousTtl))) };
+  const seenFor = (set: AppliedSet): number =>
+    Math.max(set.ttl, set.previousTtl) + (traits[set.provider]?.settleSeconds ?? 0);
+  return { goneSince: now, ttl: Math.max(...shown.map(seenFor)) };
 }
 
 /** What stands beside the mark of another installation was taken over by it: of ours nothing stands there any more. */
@@ -143,7 +152,7 @@ export function planRemoval(observed: ObservedRemoval, now: number): Removal {
     const waits = firstStanding.map((entry) => waitFor(entry, viewOf(entry)));
     return { state, changes, waits, done: false, byHand: leftToHumans(firstStanding, gone) };
   }
-  const withdrawn = withdrawnOf(first, before, now);
+  const withdrawn = withdrawnOf(first, before, observed, now);
   const later = standing.filter((entry) => !goesFirst(entry));
   const kept = withdrawn === undefined ? rest : { ...rest, withdrawn };
   const free = withdrawn === undefined ? now : withdrawn.goneSince + (withdrawn.ttl + slop) * second;

@@ -11,6 +11,7 @@ import type { ObservedDomain } from './domain.ts';
 import { policyAddressSets } from './domain-records.ts';
 import { withFound } from './found.ts';
 import { shortened } from './history.ts';
+import type { Leads } from './leads.ts';
 import { strangerAt } from './ownership.ts';
 import { datePublications } from './publication.ts';
 import { type RecordProblem, type RecordView, type WantedSet } from './record-view.ts';
@@ -43,7 +44,7 @@ export interface ObservedDomainRetirement
   extends ObservedRemoval<DomainState>,
     Pick<ObservedDomain, 'settling' | 'pods' | 'addresses' | 'outsideFetch' | 'entry'> {
   readonly views: ReadonlyMap<string, RecordView>;
-  readonly traits: Traits;
+  readonly leads: Leads;
   /** Undefined where the issuer or its challenges can't be asked: then nothing is renewed for now. */
   readonly certificate: ObservedDomain['certificate'] | undefined;
 }
@@ -68,9 +69,12 @@ function withdrawal(state: DomainState, now: number): Publication {
   return { id: mintId(now, body, used), body, mode: 'none', maxAgeSeconds: noneMaxAgeSeconds, mxs: [], mintedAt: now };
 }
 
-function promiseEnd(state: DomainState): PromiseEnd {
+function promiseEnd(state: DomainState, traits: Traits): PromiseEnd {
   const txt = announcement(state);
-  return promisedUntil(state.publications, { txtTtlSeconds: Math.max(300, txt?.ttl ?? 0, txt?.previousTtl ?? 0) });
+  const settle = traits[txt?.provider ?? '']?.settleSeconds ?? 0;
+  return promisedUntil(state.publications, {
+    txtTtlSeconds: Math.max(300, txt?.ttl ?? 0, txt?.previousTtl ?? 0) + settle,
+  });
 }
 
 /** The records as they stand, with the id of the withdrawal, and the address where the policy pods are reached now. */
@@ -122,13 +126,13 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
   const certificate: CertificatePlan =
     observed.certificate === undefined
       ? { state: dated, changes: [], waits: [], problem: undefined, required: [] }
-      : planCertificate({ ...observed.certificate, leads: new Map(), state: dated, key: dated.key, names, now });
+      : planCertificate({ ...observed.certificate, leads: observed.leads, state: dated, key: dated.key, names, now });
   const state = certificate.state as DomainState;
   const steps = planServe(policyHostOf(stored), observed.entry, state, publication);
   const { settling, state: before } = observed;
   const parts = { stored: before, state, certificate, records, steps, suspended: false, settling };
   const { changes, waits } = assemble(parts);
-  const end = promiseEnd(state);
+  const end = promiseEnd(state, observed.traits);
   const due = 'until' in end ? end.until : undefined;
   const lag = serving.lagging.map((why): Wait => ({ why, forMs: second }));
   if (due !== undefined) {
@@ -183,7 +187,7 @@ const forget = (state: State): Change => ({ do: 'ForgetState', why: 'all that it
 export function planDomainRetirement(observed: ObservedDomainRetirement, now: number): RetirementPlan {
   const state = dateReturn(withFound(observed.state, observed, now).state, observed);
   const announced = state.publications.some(({ shownSince }) => shownSince !== undefined);
-  const end = promiseEnd(state);
+  const end = promiseEnd(state, observed.traits);
   if (announced && !('until' in end && now >= end.until)) return planHolding(observed, state, now);
   const host = policyHostOf(state);
   const unserve: Change = { do: 'Unserve', why: 'nobody can be led here any more', host };
@@ -201,14 +205,14 @@ export function planExchangerRetirement(
   observed: ObservedRemoval<ExchangerState> & {
     /** A domain whose policy names hosts of it, and nobody else provides for them. */
     readonly neededBy: string | undefined;
-    /** DNSSEC of a zone is being changed, in words: nothing may go meanwhile. */
+    /** Why TLSA sets are not to be removed now. */
     readonly moving: string | undefined;
   },
   now: number,
 ): RetirementPlan {
   const { state, neededBy, moving } = observed;
   if (moving !== undefined && state.applied.some(({ type, standing }) => type === 'TLSA' && standing !== 'Found')) {
-    const why = `TLSA records are removed when DNSSEC is at rest: ${moving}`;
+    const why = `TLSA records are removed later: ${moving}`;
     return { ...nothingDone, phase: 'Removing', state, waits: [{ why, forMs: movingMs }] };
   }
   const { certificate } = state;

@@ -7,11 +7,11 @@ import type { AppliedSet } from './state.ts';
 import { unshown } from './unshown.ts';
 
 /** Equal in values, and in TTL where the set is ours to change. */
-export const stands = (wanted: RecordSet, live: RecordSet, { standing, byHand }: Standing): boolean =>
-  equalSets(live, wanted, { ttl: standing !== 'Found' && !byHand });
+export const stands = (wanted: RecordSet, live: RecordSet, { standing, anyTtl }: Standing): boolean =>
+  equalSets(live, wanted, { ttl: standing !== 'Found' && !anyTtl });
 
 interface Standing extends Pick<AppliedSet, 'standing'> {
-  readonly byHand: boolean;
+  readonly anyTtl: boolean;
 }
 
 const same = (a: RecordSet, b: RecordSet): boolean => equalSets(a, b, { ttl: true });
@@ -90,7 +90,8 @@ export interface Whose {
   readonly marked: boolean;
   /** The user gave it to us, whoever wrote it. */
   readonly adopted: boolean;
-  readonly byHand: boolean;
+  /** Whoever writes it in the end gives it a TTL of his own. */
+  readonly anyTtl: boolean;
   /** No CNAME is missing that leads to it. */
   readonly led: boolean;
 }

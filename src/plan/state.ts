@@ -99,7 +99,7 @@ export interface SpentChallenge {
 export interface Withdrawn {
   /** Since when no server shows any of it. */
   readonly goneSince: number;
-  /** Seconds: the longest for which an answer may be cached. */
+  /** Seconds: the longest for which an answer may be given or cached. */
   readonly ttl: number;
 }
 

@@ -14,8 +14,10 @@ export const announcement = ({ applied, domain }: DomainState): AppliedSet | und
 /** An id that a server shows has not gone, whatever was seen before: its promise is counted from when it goes again. */
 export function dateReturn(state: DomainState, { gone }: Seen): DomainState {
   const txt = announcement(state);
-  const view = txt === undefined ? undefined : gone.get(recordKey(txt))?.gone;
-  const shown = view?.ok === false ? (view.shown ?? []) : [];
+  const view = txt === undefined ? undefined : gone.get(recordKey(txt));
+  // What stands behind a CNAME that was taken away nobody is led to.
+  const seen = view?.unled === true ? undefined : view?.gone;
+  const shown = seen?.ok === false ? (seen.shown ?? []) : [];
   const publications = state.publications.map((one): Publication => {
     if (one.goneSince === undefined || !shown.includes(formatStsRecord(one.id))) return one;
     const { goneSince: _, ...standing } = one;

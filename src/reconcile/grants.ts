@@ -33,8 +33,12 @@ export async function proveProvider(
 ): Promise<Proof> {
   const zones = await observeProviderZones(world, object, await world.providerOf(object.metadata.name));
   const refused = zones.find(({ error }) => error !== undefined)?.error;
-  const failure = refused ?? unreliable(zones.find(isUnreliable));
-  return { status: providerStatus(zones), well: providerWords(zonesText(object), zones), failure };
+  const failure = refused ?? unreliable(zones.find((zone) => zone.isNoZone !== true && isUnreliable(zone)));
+  return {
+    status: providerStatus(zones.filter(({ isNoZone }) => isNoZone !== true)),
+    well: providerWords(zonesText(object), zones),
+    failure,
+  };
 }
 
 function unreliable(zone: ObservedZone | undefined): MailsealError | undefined {

@@ -21,6 +21,8 @@ interface Zone {
   readonly kept: Map<string, number>;
   /** When each record set was last changed or removed, within the time that is counted. */
   readonly touched: Map<string, number>;
+  /** When more was last refused: until that is an hour ago, nothing more of the kind is done. */
+  refusedAt?: number;
 }
 
 const keyOf = ({ provider, zone }: { readonly provider: string; readonly zone: string }): string =>
@@ -51,12 +53,16 @@ export function createLedger(clock: Clock): Ledger {
     const destructive = change.changes.filter(isDestructive).map(recordKey);
     if (destructive.length === 0) return undefined;
     const now = clock.now();
-    const { kept, touched } = zoneOf(keyOf(change));
+    const zone = zoneOf(keyOf(change));
+    const { kept, touched } = zone;
     for (const [key, at] of touched) if (at <= now - countedMs) touched.delete(key);
     const all = new Set([...touched.keys(), ...destructive]);
     const ours = [...kept.values()].reduce((sum, count) => sum + count, 0);
-    if (isTooMuch(ours, all.size) && now >= allowedUntil(provider, now))
+    const isClosed = zone.refusedAt !== undefined && now < zone.refusedAt + countedMs;
+    if (now >= allowedUntil(provider, now) && (isClosed || isTooMuch(ours, all.size))) {
+      zone.refusedAt = now;
       return tooMuchWords(change.zone, change.provider, ours, all.size);
+    }
     for (const key of destructive) touched.set(key, now);
     return undefined;
   };

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../kube/types.ts';
-import type { Wait } from '../plan/change.ts';
+import { humanMs, type Wait } from '../plan/change.ts';
 import type { Trouble } from '../status/findings.ts';
 import type { Result } from '../world.ts';
 
@@ -113,7 +113,9 @@ export function createPace(): Pace {
       rest(object, trouble === undefined && waits.every(({ forMs }) => forMs > longestVainMs));
       const looks = count(vain, object);
       const slower = 1.25 ** Math.max(0, looks - patientLooks);
-      const least = (ms: number): number => Math.max(ms, Math.min(ms * slower, longestVainMs));
+      // What a human is to do is looked for ever more rarely, as what stalls is.
+      const least = (ms: number): number =>
+        Math.max(ms, Math.min(ms * slower, ms >= humanMs ? longestStalledMs : longestVainMs));
       const pause =
         trouble === undefined
           ? Math.min(steadyMs, ...waits.map(({ forMs }) => least(forMs)))

@@ -4,7 +4,8 @@ import type { Loaded } from '../apply/store.ts';
 import { givenKey } from '../dane/keystate.ts';
 import { traitsOfAll } from '../desired/zones.ts';
 import { messageOf } from '../errors.ts';
-import { observeIssuance } from '../observe/certificate.ts';
+import { challengesLed, observeIssuance } from '../observe/certificate.ts';
+import { observeLeads } from '../observe/leads.ts';
 import { planCertificate } from '../plan/certificate.ts';
 import { type Change, inLane } from '../plan/change.ts';
 import { keyNamed } from '../plan/keys.ts';
@@ -39,12 +40,14 @@ export async function renewAsStored<S extends State>(
     const issuer = await world.issuerOf(state.issuer);
     const providers = world.cache.providers();
     const at = { ...world, providers, traits: traitsOfAll(providers), ...renewal };
+    const led = issuer.kind === 'acme' ? challengesLed(at, loaded.state.certificate.names) : [];
+    const leads = await observeLeads(at, led, false);
     const certificate = planCertificate({
       ...(await observeIssuance(at, issuer, state)),
       state,
       key: keyOf(state),
       names: loaded.state.certificate.names,
-      leads: new Map(),
+      leads,
       issuer,
       now: world.clock.now(),
     });

@@ -4,7 +4,7 @@ import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
 import { readMounted } from '../observe/exchanger.ts';
-import { movingZone } from '../observe/gone.ts';
+import { removalHeld } from '../observe/removal-held.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
 import { markedHosts } from '../plan/ownership.ts';
 import { planDomainRetirement, planExchangerRetirement, type RetirementPlan } from '../plan/retirement.ts';
@@ -114,7 +114,7 @@ async function plans(
     }
     case 'exchanger': {
       const { observed, failures } = await observeRemoval(world, state, namespace);
-      const seen = { ...observed, moving: await movingZone(world, state.applied) };
+      const seen = { ...observed, moving: await removalHeld(world, state.applied) };
       const ending = planExchangerRetirement({ ...seen, neededBy: undefined }, world.clock.now());
       // It reads the memory of many domains: only when nothing else is left to do.
       const asks = state.certificate !== undefined && (state.applied.length === 0 || ending.phase === 'Done');

@@ -35,5 +35,5 @@ export function providerWords(what: string, zones: readonly ProviderZone[]): str
 }
 
 /** Zones that can't be relied on, though the API takes changes. */
-export const isUnreliable = ({ servers, answering, dnssec }: ProviderZone): boolean =>
-  servers === 0 || answering === 0 || dnssec === 'Bogus';
+export const isUnreliable = ({ found, servers, answering, dnssec }: ProviderZone): boolean =>
+  !found || servers === 0 || answering === 0 || dnssec === 'Bogus';

@@ -20,6 +20,35 @@ const deep = provider('deep', ['mail.example.com']);
 const twin = provider('twin', ['example.com']);
 const asDefault = { default: true };
 
+describe('the places where the records of a delegated zone stand', () => {
+  const keys = provider('keys', ['keys.example.net'], { delegated: { zones: ['example.com'] } });
+  const place = (name: string) => resolveZone([keys], { name, namespace: 'mail' });
+
+  test.each(['example.com.keys.example.net', 'mx1.example.com.keys.example.net'])(
+    'are granted to nobody by their own name: %s',
+    (name) => {
+      expect(place(name)).toMatchObject({ ok: false, reason: 'ZoneNotGranted' });
+      // Nor by another provider, or all of a zone.
+      const others = [keys, provider('all', ['keys.example.net']), provider('selector', [])];
+      expect(resolveZone(others, { name, namespace: 'mail' })).toMatchObject({ ok: false });
+    },
+  );
+
+  test('leave all other names of the zone as they are', () => {
+    expect(place('mx1.keys.example.net')).toMatchObject({ ok: true, value: { zone: 'keys.example.net' } });
+    expect(place('mx1.example.com')).toMatchObject({ ok: true, value: { delegatedFrom: 'example.com' } });
+  });
+
+  test('have room for the longest name that we put before them', () => {
+    const long = [50, 50, 50, 50].map((length) => 'x'.repeat(length)).join('.');
+    expect(place(`${long}.example.com`)).toMatchObject({
+      ok: false,
+      reason: 'InvalidSpec',
+      message: expect.stringContaining('too long to be delegated'),
+    });
+  });
+});
+
 describe('the zone of a name', () => {
   type Request = Partial<Parameters<typeof resolveZone>[1]>;
   test.each<readonly [string, readonly DNSProvider[], Request, string]>([

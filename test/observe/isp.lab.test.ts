@@ -5,7 +5,7 @@ import { tlsaName } from '../../src/dane/tlsa.ts';
 import { createAddressPolicy } from '../../src/observe/dns/address.ts';
 import { createAuthorities } from '../../src/observe/dns/authorities.ts';
 import { createResolver, type TestedResolver } from '../../src/observe/dns/resolver.ts';
-import { lookAtSecurity } from '../../src/observe/exchanger.ts';
+import { lookAtSecurity } from '../../src/observe/security.ts';
 import { createRecents } from '../../src/observe/recent.ts';
 import { observeRecords, type RecordObserver } from '../../src/observe/records.ts';
 import type { ExchangerPlan } from '../../src/plan/exchanger.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Answer, Authorities } from '../../src/dns/answer.ts';
-import { lookAtSecurity } from '../../src/observe/exchanger.ts';
+import { lookAtSecurity } from '../../src/observe/security.ts';
 import { createRecents } from '../../src/observe/recent.ts';
 import { fakeAuthorities, fakeResolver } from '../fakes/resolver.ts';
 import { answer } from '../plan/cases.ts';

@@ -29,7 +29,7 @@ export const noChallenges: ObservedRemoval['challenges'] = { challenges: [], spe
 function observed(change: Partial<ObservedDomainRetirement>): ObservedDomainRetirement {
   const { settling, pods, addresses, outsideFetch, entry, views, traits, certificate: lane } = world();
   const rest = { installationId, settling, pods, addresses, outsideFetch, entry, views, traits, certificate: lane };
-  return { ...rest, state: settled, gone: standing(...sets), challenges: noChallenges, ...change };
+  return { ...rest, leads: new Map(), state: settled, gone: standing(...sets), challenges: noChallenges, ...change };
 }
 
 export const planOf = (change: Partial<ObservedDomainRetirement> = {}, at: number = now): RetirementPlan =>

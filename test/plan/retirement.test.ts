@@ -101,7 +101,7 @@ describe('an exchanger', () => {
   });
   const of = (at: ExchangerState, seen: ReadonlyMap<string, GoneView>, time: number = now): RetirementPlan =>
     planExchangerRetirement(
-      { state: at, installationId, gone: seen, challenges: noChallenges, neededBy, moving },
+      { state: at, installationId, gone: seen, challenges: noChallenges, traits: {}, neededBy, moving },
       time,
     );
   const exchanger = (made: RetirementPlan): ExchangerState => {

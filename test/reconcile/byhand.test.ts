@@ -64,8 +64,8 @@ describe('a record that stood before us', () => {
   const standing = (scene: DomainScene) => scene.provider.sets(zone).find(({ name }) => name === report.name)?.values;
   const wanted = ['v=TLSRPTv1; rua=mailto:new@example.org;'];
   /** A domain whose certificate stands already, by a CA that nobody asks. */
-  const createCertified = async (): Promise<DomainScene> => {
-    const scene = await createDomainScene();
+  const createCertified = async (grant: Partial<DNSProviderSpec> = {}): Promise<DomainScene> => {
+    const scene = await createDomainScene(grant);
     const state = domainState({ issuer: 'silent' });
     await scene.world.store.save(state, 'example.com', undefined);
     scene.world = { ...scene.world, issuerOf: async (name) => ({ kind: 'acme', name, acme: silent }) };
@@ -113,6 +113,21 @@ describe('a record that stood before us', () => {
     expect(standing(scene)).toEqual(wanted);
     const step = scene.provider.applied.find((call) => call.some(({ type }) => type === 'CNAME'));
     expect(step?.filter(({ name }) => name === report.name).map(({ type }) => type)).toEqual(['CNAME', 'TXT']);
+  });
+
+  test('is left to a human where it is a CNAME that we may not remove', async () => {
+    const scene = await createCertified({ policy: 'UpsertOnly' });
+    scene.provider.setByHand(zone, { ...report, values: [] });
+    scene.provider.setByHand(zone, { ...report, type: 'CNAME', values: ['reports.example.org'] });
+    await annotate(scene, '_smtp._tls.example.com CNAME');
+    await scene.look('mail', 10);
+    expect(scene.provider.sets(zone).filter(({ type }) => type === 'CNAME')).toHaveLength(1);
+    expect(scene.domain('mail')?.status?.requiredRecords).toContainEqual({
+      name: report.name,
+      type: 'CNAME',
+      values: [],
+      seen: false,
+    });
   });
 
   test('is left alone where another one is given', async () => {

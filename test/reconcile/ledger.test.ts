@@ -47,7 +47,7 @@ const provider = (annotation?: string): DNSProvider => ({
 function admitted(
   ledger: ReturnType<typeof ledgerOf>,
   count: number,
-  make: (at: number) => RecordChange = (at) => edit(`_mta-sts.d${at}.${zone}`, 'y'),
+  make: (at: number) => RecordChange = (at) => edit(`_smtp._tls.d${at}.${zone}`, 'y'),
   annotation?: string,
 ): number {
   const all = Array.from({ length: count }, (_, at) =>
@@ -65,19 +65,20 @@ test('ten records may always change, however few there are', () => {
 });
 
 test('removals count as changes do', () => {
-  expect(admitted(ledgerOf(4), 12, (at) => edit(`_mta-sts.d${at}.${zone}`, undefined))).toBe(10);
+  expect(admitted(ledgerOf(4), 12, (at) => edit(`_smtp._tls.d${at}.${zone}`, undefined))).toBe(10);
 });
 
 test('the refusal names the zone, the figures and the mend', () => {
   const ledger = ledgerOf(4);
   admitted(ledger, 10);
-  const { refused } = ledger.admit([recordsOf([edit(`_smtp._tls.d1.${zone}`, 'y')])], () => provider());
+  const { refused } = ledger.admit([recordsOf([edit(`_mailseal.d1.${zone}`, 'y')])], () => provider());
   expect(refused).toEqual([expect.stringContaining('11 of the 12 record sets that Mailseal keeps in example.com')]);
   expect(refused[0]).toContain('mailseal.dev/allow-changes-until');
 });
 
 test.each<readonly [string, (at: number) => RecordChange]>([
   ['new records', (at) => ({ ...edit(`_mta-sts.n${at}.${zone}`, 'y'), before: undefined })],
+  ['new ids of policies', (at) => edit(`_mta-sts.d${at}.${zone}`, 'y')],
   ['challenges that have served', (at) => edit(`_acme-challenge.d${at}.${zone}`, undefined)],
   [
     'TLSA sets that the rollover changes',
@@ -89,7 +90,7 @@ test.each<readonly [string, (at: number) => RecordChange]>([
   [
     'values that are added',
     (at) => {
-      const change = edit(`_mta-sts.d${at}.${zone}`, 'y');
+      const change = edit(`_smtp._tls.d${at}.${zone}`, 'y');
       return { ...change, after: { ...txt(change.name, 'x'), values: ['x', 'y'] } };
     },
   ],
@@ -98,14 +99,14 @@ test.each<readonly [string, (at: number) => RecordChange]>([
 });
 
 test('one record that is restored again and again counts once', () => {
-  expect(admitted(ledgerOf(4), 50, () => edit(`_mta-sts.d0.${zone}`, 'y'))).toBe(50);
+  expect(admitted(ledgerOf(4), 50, () => edit(`_smtp._tls.d0.${zone}`, 'y'))).toBe(50);
 });
 
 test('after an hour as much may change again', () => {
   const ledger = ledgerOf(4);
-  expect(admitted(ledger, 12)).toBe(10);
+  expect(admitted(ledger, 10)).toBe(10);
   time += 3_600_000;
-  expect(admitted(ledger, 10, (at) => edit(`_smtp._tls.d${at}.${zone}`, 'y'))).toBe(10);
+  expect(admitted(ledger, 10, (at) => edit(`_mailseal.d${at}.${zone}`, 'y'))).toBe(10);
 });
 
 test.each<readonly [string, number, number]>([
@@ -115,6 +116,19 @@ test.each<readonly [string, number, number]>([
 ])("an administrator's word %s", (_, inMs, passes) => {
   const until = new Date(now + inMs).toISOString();
   expect(admitted(ledgerOf(30), 30, undefined, until)).toBe(passes);
+});
+
+test('a zone stays closed as long as too much is wanted of it, and no fifth goes every hour', () => {
+  const ledger = ledgerOf(4);
+  expect(admitted(ledger, 12)).toBe(10);
+  const last = (): boolean => admitted(ledger, 1, () => edit(`_smtp._tls.d11.${zone}`, 'y')) === 1;
+  for (let look = 0; look < 10; look += 1) {
+    time += 1_800_000;
+    expect(last()).toBe(false);
+  }
+  // Nobody has wanted it for an hour.
+  time += 3_600_000;
+  expect(last()).toBe(true);
 });
 
 test('what an object no longer keeps does not count as ours', () => {

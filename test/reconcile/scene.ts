@@ -6,6 +6,7 @@ import { capabilitiesOf, providerTypes } from '../../src/api/capabilities.ts';
 import { parseChain } from '../../src/pki/certificate.ts';
 import { createClaims } from '../../src/apply/claims.ts';
 import { createIssuers } from '../../src/apply/issuers.ts';
+import { granted } from '../../src/apply/providers/granted.ts';
 import type { Provider } from '../../src/apply/providers/provider.ts';
 import { createShards } from '../../src/apply/shards.ts';
 import { createStore } from '../../src/apply/store.ts';
@@ -56,6 +57,8 @@ export class Killed extends Error {}
 export interface Scene {
   readonly kube: FakeKube;
   readonly provider: FakeProvider;
+  /** What the world sees. */
+  readonly dns: FakeWorld;
   readonly now: () => number;
   readonly pass: (milliseconds: number) => void;
   /** External writes so far, status and Events not counted. */
@@ -197,7 +200,7 @@ export async function createScene(
       store: createStore(way, namespace),
       claims: createClaims(way, namespace, clock),
       shards: createShards({ kube: way, namespace, secretPrefix: 'shard-', count: 1, pods: () => [], gapMs: 0, log }),
-      providerOf: async () => mortal,
+      providerOf: async (name) => granted(name, mortal, (of) => one<DNSProvider>('DNSProvider', of)),
       issuerOf: createIssuers({ kube: way, namespace, find, clock, onRequest: () => undefined }).get,
       zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),
       ledger: createLedger(clock),
@@ -220,6 +223,7 @@ export async function createScene(
   return {
     kube,
     provider,
+    dns,
     now: clock.now,
     pass: (milliseconds) => {
       time += milliseconds;

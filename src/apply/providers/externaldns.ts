@@ -25,7 +25,6 @@ export interface DNSEndpoint extends KubeObject {
 
 const apiVersion = 'externaldns.k8s.io/v1alpha1';
 const kind = 'DNSEndpoint';
-const attempts = 5;
 
 /** The object's fields that we write, in one form that can be compared. */
 const formOf = ({ metadata, spec }: DNSEndpoint): string => {
@@ -161,13 +160,13 @@ export function fromSpec(
   };
 
   const write = async (zone: string, name: string, changes: readonly RecordChange[]): Promise<void> => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await said(writeOnce(zone, name, changes));
-      } catch (error) {
-        const cause = error instanceof MailsealError ? error.cause : error;
-        if (attempt >= attempts || !hasReason(cause, 'Conflict', 'AlreadyExists')) throw error;
-      }
+    try {
+      await said(writeOnce(zone, name, changes));
+    } catch (error) {
+      const cause = error instanceof MailsealError ? error.cause : error;
+      if (!hasReason(cause, 'Conflict', 'AlreadyExists')) throw error;
+      // Perhaps a successor of ours: what it wrote is seen before anything is written over it.
+      throw new MailsealError('RecordChanged', `someone else has just written the DNSEndpoint of ${name}`);
     }
   };
 

@@ -10,6 +10,9 @@ export interface Limiter {
 /** Calls that wait; beyond it new ones are refused at once, and their objects come back later. */
 const mostWaiting = 10_000;
 
+/** Milliseconds: whoever asks for more is asked again all the same. */
+const longestPauseMs = 3_600_000;
+
 /** `now` is in milliseconds of a clock that nobody sets, as `performance.now`. */
 export function createLimiter(rate: CallRate, now: () => number = () => performance.now()): Limiter {
   const { atOnce, perSecond = Number.POSITIVE_INFINITY, burst = 1 } = rate;
@@ -39,7 +42,8 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
   };
   const later = (ms: number): void => {
     clearTimeout(timer);
-    timer = setTimeout(turn, Math.ceil(ms));
+    // It looks again then; timers take no more than some weeks.
+    timer = setTimeout(turn, Math.min(Math.ceil(ms), longestPauseMs));
   };
   const turn = (): void => {
     while (waiting > 0 && running < atOnce) {
@@ -73,7 +77,7 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
       return await call();
     } catch (error) {
       if (error instanceof MailsealError && error.reason === 'ProviderThrottled')
-        pausedUntil = Math.max(pausedUntil, now() + (error.retryAfterSeconds ?? 1) * 1000);
+        pausedUntil = Math.max(pausedUntil, now() + Math.min((error.retryAfterSeconds ?? 1) * 1000, longestPauseMs));
       throw error;
     } finally {
       running -= 1;

@@ -1,6 +1,7 @@
 import { createAging } from '../../aging.ts';
 import type { Clock } from '../../clock.ts';
 import { type RecordSet, recordTypes } from '../../dns/rrset.ts';
+import { MailsealError } from '../../errors.ts';
 import type { Provider, SetKey } from './provider.ts';
 
 /** Milliseconds: an object on its way is looked at several times within it, and its own changes are seen at once. */
@@ -36,7 +37,14 @@ function gather(list: Provider['list']): Provider['list'] {
   return async (zone, sought) => {
     const round = rounds.get(zone) ?? open(zone);
     for (const one of sought) round.sought.set(`${one.name} ${one.type}`, one);
-    return round.sets;
+    try {
+      return await round.sets;
+    } catch (error) {
+      // One that can't be asked for is no reason to tell the others nothing.
+      const alone = round.sought.size === sought.length;
+      if (alone || !(error instanceof MailsealError) || error.kind !== 'Stalled') throw error;
+      return list(zone, sought);
+    }
   };
 }
 

@@ -37,11 +37,15 @@ function valueOf(type: RecordType, content: string): string {
 
 function setOf(rrset: Fields): RecordSet | undefined {
   const type = recordTypes.find((one) => one === rrset['type']);
-  // What is disabled is not served.
-  const records = fieldsIn(rrset['records']).filter((record) => record['disabled'] !== true);
+  const records = fieldsIn(rrset['records']);
   if (type === undefined || records.length === 0) return undefined;
   const ttl = typeof rrset['ttl'] === 'number' ? rrset['ttl'] : 0;
-  const values = new Set(records.map((record) => valueOf(type, textIn(record, 'content') ?? '')));
+  // What is disabled is not served, and lost where the set is written: with it the set can't be one of ours.
+  const shown = (record: Fields): string => {
+    const value = valueOf(type, textIn(record, 'content') ?? '');
+    return record['disabled'] === true ? `${value} (disabled)` : value;
+  };
+  const values = new Set(records.map(shown));
   return { name: withoutDot(textIn(rrset, 'name') ?? ''), type, ttl, values: [...values] };
 }
 

@@ -4,10 +4,11 @@ import type { Authorities } from '../../dns/answer.ts';
 import { MailsealError } from '../../errors.ts';
 import type { MayWrite } from '../../kube/guard.ts';
 import type { Kube, SecretObject } from '../../kube/types.ts';
+import { granted } from './granted.ts';
 import { createProvider } from './index.ts';
-import { createLimiter } from './limiter.ts';
+import { createLimiter, type Limiter } from './limiter.ts';
 import { rememberLists } from './lists.ts';
-import type { Provider, RecordChange } from './provider.ts';
+import type { CallRate, Provider, RecordChange } from './provider.ts';
 
 export interface ProvidersOptions {
   readonly kube: Kube;
@@ -45,6 +46,8 @@ interface Known {
 export function createProviders(options: ProvidersOptions): (name: string) => Promise<Provider> {
   const { kube, namespace, clock, mayWrite, authorities } = options;
   const known = new Map<string, Known>();
+  /** Kept as long as the program runs: an API counts calls whoever makes them, and with whatever credentials. */
+  const limiters = new Map<string, Limiter>();
 
   const readCredentials = async (object: DNSProvider): Promise<Readonly<Record<string, string>>> => {
     const name = object.spec.credentialsSecretRef?.name;
@@ -59,8 +62,16 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     );
   };
 
+  const limiterOf = (name: string, rate: CallRate | undefined): Limiter | undefined => {
+    if (rate === undefined) return undefined;
+    const key = `${name} ${JSON.stringify(rate)}`;
+    const limiter = limiters.get(key) ?? createLimiter(rate);
+    limiters.set(key, limiter);
+    return limiter;
+  };
+
   const watched = (name: string, provider: Provider): Provider => {
-    const limiter = provider.rate === undefined ? undefined : createLimiter(provider.rate);
+    const limiter = limiterOf(name, provider.rate);
     const call = async <T>(
       { what, zone, sets }: { readonly what: 'list' | 'apply'; readonly zone: string; readonly sets: number },
       run: () => Promise<T>,
@@ -72,7 +83,10 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
         };
         return await (limiter === undefined ? begin() : limiter.run(`${what} ${zone}`, begin));
       } catch (error) {
-        if (error instanceof MailsealError && error.reason === 'ProviderUnauthorized') known.delete(name);
+        // The credentials are read again, and where they are the same nothing else is made anew.
+        const last = known.get(name);
+        if (last !== undefined && error instanceof MailsealError && error.reason === 'ProviderUnauthorized')
+          known.set(name, { ...last, at: Number.NEGATIVE_INFINITY });
         throw error;
       }
     };
@@ -92,7 +106,8 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     // Its connections, its pace and what it remembers go on.
     if (last?.from === from) return last;
     const parts = { name, namespace, kube, clock, mayWrite, authorities };
-    const provider = rememberLists(watched(name, await createProvider(object.spec, credentials, parts)), clock);
+    const made = watched(name, await createProvider(object.spec, credentials, parts));
+    const provider = granted(name, rememberLists(made, clock), options.find);
     last?.provider.close?.();
     return { from, provider };
   };

@@ -119,7 +119,7 @@ test('an alias makes room for an address in one call', async () => {
   expect(await listed('A')).toEqual([address]);
 });
 
-test('an object that somebody writes meanwhile is read again', async () => {
+test('an object that somebody writes meanwhile, a successor perhaps, is not written over', async () => {
   await provider.apply(zone, [change(undefined, set('x'))]);
   await publisher.round();
   let isFirst = true;
@@ -129,9 +129,10 @@ test('an object that somebody writes meanwhile is read again', async () => {
     const [object] = objects();
     if (object !== undefined) await kube.annotate({ ...object, ...object.metadata }, { touched: 'yes' });
   });
-  await provider.apply(zone, [change(set('x'), set('y'))]);
+  const stale = provider.apply(zone, [change(set('x'), set('y'))]);
+  await expect(stale).rejects.toMatchObject({ reason: 'RecordChanged', kind: 'Retry' });
   expect(objects()).toMatchObject([
-    { metadata: { annotations: { touched: 'yes' } }, spec: { endpoints: [{ targets: ['"y"'] }] } },
+    { metadata: { annotations: { touched: 'yes' } }, spec: { endpoints: [{ targets: ['"x"'] }] } },
   ]);
 });
 
