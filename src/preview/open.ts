@@ -17,6 +17,7 @@ import { previewAll } from './objects.ts';
 import type { ObjectPreview } from './preview.ts';
 import { readAsFarAsAllowed } from './rights.ts';
 import { select, type Standing } from './select.ts';
+import { withholding } from './withheld.ts';
 import { harmless } from './world.ts';
 
 export interface PreviewOptions {
@@ -75,7 +76,9 @@ interface Opened extends Omit<PreviewOptions, 'cluster'> {
 async function plan(files: readonly KubeObject[], opened: Opened): Promise<readonly ObjectPreview[]> {
   const { config, clock, cluster, outside, inside } = opened;
   const log = createLog(() => undefined, 'error', clock);
-  const kube = previewKube(files, cluster);
+  const standing = cluster && (await standingIn(cluster));
+  const safe = cluster && withholding(cluster, files, standing?.providers ?? [], config.namespace);
+  const kube = previewKube(files, safe);
   const tenants = new Set(files.flatMap(({ metadata }) => metadata.namespace ?? []));
   const cache = await readCache({
     ...config,
@@ -100,7 +103,6 @@ async function plan(files: readonly KubeObject[], opened: Opened): Promise<reado
   });
   const { world, close } = harmless(made, opened);
   try {
-    const standing = cluster && (await standingIn(cluster));
     return await previewAll({ ...world, cache }, await select({ ...world, cache }, files, standing));
   } finally {
     close();

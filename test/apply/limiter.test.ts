@@ -85,3 +85,15 @@ test('a queue that nobody works off does not grow for ever', async () => {
     retryAfterSeconds: 30,
   });
 });
+
+test('an API that asks for thirty years is asked again after an hour, and nothing spins meanwhile', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 4 }, now);
+  const never = new MailsealError('ProviderThrottled', 'never', { retryAfterSeconds: 999_999_999 });
+  await expect(limiter.run('zone', () => Promise.reject(never))).rejects.toBe(never);
+  const after = limiter.run('zone', call('after'));
+  expect(vi.getTimerCount()).toBe(1);
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  await after;
+  expect(begun).toEqual([['after', 3_600_000]]);
+});

@@ -124,3 +124,20 @@ test('of an API whose calls are counted a list that fails fails for all who aske
   expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   expect(await values()).toEqual(['one']);
 });
+
+test('one name that an API will not be asked for fails its own object, and no other of the round', async () => {
+  const stray = 'internal.example.test';
+  const picky: Provider = {
+    ...fake,
+    rate: { atOnce: 1 },
+    list: async (of, sought) => {
+      if (sought.some((one) => one.name === stray))
+        throw new MailsealError('ZoneNotFound', `${stray} is not served`, { kind: 'Stalled' });
+      return fake.list(of, sought);
+    },
+  };
+  provider = rememberLists(picky, { now: () => time });
+  const [good, bad] = await Promise.allSettled([values(), values(stray)]);
+  expect(good).toEqual({ status: 'fulfilled', value: ['one'] });
+  expect(bad).toMatchObject({ status: 'rejected', reason: { reason: 'ZoneNotFound' } });
+});

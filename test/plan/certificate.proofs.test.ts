@@ -56,6 +56,18 @@ describe('proofs that do not depend on name servers alone', () => {
     expect(plan).toMatchObject({ changes: [], problem: { reason: 'DelegationMissing' } });
   });
 
+  test('where nothing may be removed the next proof takes the place of the last', () => {
+    const spent = [{ name: txtName, txtName, value: 'old', provider: 'main', zone: 'example.com' }];
+    const live = txt(txtName, 'old', 'of another');
+    const bare = challenge({ live, target });
+    const leftover = { spentLive: new Map([[txtName, live]]), kept: new Set([txtName]) };
+    const plan = planOf({ state: { ...open, spent }, order: created, challenges: [bare], ...leftover });
+    const [change] = plan.changes;
+    expect(plan.changes).toHaveLength(1);
+    expect(change?.do === 'Records' ? change.changes[0]?.after?.values : undefined).toEqual(['of another', 'proof-1']);
+    expect(plan.state.spent).toEqual(spent);
+  });
+
   test('a provider with a shortest TTL gets no shorter one', () => {
     const bare = challenge({ target: { ...target, shortestTtl: 60 } });
     const [change] = planOf({ state: open, order: created, challenges: [bare] }).changes;

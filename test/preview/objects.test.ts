@@ -182,6 +182,7 @@ describe('a grant', () => {
     const bad: DNSProvider = { ...good, spec: { ...good.spec, zones: [zone, 'elsewhere.example'] } };
     const judge = (one: DNSProvider) => planned(scene, { providers: [one], exchangers: [] });
     expect((await judge(good))[0]?.error).toBeUndefined();
+    await scene.kube.replace(bad);
     expect((await judge(bad))[0]?.error).toMatchObject({ reason: 'ZoneNotFound' });
   });
 
