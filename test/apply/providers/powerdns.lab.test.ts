@@ -102,7 +102,7 @@ test.each([
   expect(await provider.list(zone, [wanted])).toEqual([]);
 });
 
-test('a record that is disabled does not stand, whichever way it is looked for', async () => {
+test('a set with a disabled record is a stranger’s, whichever way it is looked for, and is not written over', async () => {
   const name = '_mailseal.example.test';
   const disabled = [{ content: '"off"', disabled: true }];
   const set = { name: `${name}.`, type: 'TXT', ttl: 300, changetype: 'REPLACE' };
@@ -116,9 +116,12 @@ test('a record that is disabled does not stand, whichever way it is looked for',
   };
   const records = [...disabled, { content: '"on"', disabled: false }];
   await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records }] });
-  await expectBoth(txt(name, 'on'));
+  await expectBoth(txt(name, 'off (disabled)', 'on'));
   await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records: disabled }] });
-  await expectBoth();
+  await expectBoth(txt(name, 'off (disabled)'));
+  const over = { name, type: 'TXT', before: undefined, after: txt(name, 'ours') } as const;
+  await expect(provider.apply('example.test', [over])).rejects.toMatchObject({ reason: 'RecordChanged' });
+  await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, changetype: 'DELETE' }] });
 });
 
 test('what a wildcard answers does not stand at the name', async () => {
