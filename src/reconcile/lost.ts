@@ -9,6 +9,7 @@ import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import { drawKey } from '../observe/exchanger.ts';
 import { findZone } from '../observe/zone.ts';
+import { answered } from '../observe/dns/shown.ts';
 import { listLive } from '../observe/records.ts';
 import { isOfOurShape } from '../plan/found.ts';
 import { markName, markValue } from '../plan/ownership.ts';
@@ -30,8 +31,7 @@ async function foundSets(
   const zone = await findZone(world, world.cache.providers(), { name: of, namespace });
   const at = zone.ok ? lookedUpAt({ ...zone.value, name }) : name;
   const seen = await world.outside.lookup(at, 'TXT');
-  const answered = seen.outcome === 'Found' || seen.outcome === 'NoData' || seen.outcome === 'NxDomain';
-  if (answered && !marked(seen.values)) return undefined;
+  if (answered(seen) && !marked(seen.values)) return undefined;
   if (!zone.ok) throw new MailsealError(zone.reason, zone.message, { kind: 'Stalled' });
   const grant = zone.value;
   const all = [[name, 'TXT'] as const, ...sought].map(([at, type]) => ({ ...grant, name: at, type }));

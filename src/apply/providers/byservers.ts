@@ -3,7 +3,7 @@ import type { Answer, Authorities, ServerAnswer } from '../../dns/answer.ts';
 import { isWithin } from '../../dns/names.ts';
 import type { RecordSet, RecordType } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
-import { reachable } from '../../observe/dns/shown.ts';
+import { answered, reachable } from '../../observe/dns/shown.ts';
 import type { SetKey } from './provider.ts';
 
 /** Questions of one list that are under way at a time; each goes to every server of the zone. */
@@ -17,8 +17,6 @@ const isAlias = ({ name, canonicalName }: Answer): boolean => canonicalName !== 
  */
 const isThere = (answer: Answer): boolean =>
   answer.wildcard !== true && (answer.outcome === 'Found' || isAlias(answer));
-
-const isHeard = ({ outcome }: Answer): boolean => outcome === 'Found' || outcome === 'NoData' || outcome === 'NxDomain';
 
 /** In one order whatever the answers come in, so that servers that differ don't make the plan waver. */
 const inOrder = (answers: readonly ServerAnswer[]): readonly ServerAnswer[] => {
@@ -39,7 +37,7 @@ async function shownAt(authorities: Authorities, zone: string, key: SetKey): Pro
   const answers = reachable(inOrder(await authorities.lookupAll(zone, key.name, key.type)));
   const shown = answers.find(({ answer }) => isThere(answer));
   if (shown !== undefined) return shown.answer;
-  const silent = answers.find(({ answer }) => !isHeard(answer));
+  const silent = answers.find(({ answer }) => !answered(answer));
   if (answers.length === 0 || silent !== undefined) throw unknown(zone, key, silent);
   return undefined;
 }

@@ -1,13 +1,12 @@
-import type { Answer, Authorities, QueryType, ServerAnswer } from '../../dns/answer.ts';
+import type { Authorities, QueryType, ServerAnswer } from '../../dns/answer.ts';
 import { parentsUpTo } from '../../dns/names.ts';
+import { answered } from './shown.ts';
 
 /** The types whose loss would lose mail to the name. */
 const mailTypes = ['MX', 'A', 'AAAA'] as const satisfies readonly QueryType[];
 
 /** Nobody has this name; that it has records all the same can only come from a wildcard. */
 const nobody = '_mailseal-nobody';
-
-const isHeard = ({ outcome }: Answer): boolean => ['Found', 'NoData', 'NxDomain'].includes(outcome);
 
 /** What all servers that could be asked agree on; `Unknown` where none could, or some have data and others do not. */
 function agreed(answers: readonly ServerAnswer[]): 'Present' | 'Absent' | 'Unknown' {
@@ -41,7 +40,7 @@ export async function isSynthesised(
 ): Promise<boolean | 'Unknown'> {
   if (host === zone) return false;
   const [first] = mailTypes;
-  const answers = (await authorities.lookupAll(zone, host, first)).map(({ answer }) => answer).filter(isHeard);
+  const answers = (await authorities.lookupAll(zone, host, first)).map(({ answer }) => answer).filter(answered);
   // RFC 4592 §2.2.1: a name that has anything of its own takes nothing from a wildcard, of whatever type.
   const ownRecords = answers.every(({ outcome, wildcard }) => outcome === 'Found' && wildcard === false);
   // RFC 8020 §2: a name that does not exist has nothing of any type, and a wildcard would have made it exist.
