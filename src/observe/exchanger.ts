@@ -131,6 +131,7 @@ export async function observeExchanger(
     traits: traitsOfAll(world.cache.providers()),
     namespace: desired.namespace,
     providerRef: request.providerRef,
+    askedAt: request.askedAt,
   };
   const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, desired.certificateNames) : [])];
   const [mounted, views, leads, hosts, issuance] = await Promise.all([
