@@ -45,6 +45,8 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
   }
   const loaded = await load(world, spec, askedAt(retirement, world.clock.now()));
+  // It may have ended a moment ago, and the cache not know it yet: what it held is free, and is not to be taken anew.
+  if (loaded === undefined && !(await isThere(world, retirement))) return {};
   if (!(await holdsClaims(world, retirement))) {
     // The object has come back, and will hold what it marks, whether it names it or not.
     return finish(world, retirement, loaded === undefined ? [] : markedHosts(loaded.state.applied));
@@ -138,6 +140,11 @@ async function installation(world: World, state: ExchangerState): Promise<readon
   if (secretName === undefined) return [];
   const place = { namespace, name, secretName };
   return renewedDelivery(place, await readMounted(world, place), state);
+}
+
+async function isThere(world: World, { apiVersion, kind, metadata: { name, uid } }: Retirement): Promise<boolean> {
+  const now = await world.kube.get<Retirement>({ apiVersion, kind, namespace: world.namespace, name });
+  return now?.metadata.uid === uid;
 }
 
 /** False: an object has taken a claim back, and goes on from the durable state. */
