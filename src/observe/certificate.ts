@@ -18,7 +18,7 @@ import { findZone, type ZoneFinder } from './zone.ts';
 
 type Target = ChallengeView['target'];
 
-export interface CertificateObserver extends Pick<RecordObserver, 'providerOf'>, ZoneFinder {
+export interface CertificateObserver extends Pick<RecordObserver, 'providerOf' | 'askedAt'>, ZoneFinder {
   readonly authorities: Authorities;
   readonly providers: readonly DNSProvider[];
   readonly traits: Traits;

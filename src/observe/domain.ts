@@ -176,6 +176,7 @@ export async function observeDomain(
     traits: traitsOfAll(world.cache.providers()),
     namespace: desired.namespace,
     providerRef: request.providerRef,
+    askedAt: request.askedAt,
   };
   const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, [desired.policyHost]) : [])];
   const [freshKey, mx, views, leads, served, issuance] = await Promise.all([

@@ -111,6 +111,7 @@ export async function observeExchanger(
     traits: traitsOfAll(world.cache.providers()),
     namespace: desired.namespace,
     providerRef: request.providerRef,
+    askedAt: request.askedAt,
   };
   const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, desired.certificateNames) : [])];
   const sought = soughtRecords(desired, world, state);

@@ -26,6 +26,8 @@ export interface RecordObserver {
   readonly inside: Resolver | undefined;
   readonly authorities: Authorities;
   readonly recents: Recents;
+  /** Milliseconds since 1970 at which someone last asked for a fresh look at what is observed. */
+  readonly askedAt?: number;
 }
 
 type Live = ReadonlyMap<string, RecordSet>;
@@ -200,9 +202,10 @@ function agrees(
 
 /** One list call a zone; record sets by `recordKey` of the names that lead to them. */
 export async function listLive(
-  world: Pick<RecordObserver, 'providerOf'>,
+  world: Pick<RecordObserver, 'providerOf' | 'askedAt'>,
   sought: readonly (SetKey & Place)[],
 ): Promise<Live> {
+  const asked = world.askedAt === undefined ? {} : { askedAt: world.askedAt };
   const byZone = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const lists = await Promise.all(
     [...byZone.values()].map(async (group) => {
@@ -212,7 +215,7 @@ export async function listLive(
       const names = new Map(group.map((one) => [standsAt(one), one.name]));
       const sets = await provider.list(
         first.zone,
-        group.map((one) => ({ ...one, name: standsAt(one) })),
+        group.map((one) => ({ ...one, ...asked, name: standsAt(one) })),
       );
       return sets.map((set) => ({ ...set, name: names.get(set.name) ?? set.name }));
     }),

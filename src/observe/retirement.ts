@@ -23,7 +23,8 @@ export interface Looked<O> {
   readonly failures: readonly MailsealError[];
 }
 
-const observerOf = (world: World): RecordObserver => ({
+const observerOf = (world: World, askedAt: number): RecordObserver => ({
+  askedAt,
   providerOf: world.providerOf,
   outside: world.outside,
   inside: world.inside,
@@ -77,24 +78,30 @@ async function placeOf(outside: Resolver, at: string): Promise<{ name: string; z
   return undefined;
 }
 
+interface RemovalRequest {
+  /** That of the object that was deleted. */
+  readonly namespace: string;
+  /** When someone last asked for a fresh look. */
+  readonly askedAt: number;
+}
+
 /** Everything that the end of an object's records is planned from. */
 export async function observeRemoval<S extends State>(
   world: World,
   state: S,
-  /** That of the object that was deleted. */
-  namespace: string,
+  request: RemovalRequest,
 ): Promise<Looked<ObservedRemoval<S>>> {
-  const { asked: _, ...looked } = await lookAtRemoval(world, state, namespace);
+  const { asked: _, ...looked } = await lookAtRemoval(world, state, request);
   return looked;
 }
 
 async function lookAtRemoval<S extends State>(
   world: World,
   state: S,
-  namespace: string,
+  { namespace, askedAt }: RemovalRequest,
 ): Promise<Looked<ObservedRemoval<S>> & { readonly asked: boolean }> {
   const failures: MailsealError[] = [];
-  const observer = observerOf(world);
+  const observer = observerOf(world, askedAt);
   const [gone, { challenges, asked }] = await Promise.all([
     observeGone(world, observer, state, failures),
     challengesOf(world, observer, state, namespace, failures),
@@ -152,9 +159,9 @@ export async function observeDomainRetirement(
     names.policyHost,
   ]);
   const [removal, leads, views, issuer, pods, outsideFetch, entry] = await Promise.all([
-    lookAtRemoval(world, state, namespace),
+    lookAtRemoval(world, state, request),
     observeLeads(world, led, false),
-    attempt(() => observeRecords(observerOf(world), soughtRecords(state, world))),
+    attempt(() => observeRecords(observerOf(world, askedAt), soughtRecords(state, world))),
     attempt(() => world.issuerOf(state.issuer)),
     observePods(world, names, state, askedAt),
     fetchFromOutside(world, names, state, askedAt),

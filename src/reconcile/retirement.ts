@@ -46,6 +46,8 @@ async function look(world: World, retirement: Retirement): Promise<Result> {
     throw new MailsealError(reasonOf(problems) ?? 'InvalidSpec', message, { kind: 'Stalled' });
   }
   const loaded = await load(world, spec, askedAt(retirement, world.clock.now()));
+  // It may have ended a moment ago, and the cache not know it yet: what it held is free, and is not to be taken anew.
+  if (loaded === undefined && !(await isThere(world, retirement))) return {};
   if (!(await holdsClaims(world, retirement))) {
     // The object has come back, and will hold what it marks, whether it names it or not.
     return finish(world, retirement, loaded === undefined ? [] : markedHosts(loaded.state.applied));
@@ -104,23 +106,21 @@ async function plans(
   { state, resourceVersion }: Loaded<State>,
 ): Promise<{ readonly plan: RetirementPlan; readonly failures: Looked<unknown>['failures'] }> {
   const { namespace } = retirement.spec;
+  const asked = askedAt(retirement, world.clock.now());
   switch (state.kind) {
     case 'domain': {
       const settling = world.pace.isSettling(labelOf(retirement));
-      const now = world.clock.now();
-      const request = { namespace, settling, askedAt: askedAt(retirement, now) };
+      const request = { namespace, settling, askedAt: asked };
       const { observed, failures } = await observeDomainRetirement(world, state, request);
       return { plan: planDomainRetirement(observed, world.clock.now()), failures };
     }
     case 'exchanger': {
-      const { observed, failures } = await observeRemoval(world, state, namespace);
+      const { observed, failures } = await observeRemoval(world, state, { namespace, askedAt: asked });
       const seen = { ...observed, moving: await removalHeld(world, state.applied) };
       const ending = planExchangerRetirement({ ...seen, neededBy: undefined }, world.clock.now());
       // It reads the memory of many domains: only when nothing else is left to do.
       const asks = state.certificate !== undefined && (state.applied.length === 0 || ending.phase === 'Done');
-      const neededBy = asks
-        ? await neededStill(world, retirement.spec, askedAt(retirement, world.clock.now()))
-        : undefined;
+      const neededBy = asks ? await neededStill(world, retirement.spec, asked) : undefined;
       const plan = neededBy === undefined ? ending : planExchangerRetirement({ ...seen, neededBy }, world.clock.now());
       if (plan.phase === 'Holding' && plan.changes.length === 0)
         await renewAsStored(
@@ -139,6 +139,11 @@ async function installation(world: World, state: ExchangerState): Promise<readon
   if (secretName === undefined) return [];
   const place = { namespace, name, secretName };
   return renewedDelivery(place, await readMounted(world, place), state);
+}
+
+async function isThere(world: World, { apiVersion, kind, metadata: { name, uid } }: Retirement): Promise<boolean> {
+  const now = await world.kube.get<Retirement>({ apiVersion, kind, namespace: world.namespace, name });
+  return now?.metadata.uid === uid;
 }
 
 /** False: an object has taken a claim back, and goes on from the durable state. */

@@ -9,13 +9,14 @@ interface StatusLike {
   readonly conditions?: readonly Condition[];
   readonly observedGeneration?: number;
   readonly requestedAt?: string;
+  readonly requiredRecords?: unknown;
 }
 
 export interface StatusWriter {
   /**
    * Writes the status where it differs enough: at once when Ready or Stalled turn or someone asked, else not more often
    * than every few seconds, and for mere wording not more often than every minute. While many objects are on their way,
-   * their reasons too wait up to a minute.
+   * reasons and records that a human is to publish too wait up to a minute.
    * @returns milliseconds after which a difference that was held back should be written; undefined where none was.
    */
   readonly write: (
@@ -84,8 +85,9 @@ function requested({ metadata }: KubeObject): { readonly requestedAt?: string } 
   return requestedAt === undefined ? {} : { requestedAt: plainText(requestedAt, 1024) };
 }
 
-const gist = ({ conditions = [] }: StatusLike): string =>
-  conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`).join(',');
+/** What is more than wording: the reasons, and what a human is to publish, who acts on nothing else. */
+const gist = ({ conditions = [], requiredRecords = [] }: StatusLike): string =>
+  canonical([conditions.map(({ type, status, reason }) => [type, status, reason]), requiredRecords]);
 
 /** The conditions that were known and of which nothing new is known, but for the summary. */
 function keep({ conditions = [] }: StatusLike, wanted: readonly WantedCondition[]): readonly WantedCondition[] {

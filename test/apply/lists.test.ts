@@ -61,6 +61,17 @@ test('whoever is content with it gets an older list, until something of ours is 
   expect(asked).toHaveLength(3);
 });
 
+test('whoever asked for a fresh look gets no list from before, and one from after as everybody does', async () => {
+  const fresh = async () => provider.list(zone, [{ name, type: 'TXT', recentMs: 30_000, askedAt: 1000 }]);
+  await values();
+  fake.setByHand(zone, set('_mta-sts', 'by hand'));
+  time = 1000;
+  expect(await fresh()).toEqual([set('_mta-sts', 'by hand')]);
+  time = 2000;
+  await fresh();
+  expect(asked).toHaveLength(2);
+});
+
 test('a name that is new is asked for alone', async () => {
   await values();
   await provider.list(zone, txt(name, other, name));

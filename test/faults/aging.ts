@@ -44,7 +44,11 @@ export function passDays(kube: KubeClient, days: number): Promise<void> {
 }
 
 /** Certificates of 90 days with the same keys and names, which the CA made 70 days ago: all are due for renewal. */
-export async function ageCertificates(ground: Ground, kube: KubeClient, tenants: readonly string[]): Promise<void> {
+export async function ageCertificates(
+  ground: Pick<Ground, 'acme'>,
+  kube: KubeClient,
+  tenants: readonly string[],
+): Promise<void> {
   const issuer = await issuerOf(ground);
   const aged = new Map<string, string>();
   const age = async (chain: string): Promise<string> => {
@@ -87,7 +91,7 @@ const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const;
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /** The lab's CA gives its key to whoever asks its management interface. */
-async function issuerOf({ acme }: Ground): Promise<Issuer> {
+async function issuerOf({ acme }: Pick<Ground, 'acme'>): Promise<Issuer> {
   const [pem, keyPem] = await Promise.all([acme.intermediatePem(), acme.intermediateKeyPem()]);
   const der = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' });
   const key = await webcrypto.subtle.importKey('pkcs8', der, rsa, false, ['sign']);

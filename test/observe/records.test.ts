@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { rememberLists } from '../../src/apply/providers/lists.ts';
 import type { SetKey } from '../../src/apply/providers/provider.ts';
 import { createRecents } from '../../src/observe/recent.ts';
 import { observeRecords, type RecordObserver, type Sought } from '../../src/observe/records.ts';
@@ -194,4 +195,24 @@ describe('of an object on its way', () => {
   test('what a server does not show yet is asked for again', async () => {
     expect(await twice({ stored }, { stored }, 1, { 'ns1 192.0.2.1': world('old') })).toBe(2);
   });
+});
+
+test('whoever asked for a fresh look is not shown a list of a moment ago', async () => {
+  const provider = fakeProvider({ 'example.com': [] });
+  const clock = { now: () => 1000 };
+  const observer: RecordObserver = {
+    providerOf: async () => remembering,
+    outside: fakeResolver(world()),
+    inside: undefined,
+    authorities: fakeAuthorities({ 'ns1 192.0.2.1': world() }),
+    recents: createRecents(clock),
+  };
+  const remembering = rememberLists(provider, clock);
+  const live = async (askedAt?: number) =>
+    (await observeRecords(askedAt === undefined ? observer : { ...observer, askedAt }, [sought])).get(`${name} TXT`)
+      ?.live;
+  expect(await live()).toBeUndefined();
+  provider.setByHand('example.com', ours);
+  expect(await live()).toBeUndefined();
+  expect(await live(1001)).toEqual(ours);
 });

@@ -30,7 +30,7 @@ async function seen(state: DomainState, outside: Resolver, servers: Servers) {
     authorities: fakeAuthorities(servers),
     providerOf: () => Promise.reject(lost),
   };
-  return (await observeRemoval(world, state, 'mail')).observed;
+  return (await observeRemoval(world, state, { namespace: 'mail', askedAt: 0 })).observed;
 }
 
 describe('challenges that were left over', () => {

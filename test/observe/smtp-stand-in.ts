@@ -33,7 +33,11 @@ export const usual: NonNullable<Script['answers']> = {
   QUIT: '221 bye\r\n',
 };
 
-export async function startStandIn(script: Script): Promise<StandIn> {
+/** On a free port of the loopback, unless `at` says where. */
+export async function startStandIn(
+  script: Script,
+  at: { readonly address: string; readonly port: number } = { address: '127.0.0.1', port: 0 },
+): Promise<StandIn> {
   const heard: string[] = [];
   const serverNames: string[] = [];
   const open = new Set<Socket>();
@@ -44,7 +48,7 @@ export async function startStandIn(script: Script): Promise<StandIn> {
     socket.on('error', () => undefined).on('close', () => open.delete(socket));
     void greet(socket, script.greeting).then(() => listen(socket, script, heard, serverNames));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at.port, at.address, resolve));
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
       for (const socket of open) socket.destroy();

@@ -5,13 +5,15 @@ import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { type Caches, createCaches } from '../../src/reconcile/caches.ts';
 import { createControllers } from '../../src/reconcile/controllers.ts';
+import { fenced } from '../../src/reconcile/fence.ts';
+import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
 import type { World } from '../../src/world.ts';
 import { createRetirementScene, domain, type RetirementScene } from './retirement-scene.ts';
 
 const patience = { timeout: 30_000 };
 let stop: AbortController;
 let scene: RetirementScene;
-let caches: Caches;
+let caches: Caches | undefined;
 
 /** A policy that is held to its last promise, and an operator that begins with what there is then. */
 beforeEach(async () => {
@@ -24,13 +26,14 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   stop.abort();
-  await caches.stop();
+  await caches?.stop();
+  caches = undefined;
 });
 
 async function operate(): Promise<World> {
   const log = createLog(() => undefined, 'error', { now: scene.now });
   const world = scene.begin();
-  const retirements = () => caches.cache.retirements().map(({ metadata }) => metadata.name);
+  const retirements = () => caches?.cache.retirements().map(({ metadata }) => metadata.name) ?? [];
   const all = () => ({ domain: [], exchanger: [], retirement: retirements(), provider: [], issuer: [] });
   const controllers = createControllers(createMetrics(), log, all);
   const { notify } = controllers;
@@ -58,4 +61,20 @@ test.each([
   if (looksOn) await scene.removeRetirement();
   await expect.poll(told, patience).toEqual([expect.stringContaining(domain)]);
   expect(await world.claims.retiring('domain', domain)).toBeUndefined();
+});
+
+test('a Retirement that has ended is not told of as given up, however late a cache hears of its end', async () => {
+  const last = scene.retirement();
+  if (last === undefined) throw new Error('there is no Retirement');
+  const { name } = last.metadata;
+  const world = await scene.run(() => scene.retirement() === undefined);
+  let shows = true;
+  const hold: World['claims']['hold'] = async (...asked) => {
+    await world.claims.hold(...asked);
+    shows = false;
+  };
+  const cache = { ...world.cache, retirement: () => (shows ? last : undefined) };
+  await reconcileRetirement(fenced({ ...world, cache, claims: { ...world.claims, hold } }, 'retirement', name), name);
+  await reconcileRetirement({ ...world, cache: { ...cache, retirement: () => undefined } }, name, last);
+  expect(told()).toEqual([]);
 });

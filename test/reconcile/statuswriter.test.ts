@@ -74,6 +74,20 @@ test.each<readonly [string, readonly WantedCondition[], number | undefined]>([
   expect(writes()).toBe(2);
 });
 
+test.each<readonly [string, object, number]>([
+  ['is new', { name: 'b' }, 7000],
+  ['was seen', { name: 'a', seen: true }, 7000],
+  ['stays the same', { name: 'a' }, 59_000],
+])(
+  'what a human is to publish is told within seconds, and not only with the next wording: it %s',
+  async (_, one, due) => {
+    const status = (record: object) => ({ requiredRecords: [{ type: 'TXT', values: ['x'], seen: false, ...record }] });
+    await writer.write(object, status({ name: 'a' }), [ready('False')]);
+    time += 1000;
+    expect(await writer.write(object, status(one), [ready('False', 'y')])).toBe(due);
+  },
+);
+
 test('of many objects on their way each is first seen at once; their reasons wait, that they are ready does not', async () => {
   const many = await Promise.all(
     Array.from({ length: 100 }, (_, n) =>

@@ -80,7 +80,8 @@ export function rememberLists(provider: Provider, clock: Clock): Provider {
     const missing: (readonly [string, SetKey])[] = [];
     for (const [key, one] of new Map(sought.map((each) => [keyOf(zone, each), each]))) {
       const last = listed.get(key);
-      if (last !== undefined && last.at + (one.recentMs ?? freshMs) > now) known.push(last);
+      const { recentMs = freshMs, askedAt = 0 } = one;
+      if (last !== undefined && last.at >= askedAt && last.at + recentMs > now) known.push(last);
       else missing.push([key, one]);
     }
     const asked = missing.length === 0 ? [] : ask(zone, missing);

@@ -6,6 +6,8 @@ import type { RecordSet } from '../../dns/rrset.ts';
 export interface SetKey extends Pick<RecordSet, 'name' | 'type'> {
   /** What was seen so many milliseconds ago will do, unless a change of ours came after it. Default 3000. */
   readonly recentMs?: number;
+  /** Milliseconds since 1970 at which someone asked for a fresh look: what was seen before that will not do. */
+  readonly askedAt?: number;
 }
 
 export type { Capabilities } from '../../api/capabilities.ts';

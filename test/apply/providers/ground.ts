@@ -52,7 +52,7 @@ export const updateTraits: GroundTraits = {
 const opcodeUpdate = 5;
 
 /** RFC 2136 §2.2: the count of updates stands where a query counts authorities; without any it only asks. */
-const isUpdate = (message: Buffer): boolean =>
+export const isUpdate = (message: Buffer): boolean =>
   (((message[2] ?? 0) >> 3) & 15) === opcodeUpdate && message.readUInt16BE(8) > 0;
 
 export async function rfc2136Ground(server: UpdateServer, absentZone: string): Promise<Ground> {
