@@ -47,6 +47,8 @@ export interface ZoneWriterOptions {
 interface Submission {
   readonly changes: readonly RecordChange[];
   readonly urgent: boolean;
+  /** Windows for which it waited for more company than it had. */
+  readonly held: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -97,20 +99,40 @@ function takeBatch(queue: Queue): readonly Submission[] {
 /** What sums of fractions may be off by. */
 const rounding = 1e-9;
 
+interface Calls {
+  readonly groups: readonly (readonly Submission[])[];
+  /** What is left in the last one, of 1; less than 0 where a submission has more than a call holds. */
+  readonly room: number;
+}
+
 /** Cuts a batch into calls; a submission is never cut. */
-function calls(batch: readonly Submission[], share: Provider['share']): readonly (readonly Submission[])[] {
-  const result: Submission[][] = [];
+function calls(batch: readonly Submission[], share: Provider['share']): Calls {
+  const groups: Submission[][] = [];
   let room = 0;
   for (const one of batch) {
     const taken = one.changes.reduce((sum, change) => sum + share(change), 0);
-    if (result.length === 0 || taken > room + rounding) {
-      result.push([]);
+    if (groups.length === 0 || taken > room + rounding) {
+      groups.push([]);
       room = 1;
     }
-    result.at(-1)?.push(one);
+    groups.at(-1)?.push(one);
     room -= taken;
   }
-  return result;
+  return { groups, room };
+}
+
+/** What is fuller than that goes out, and what is no fuller than that is no crowd of which more is to come. */
+const [full, crowd] = [0.9, 0.25];
+/** Windows. */
+const longestHeld = 2;
+
+/** Of an API whose calls are counted: whether the last call waits for the rest of a crowd. */
+function waitsForMore({ groups, room }: Calls): boolean {
+  const last = groups.at(-1) ?? [];
+  const isCrowd = groups.length > 1 || 1 - room > crowd;
+  return (
+    isCrowd && 1 - room < full && last.some(({ urgent }) => urgent) && last.every(({ held }) => held < longestHeld)
+  );
 }
 
 /** One submission's fault, while the others' changes are sound: nothing of the call was written. */
@@ -153,7 +175,11 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     const batch = takeBatch(queue);
     try {
       const provider = await options.providerFor(queue.key);
-      for (const group of calls(batch, provider.share)) await applyTogether(provider, queue.key.zone, group);
+      const made = calls(batch, provider.share);
+      const held = provider.rate !== undefined && waitsForMore(made) ? made.groups.at(-1) : undefined;
+      // In front of what has come meanwhile.
+      if (held !== undefined) queue.waiting.unshift(...held.map((one) => ({ ...one, held: one.held + 1 })));
+      for (const group of made.groups) if (group !== held) await applyTogether(provider, queue.key.zone, group);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
@@ -193,7 +219,7 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     const queue = queueFor(key);
     const urgent = submitOptions.urgency === 'now';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    queue.waiting.push({ changes, urgent, resolve, reject });
+    queue.waiting.push({ changes, urgent, held: 0, resolve, reject });
     schedule(queue);
     return await promise;
   };
