@@ -130,13 +130,15 @@ export async function startRoute53(dir: string): Promise<Route53> {
     return ok(changeXml('ChangeResourceRecordSetsResponse', changeId, true));
   };
 
-  const listZones = async (from: string): Promise<Reply> => {
+  const listZones = async (query: URLSearchParams): Promise<Reply> => {
+    const from = query.get('dnsname') ?? '';
     const all = (await hands.zones()).map((xml) => [place(element(xml, 'Name') ?? ''), xml] as const);
     const sorted = all.filter(([at]) => at >= place(from)).sort(([a], [b]) => (a < b ? -1 : 1));
     return ok(
       zonesXml(
         sorted.map(([, xml]) => xml),
         from,
+        Math.min(100, Number(query.get('maxitems') ?? 100)),
       ),
     );
   };
@@ -164,7 +166,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
       retryAfter = undefined;
       return { ...refused(400, 'Throttling', 'Rate exceeded'), headers };
     }
-    if (url.pathname === '/2013-04-01/hostedzonesbyname') return listZones(url.searchParams.get('dnsname') ?? '');
+    if (url.pathname === '/2013-04-01/hostedzonesbyname') return listZones(url.searchParams);
     const [, what, id = '', part] =
       /^\/2013-04-01\/(hostedzone|change)\/([^/]+)(\/rrset)?\/?$/.exec(url.pathname) ?? [];
     if (what === 'change') return ok(changeXml('GetChangeResponse', id, Date.now() < (changes.get(id) ?? 0)));
