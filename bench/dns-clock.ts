@@ -1,6 +1,4 @@
 /** Hours at an API whose calls are counted, in minutes: all timers of this program, and its clocks, go faster. */
-import { setTimeout as pause } from 'node:timers/promises';
-
 const [realTimer, realNow] = [setTimeout, performance.now.bind(performance)];
 
 /** Milliseconds since 1970, as the timers go. */
@@ -11,19 +9,17 @@ const put = (target: object, key: string, value: unknown): void =>
 
 /** Runs `work` while a second of `performance.now` and of timers takes `1 / factor` of one. */
 export async function atSpeed<T>(factor: number, work: () => Promise<T>): Promise<T> {
-  const began = realNow();
-  put(performance, 'now', () => began + (realNow() - began) * factor);
+  const [began, shown] = [realNow(), performance.now()];
+  put(performance, 'now', () => shown + (realNow() - began) * factor);
   put(globalThis, 'setTimeout', (run: () => void, ms = 0, ...rest: unknown[]) =>
     realTimer(run, ms / factor, ...(rest as [])),
   );
   try {
     return await work();
   } finally {
-    // The clock must not go back.
+    // It never goes back.
     const ahead = performance.now() - realNow();
     put(performance, 'now', () => realNow() + ahead);
     put(globalThis, 'setTimeout', realTimer);
   }
 }
-
-export { pause };

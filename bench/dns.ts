@@ -4,9 +4,10 @@
  * one change in zones of ten names, a thousand and a hundred thousand. `externalDns` and `manual` write no DNS.
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createSteps } from '../test/lab/demo/steps.ts';
 import type { Placed } from './converge-floor.ts';
-import { atSpeed, pause } from './dns-clock.ts';
+import { atSpeed } from './dns-clock.ts';
 import { startCloudflareGround, startRoute53Ground } from './dns-clouds.ts';
 import type { Floor } from './dns-floors.ts';
 import {

@@ -121,18 +121,23 @@ function calls(batch: readonly Submission[], share: Provider['share']): Calls {
   return { groups, room };
 }
 
-/** What is fuller than that goes out, and what is no fuller than that is no crowd of which more is to come. */
+/** What is fuller than that goes out; what is no fuller than that is no crowd of which more is to come. */
 const [full, crowd] = [0.9, 0.25];
-/** Windows. */
-const longestHeld = 2;
 
-/** Of an API whose calls are counted: whether the last call waits for the rest of a crowd. */
-function waitsForMore({ groups, room }: Calls): boolean {
-  const last = groups.at(-1) ?? [];
-  const isCrowd = groups.length > 1 || 1 - room > crowd;
-  return (
-    isCrowd && 1 - room < full && last.some(({ urgent }) => urgent) && last.every(({ held }) => held < longestHeld)
-  );
+/** Windows for which the last call may wait for the rest of its crowd, where calls are counted. */
+function longestHeld({ groups, room }: Calls, rate: Provider['rate']): number {
+  const filled = 1 - room;
+  if (rate === undefined || filled > full) return 0;
+  if (groups.length > 1) return 1;
+  // Domains that wait so long let others be looked at.
+  return rate.perSecond !== undefined && filled > crowd ? 2 : 0;
+}
+
+function heldBack(made: Calls, rate: Provider['rate']): readonly Submission[] | undefined {
+  const last = made.groups.at(-1) ?? [];
+  const most = longestHeld(made, rate);
+  // What nobody waits for has waited long enough.
+  return last.every(({ held }) => held < most) && last.some(({ urgent }) => urgent) ? last : undefined;
 }
 
 /** One submission's fault, while the others' changes are sound: nothing of the call was written. */
@@ -176,7 +181,7 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     try {
       const provider = await options.providerFor(queue.key);
       const made = calls(batch, provider.share);
-      const held = provider.rate !== undefined && waitsForMore(made) ? made.groups.at(-1) : undefined;
+      const held = heldBack(made, provider.rate);
       // In front of what has come meanwhile.
       if (held !== undefined) queue.waiting.unshift(...held.map((one) => ({ ...one, held: one.held + 1 })));
       for (const group of made.groups) if (group !== held) await applyTogether(provider, queue.key.zone, group);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { RecordChange } from '../../src/apply/providers/provider.ts';
+import type { CallRate, RecordChange } from '../../src/apply/providers/provider.ts';
 import { type ZoneWriter, createZoneWriter } from '../../src/apply/zonewriter.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
@@ -112,10 +112,11 @@ describe('where calls are counted', () => {
     await vi.advanceTimersByTimeAsync(waitMs);
     return provider.applied.map((call) => call.length);
   };
-  beforeEach(() => {
-    const counted = { ...provider, rate: { atOnce: 4 } };
+  const counting = (rate: CallRate): void => {
+    const counted = { ...provider, rate };
     writer = createZoneWriter({ providerFor: () => counted });
-  });
+  };
+  beforeEach(() => counting({ atOnce: 4, perSecond: 5 }));
 
   test('what is left of a crowd goes with those that come next', async () => {
     const first = many(54);
@@ -128,6 +129,13 @@ describe('where calls are counted', () => {
   test('a crowd that fills no call waits for more of it, but not for long', async () => {
     const all = many(10);
     expect(await sizes(800)).toEqual([]);
+    expect(await sizes(400)).toEqual([10]);
+    await Promise.all(all);
+  });
+
+  test('and for none where calls are only few at a time', async () => {
+    counting({ atOnce: 4 });
+    const all = many(10);
     expect(await sizes(400)).toEqual([10]);
     await Promise.all(all);
   });
