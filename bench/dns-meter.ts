@@ -68,11 +68,11 @@ export async function startMeter(
           see(bytes);
           to.write(bytes);
         })
-        .on('end', () => to.end())
         .on('error', () => to.destroy())
         .on('close', () => {
           open.delete(from);
-          to.destroy();
+          // What it has not sent yet goes out before.
+          to.end();
         });
     };
     carry(client, api, watch.sent);

@@ -18,12 +18,10 @@ import type { Provider, RecordChange, SetKey } from './provider.ts';
 
 /** Questions of one look that are under way at a time. */
 const questionsAtATime = 4;
-/** Of more names than this the zone is fetched whole: it costs the server less than so many questions. */
-const manyNames = 200;
 /** Some 100,000 record sets. */
 const mostBytes = 16 * 1024 * 1024;
-/** Of more than one name a zone that is no longer than that is fetched whole, too: some 700 record sets. */
-const smallBytes = 128 * 1024;
+/** Of several names the zone is fetched whole where that is no more for each of them: some 400 record sets. */
+const worthOfName = 64 * 1024;
 /** The server's own limit of a body is 2 MiB (webserver-max-bodysize); a change of many sets locks its database long. */
 const roomBytes = 1024 * 1024;
 const roomSets = 500;
@@ -101,8 +99,9 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     const stray = keys.find(({ name }) => !isWithin(name, zone));
     if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray.name} is not in the zone ${zone}`);
     const [first = zone, ...others] = new Set(keys.map(({ name }) => name));
-    const worth = others.length >= manyNames ? mostBytes : others.length > 0 ? smallBytes : 0;
-    const isWorthIt = worth > (longer.get(zone) ?? 0);
+    const worth = Math.min(mostBytes, (others.length + 1) * worthOfName);
+    // What was too long is not tried again for a little more.
+    const isWorthIt = others.length > 0 && worth >= 2 * (longer.get(zone) ?? 0);
     const whole = isWorthIt ? await askWhole(zone, worth) : 'TooLong';
     if (whole !== 'TooLong') return whole;
     const seen = await askName(zone, first);
