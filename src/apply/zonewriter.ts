@@ -124,20 +124,20 @@ function calls(batch: readonly Submission[], share: Provider['share']): Calls {
 /** What is fuller than that goes out; what is no fuller than that is no crowd of which more is to come. */
 const [full, crowd] = [0.9, 0.25];
 
-/** Windows for which the last call may wait for the rest of its crowd, where calls are counted. */
-function longestHeld({ groups, room }: Calls, rate: Provider['rate']): number {
-  const filled = 1 - room;
-  if (rate === undefined || filled > full) return 0;
-  if (groups.length > 1) return 1;
-  // Domains that wait so long let others be looked at.
-  return rate.perSecond !== undefined && filled > crowd ? 2 : 0;
-}
+/** Windows: domains that wait so long let others be looked at. */
+const longestHeld = 2;
 
-function heldBack(made: Calls, rate: Provider['rate']): readonly Submission[] | undefined {
-  const last = made.groups.at(-1) ?? [];
-  const most = longestHeld(made, rate);
+/** What waits for the rest of its crowd, where calls are counted. */
+function heldBack({ groups, room }: Calls, rate: Provider['rate']): readonly Submission[] {
+  const last = groups.at(-1) ?? [];
+  const filled = 1 - room;
   // What nobody waits for has waited long enough.
-  return last.every(({ held }) => held < most) && last.some(({ urgent }) => urgent) ? last : undefined;
+  if (rate === undefined || filled > full || !last.some(({ urgent }) => urgent)) return [];
+  // Behind full calls; the next batch begins with it.
+  if (groups.length > 1) return last;
+  const isCrowd = rate.perSecond !== undefined && filled > crowd;
+  const waitsOn = isCrowd && last.every(({ held }) => held < longestHeld);
+  return waitsOn ? last.map((one) => ({ ...one, held: one.held + 1 })) : [];
 }
 
 /** One submission's fault, while the others' changes are sound: nothing of the call was written. */
@@ -183,8 +183,9 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
       const made = calls(batch, provider.share);
       const held = heldBack(made, provider.rate);
       // In front of what has come meanwhile.
-      if (held !== undefined) queue.waiting.unshift(...held.map((one) => ({ ...one, held: one.held + 1 })));
-      for (const group of made.groups) if (group !== held) await applyTogether(provider, queue.key.zone, group);
+      queue.waiting.unshift(...held);
+      const groups = held.length > 0 ? made.groups.slice(0, -1) : made.groups;
+      for (const group of groups) await applyTogether(provider, queue.key.zone, group);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
