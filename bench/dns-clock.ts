@@ -23,3 +23,7 @@ export async function atSpeed<T>(factor: number, work: () => Promise<T>): Promis
     put(globalThis, 'setTimeout', realTimer);
   }
 }
+
+/** Lets so many seconds go by, of which nearly none is waited for. */
+export const skip = (seconds: number): Promise<void> =>
+  atSpeed(1000, () => new Promise((resolve) => void setTimeout(resolve, seconds * 1000)));

@@ -44,7 +44,7 @@ export async function startRoute53Ground(zones: readonly Filled[]): Promise<Grou
     floor: floors.route53,
     access: { spec, credentials: route53.credentials, meter },
     flat: true,
-    limit: { seconds, pace: seconds, speed: 8 },
+    limit: { seconds, pace: seconds, remembers: 1, speed: 8 },
     stop: async () => {
       await meter.stop();
       await route53.stop();
@@ -76,6 +76,7 @@ export async function startCloudflareGround(zones: readonly Filled[]): Promise<G
     limit: {
       seconds: (calls) => Math.floor((calls - 1) / cloudflareLimit.calls) * cloudflareLimit.seconds,
       pace: (calls) => Math.max(0, calls - burst) / perSecond,
+      remembers: cloudflareLimit.seconds,
       speed: 20,
     },
     stop: async () => {

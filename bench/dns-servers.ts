@@ -13,7 +13,6 @@ import { startKnot } from '../test/lab/knot.ts';
 import { addAddress, labDir } from '../test/lab/namespace.ts';
 import { startPowerdns } from '../test/lab/powerdns.ts';
 import { type Endpoint, startWebhook } from '../test/lab/webhook.ts';
-import { clock } from './dns-clock.ts';
 import { dnsCalls, httpCalls, startMeter } from './dns-meter.ts';
 import type { FloorOf } from './dns-floors.ts';
 import * as floors from './dns-floors.ts';
@@ -37,7 +36,10 @@ export interface Ground {
   /** For an API that limits calls: the least seconds that so many take, and how much faster than real the bench goes. */
   readonly limit?: {
     readonly seconds: (calls: number) => number;
+    /** As many seconds as so many take at the operator's pace. */
     readonly pace: (calls: number) => number;
+    /** Seconds for which a call counts. */
+    readonly remembers: number;
     readonly speed: number;
   };
   readonly stop: () => Promise<void>;
@@ -161,7 +163,7 @@ async function webhookFor(
 export async function startWebhookGround(zones: readonly Filled[]): Promise<Ground> {
   const { bind, address } = await bindWith('webhook', zones, 4);
   const spec = { zones: ['.'], rfc2136: { server: address, tsigKeyName: bind.tsig.name } };
-  const provider = await createProvider(spec, { 'tsig-secret': bind.tsig.secret }, parts({ clock }));
+  const provider = await createProvider(spec, { 'tsig-secret': bind.tsig.secret }, parts());
   // Its answer is all there is: so each of the filled zones has a webhook of its own.
   const access = await webhookFor(
     zones.filter(({ names }) => names === 0),
