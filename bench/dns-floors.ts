@@ -25,7 +25,10 @@ const part = (calls: number, what: string): Part => ({ calls, what });
 const looksOf = (domains: readonly Placed[]): number => Math.ceil(domains.length / workersFor.domain);
 const lookWords = `per ${workersFor.domain} domains`;
 
-/** Changes that one call holds, by the API or by its custom. */
+/**
+ * Changes that one call holds: by the API (Route 53; Cloudflare on its smallest plan), or by what is good for the server
+ * and for those whose changes share a call. A DNS message would hold some 400 rows, PowerDNS' body some 10,000 sets.
+ */
 const batch = { rfc2136: 50, powerdns: 500, route53: 1000, cloudflare: 200, webhook: 50 } as const;
 /** Of all values in one batch, with their quotes. */
 const route53Characters = 32_000;
