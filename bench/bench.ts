@@ -16,6 +16,10 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
     script: 'converge.ts',
     says: 'many domains at once, beside the same orders and updates driven raw; then idle',
   },
+  dns: {
+    script: 'dns.ts',
+    says: 'a thousand domains and one change through every DNS API, beside the least it needs',
+  },
   failover: {
     script: 'failover.ts',
     says: 'from the end of a leader to the first write of the next',
@@ -31,7 +35,8 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
 };
 
 const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]
-       npm run bench -- converge [--size N]… [--brief] [--profile FOLDER] [--json FILE]\n${Object.entries(benches)
+       npm run bench -- converge [--size N]… [--brief] [--profile FOLDER] [--json FILE]
+       npm run bench -- dns [--only API]… [--quick] [--json FILE]\n${Object.entries(benches)
          .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
          .join('')}`;
 
@@ -54,12 +59,13 @@ async function main(args: readonly string[]): Promise<number> {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       size: { type: 'string', multiple: true, default: [] },
+      only: { type: 'string', multiple: true, default: [] },
       profile: { type: 'string' },
       brief: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
-  const { quick, json, size, profile, brief } = values;
+  const { quick, json, size, only, profile, brief } = values;
   const [name = ''] = positionals;
   const bench = benches[name];
   if (bench === undefined || positionals.length !== 1) {
@@ -72,6 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
     ...(quick ? ['--quick'] : []),
     ...(brief ? ['--brief'] : []),
     ...size.map((count) => `--size=${count}`),
+    ...only.map((api) => `--only=${api}`),
     ...(profile === undefined ? [] : [`--profile=${resolve(profile)}`]),
   ];
   const report: Report = { name, rows: await measure(bench.script, flags) };

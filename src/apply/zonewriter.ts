@@ -48,6 +48,8 @@ export interface ZoneWriterOptions {
 interface Submission {
   readonly changes: readonly RecordChange[];
   readonly urgent: boolean;
+  /** Windows for which it waited for more company than it had. */
+  readonly held: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -98,20 +100,45 @@ function takeBatch(queue: Queue): readonly Submission[] {
 /** What sums of fractions may be off by. */
 const rounding = 1e-9;
 
+interface Calls {
+  readonly groups: readonly (readonly Submission[])[];
+  /** What is left in the last one, of 1; less than 0 where a submission has more than a call holds. */
+  readonly room: number;
+}
+
 /** Cuts a batch into calls; a submission is never cut. */
-function calls(batch: readonly Submission[], share: Provider['share']): readonly (readonly Submission[])[] {
-  const result: Submission[][] = [];
+function calls(batch: readonly Submission[], share: Provider['share']): Calls {
+  const groups: Submission[][] = [];
   let room = 0;
   for (const one of batch) {
     const taken = one.changes.reduce((sum, change) => sum + share(change), 0);
-    if (result.length === 0 || taken > room + rounding) {
-      result.push([]);
+    if (groups.length === 0 || taken > room + rounding) {
+      groups.push([]);
       room = 1;
     }
-    result.at(-1)?.push(one);
+    groups.at(-1)?.push(one);
     room -= taken;
   }
-  return result;
+  return { groups, room };
+}
+
+/** What is fuller than that goes out; what is no fuller than that is no crowd of which more is to come. */
+const [full, crowd] = [0.9, 0.25];
+
+/** Windows: domains that wait so long let others be looked at. */
+const longestHeld = 2;
+
+/** What waits for the rest of its crowd, where calls are counted. */
+function heldBack({ groups, room }: Calls, rate: Provider['rate']): readonly Submission[] {
+  const last = groups.at(-1) ?? [];
+  const filled = 1 - room;
+  // What nobody waits for has waited long enough.
+  if (rate === undefined || filled > full || !last.some(({ urgent }) => urgent)) return [];
+  // Behind full calls; the next batch begins with it.
+  if (groups.length > 1) return last;
+  const isCrowd = rate.perSecond !== undefined && filled > crowd;
+  const waitsOn = isCrowd && last.every(({ held }) => held < longestHeld);
+  return waitsOn ? last.map((one) => ({ ...one, held: one.held + 1 })) : [];
 }
 
 const somebodysFaults: ReadonlySet<Reason> = new Set(['RecordChanged', 'ProviderRefused', 'ZoneNotFound']);
@@ -156,7 +183,12 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     const batch = takeBatch(queue);
     try {
       const provider = await options.providerFor(queue.key);
-      for (const group of calls(batch, provider.share)) await applyTogether(provider, queue.key.zone, group);
+      const made = calls(batch, provider.share);
+      const held = heldBack(made, provider.rate);
+      // In front of what has come meanwhile.
+      queue.waiting.unshift(...held);
+      const groups = held.length > 0 ? made.groups.slice(0, -1) : made.groups;
+      for (const group of groups) await applyTogether(provider, queue.key.zone, group);
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
@@ -196,7 +228,7 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
     const queue = queueFor(key);
     const urgent = submitOptions.urgency === 'now';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    queue.waiting.push({ changes, urgent, resolve, reject });
+    queue.waiting.push({ changes, urgent, held: 0, resolve, reject });
     schedule(queue);
     return await promise;
   };

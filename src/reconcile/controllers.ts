@@ -26,7 +26,7 @@ export interface Controllers {
 }
 
 /** A look at a domain mostly waits: for the company of others' changes, for the CA, for name servers. */
-const workersFor = { domain: 128, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
+export const workersFor = { domain: 128, exchanger: 16, retirement: 8, provider: 4, issuer: 4 } as const;
 const workers: Readonly<Record<Queue, number>> = { ...workersFor, ending: 8, claims: 1 };
 /** Someone waits for it: it is never left alone for long. */
 const longestEndingRetryMs = 5000;

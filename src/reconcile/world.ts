@@ -45,7 +45,7 @@ export interface WorldParts {
 }
 
 /** Milliseconds: a domain and its exchanger ask for their challenges within it, and share one message. */
-const batchWindowMs = 700;
+export const batchWindowMs = 700;
 /** Milliseconds that a policy pod or a policy's public address may take: far less than senders allow. */
 const policyTimeoutMs = 10_000;
 

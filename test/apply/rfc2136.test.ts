@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Provider } from '../../src/apply/providers/provider.ts';
+import type { Provider, RecordChange } from '../../src/apply/providers/provider.ts';
 import { createProvider } from '../../src/apply/providers/index.ts';
 import { type TsigKey, signMessage } from '../../src/apply/providers/tsig.ts';
 import { KubeError } from '../../src/kube/error.ts';
@@ -164,4 +164,18 @@ test.each([
 ])('a provider with %s is refused, and no secret shown', async (_what, given, credentials, reason) => {
   const error: unknown = await createProvider(given, credentials, parts()).catch((problem: unknown) => problem);
   expect(error).toMatchObject({ reason, kind: 'Stalled', message: expect.not.stringContaining('not-base64') });
+});
+
+test('what a call is said to take is what it takes of a message', async () => {
+  const messages: number[] = [];
+  const provider = await against((query, at) => {
+    messages.push(query.readUInt16BE(8));
+    return signedWith(0)(query, at);
+  });
+  const fresh = Array.from({ length: 50 }, (_, at) => txt(at));
+  const others = fresh.map((change) => ({ ...change, before: change.after }));
+  const fits = (changes: readonly RecordChange[]): number =>
+    Math.floor(1 / Math.max(...changes.map((change) => provider.share(change))));
+  for (const changes of [fresh, others]) await provider.apply(zone, changes.slice(0, fits(changes)));
+  expect(messages).toEqual([50, 50]);
 });

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { RecordChange } from '../../src/apply/providers/provider.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { CallRate, RecordChange } from '../../src/apply/providers/provider.ts';
 import { type ZoneWriter, createZoneWriter } from '../../src/apply/zonewriter.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
@@ -103,6 +103,64 @@ test('a large batch becomes calls that a provider makes whole', async () => {
   await vi.advanceTimersByTimeAsync(400);
   await Promise.all(all);
   expect(provider.applied.map((call) => call.length)).toEqual([25, 25, 10]);
+});
+
+describe('where calls are counted', () => {
+  const many = (count: number): readonly Promise<void>[] =>
+    Array.from({ length: count }, (_, at) => writer.submit(key, [txt(`d${at}.example.com`, '1')], now));
+  const sizes = async (waitMs: number): Promise<readonly number[]> => {
+    await vi.advanceTimersByTimeAsync(waitMs);
+    return provider.applied.map((call) => call.length);
+  };
+  const counting = (rate: CallRate): void => {
+    const counted = { ...provider, rate };
+    writer = createZoneWriter({ providerFor: () => counted });
+  };
+  beforeEach(() => counting({ atOnce: 4, perSecond: 5 }));
+
+  test('what is left of a crowd goes with those that come next', async () => {
+    const first = many(54);
+    expect(await sizes(400)).toEqual([25, 25]);
+    const more = writer.submit(key, [txt('more.example.com', '1')], now);
+    expect(await sizes(400)).toEqual([25, 25, 5]);
+    await Promise.all([...first, more]);
+  });
+
+  test('a crowd that fills no call waits for more of it, but not for long', async () => {
+    const all = many(10);
+    expect(await sizes(800)).toEqual([]);
+    expect(await sizes(400)).toEqual([10]);
+    await Promise.all(all);
+  });
+
+  test('and for none where calls are only few at a time', async () => {
+    counting({ atOnce: 4 });
+    const all = many(10);
+    expect(await sizes(400)).toEqual([10]);
+    await Promise.all(all);
+  });
+
+  test('a few changes are no crowd and wait for none', async () => {
+    const all = many(5);
+    expect(await sizes(400)).toEqual([5]);
+    await Promise.all(all);
+  });
+
+  test('a second change of a record set stays behind the first, whoever waits', async () => {
+    const all = many(10);
+    const change = txt('d9.example.com', '1');
+    const second = writer.submit(key, [txt('d9.example.com', '2', change.after)], now);
+    expect(await sizes(1600)).toEqual([10, 1]);
+    await Promise.all([...all, second]);
+    expect(provider.sets(zone).find(({ name }) => name === change.name)?.values).toEqual(['2']);
+  });
+
+  test('flush waits for nobody', async () => {
+    const all = many(10);
+    await writer.flush();
+    await Promise.all(all);
+    expect(await sizes(0)).toEqual([10]);
+  });
 });
 
 test('flush sends at once what waits', async () => {

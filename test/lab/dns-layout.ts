@@ -47,9 +47,9 @@ export async function layOut(spec: LayoutSpec): Promise<Layout> {
     if (dnskey === undefined) throw new Error(`${name} has no key: start it secure or bogus`);
     return security === 'bogus' ? wrongDs(dsRecord(dnskey)) : dsRecord(dnskey);
   };
+  const children = Map.groupBy(zones, (child) => parentOf(child.name, zones));
   for (const zone of zones) {
-    const children = zones.filter((child) => parentOf(child.name, zones) === zone.name);
-    const lines = children.flatMap((child) => [
+    const lines = (children.get(zone.name) ?? []).flatMap((child) => [
       ...nsLines(`${child.name}.`, child.servers),
       ...nsLines(`${child.name}.`, child.alsoDelegated ?? []),
       ds(child.name, child.security ?? 'secure') ?? '',

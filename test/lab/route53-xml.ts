@@ -85,8 +85,14 @@ export function pageXml(sets: readonly ApiSet[], next: ApiSet | undefined, most:
   return `<ListResourceRecordSetsResponse ${namespace}><ResourceRecordSets>${sets.map(setXml).join('')}</ResourceRecordSets>${more}<MaxItems>${most}</MaxItems></ListResourceRecordSetsResponse>`;
 }
 
-export const zonesXml = (zones: readonly string[], dnsName: string): string =>
-  `<ListHostedZonesByNameResponse ${namespace}><HostedZones>${zones.map((zone) => `<HostedZone>${zone}</HostedZone>`).join('')}</HostedZones><DNSName>${dnsName}</DNSName><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems></ListHostedZonesByNameResponse>`;
+/** The first so many of these. */
+export const zonesXml = (zones: readonly string[], dnsName: string, most: number): string =>
+  `<ListHostedZonesByNameResponse ${namespace}><HostedZones>${zones
+    .slice(0, most)
+    .map((zone) => `<HostedZone>${zone}</HostedZone>`)
+    .join(
+      '',
+    )}</HostedZones><DNSName>${dnsName}</DNSName><IsTruncated>${zones.length > most}</IsTruncated><MaxItems>${most}</MaxItems></ListHostedZonesByNameResponse>`;
 
 /** `what` is the element around it: of the answer to a change, or to the question how it goes on. */
 export const changeXml = (

@@ -29,6 +29,8 @@ export interface Route53 {
   readonly removeZone: (name: string) => Promise<void>;
   /** Writes past all rules; a set without values and alias goes. */
   readonly put: (zone: string, sets: readonly ApiSet[]) => Promise<void>;
+  /** Very many sets: only what stands in front of moto knows of them, since moto would take minutes. */
+  readonly hold: (zone: string, sets: readonly ApiSet[]) => void;
   readonly byHand: (zone: string, set: RecordSet) => Promise<void>;
   /** What moto holds, as Mailseal compares it. */
   readonly records: (zone: string) => Promise<readonly RecordSet[]>;
@@ -130,13 +132,15 @@ export async function startRoute53(dir: string): Promise<Route53> {
     return ok(changeXml('ChangeResourceRecordSetsResponse', changeId, true));
   };
 
-  const listZones = async (from: string): Promise<Reply> => {
+  const listZones = async (query: URLSearchParams): Promise<Reply> => {
+    const from = query.get('dnsname') ?? '';
     const all = (await hands.zones()).map((xml) => [place(element(xml, 'Name') ?? ''), xml] as const);
     const sorted = all.filter(([at]) => at >= place(from)).sort(([a], [b]) => (a < b ? -1 : 1));
     return ok(
       zonesXml(
         sorted.map(([, xml]) => xml),
         from,
+        Math.min(100, Number(query.get('maxitems') ?? 100)),
       ),
     );
   };
@@ -164,7 +168,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
       retryAfter = undefined;
       return { ...refused(400, 'Throttling', 'Rate exceeded'), headers };
     }
-    if (url.pathname === '/2013-04-01/hostedzonesbyname') return listZones(url.searchParams.get('dnsname') ?? '');
+    if (url.pathname === '/2013-04-01/hostedzonesbyname') return listZones(url.searchParams);
     const [, what, id = '', part] =
       /^\/2013-04-01\/(hostedzone|change)\/([^/]+)(\/rrset)?\/?$/.exec(url.pathname) ?? [];
     if (what === 'change') return ok(changeXml('GetChangeResponse', id, Date.now() < (changes.get(id) ?? 0)));
@@ -220,6 +224,10 @@ export async function startRoute53(dir: string): Promise<Route53> {
       zones.delete(id);
     },
     put,
+    hold: (name, given) => {
+      const [, zone] = zoneBy(name);
+      zone.sets = new Map([...zone.sets.values(), ...given.map(stored)].map((set) => [keyOf(set), set]));
+    },
     byHand: (zone, { name, type, ttl, values }) =>
       put(zone, [{ name, type, ttl, values: values.map((value) => (type === 'TXT' ? quoteTxt(value) : value)) }]),
     records: async (name) => recordSets(await hands.read(zoneBy(name)[0])),

@@ -1,12 +1,13 @@
 /** The few calls of Cloudflare's API that Mailseal makes, each paced, bounded, and with its failures named. */
-import { domainToUnicode } from 'node:url';
 import { BaseRecords } from 'cloudflare/resources/dns/records';
 import { BaseZones } from 'cloudflare/resources/zones/zones';
 import { createClient } from 'cloudflare/tree-shakable';
 import { toALabel } from '../../dns/names.ts';
+import { isRecord } from '../../kube/error.ts';
 import { fetchUpTo } from './cloudflare-fetch.ts';
-import { type Attempt, failureOf, unreadable, zoneNotFound } from './cloudflare-failure.ts';
+import { type Attempt, failureOf, unreadable } from './cloudflare-failure.ts';
 import { type Operations, type Row, rowOf } from './cloudflare-records.ts';
+import { type ListedZone, createZoneIds } from './cloudflare-zones.ts';
 import type { Limiter } from './limiter.ts';
 
 export interface ApiOptions {
@@ -48,7 +49,17 @@ export interface CloudflareApi {
 /** Of 5000 records with all that may be written on them; usual ones take a tenth. */
 const mostBytes = 32 * 1024 * 1024;
 
+/** As many as the API gives. */
+const zonesAPage = 50;
+
 const isId = (id: unknown): id is string => typeof id === 'string' && /^[0-9a-z]{1,32}$/i.test(id);
+
+/** Undefined where it is no zone, or of a name that none of ours has. */
+function zoneOf(shown: unknown): ListedZone | undefined {
+  const { name, id, status }: { readonly [key in keyof ListedZone]?: unknown } = isRecord(shown) ? shown : {};
+  const canonical = toALabel(String(name), { minLabels: 1, underscore: true });
+  return canonical.ok && isId(id) ? { name: canonical.name, id, status } : undefined;
+}
 
 /** Opens no connection. */
 export function connectCloudflare({ endpoint, token, timeoutMs, limiter }: ApiOptions): CloudflareApi {
@@ -75,26 +86,21 @@ export function connectCloudflare({ endpoint, token, timeoutMs, limiter }: ApiOp
       }
     });
 
-  const zonesNamed = (zone: string, name: string): Promise<readonly { id: string; status: unknown }[]> =>
+  type ZoneQuery = NonNullable<Parameters<typeof client.zones.list>[0]>;
+  const zonesBy = (zone: string, query: ZoneQuery): Promise<readonly (ListedZone | undefined)[]> =>
     call({ zone, writes: undefined }, async () => {
-      const { result, result_info: info } = await client.zones.list({ name, per_page: 50 });
-      if (!Array.isArray(result) || info.page === undefined) throw unreadable('no list of zones');
-      return result.flatMap((one: Partial<(typeof result)[number]> | null) => {
-        const found = toALabel(String(one?.name), { minLabels: 1, underscore: true });
-        return found.ok && found.name === zone && isId(one?.id) ? [{ id: one.id, status: one.status }] : [];
-      });
+      const { result, result_info: info } = await client.zones.list({ ...query, per_page: zonesAPage });
+      if (!Array.isArray(result) || result.length > zonesAPage || info.page === undefined)
+        throw unreadable('no list of zones');
+      return result.map(zoneOf);
     });
-
-  const zoneId: CloudflareApi['zoneId'] = async (zone) => {
-    let zones = await zonesNamed(zone, zone);
-    // The API finds some internationalised zones by their U-labels only.
-    const unicode = domainToUnicode(zone);
-    if (zones.length === 0 && unicode !== zone && unicode !== '') zones = await zonesNamed(zone, unicode);
-    // Of several accounts that claim one zone the active one serves it.
-    const chosen = zones.find(({ status }) => status === 'active') ?? (zones.length === 1 ? zones[0] : undefined);
-    if (chosen === undefined) throw zoneNotFound(zone);
-    return chosen.id;
-  };
+  const zoneId = createZoneIds({
+    named: async (zone, name) => (await zonesBy(zone, { name })).filter((one) => one !== undefined),
+    page: async (zone, page) => {
+      const zones = await zonesBy(zone, { order: 'name', direction: 'asc', page });
+      return { zones: zones.filter((one) => one !== undefined), last: zones.length < zonesAPage };
+    },
+  });
 
   const page: CloudflareApi['page'] = (zone, id, { name, page, perPage }) =>
     call({ zone, writes: undefined }, async () => {

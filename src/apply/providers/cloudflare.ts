@@ -40,6 +40,9 @@ const perZonePage = 5000;
 /** More names sought than this are worth one such page; so the change of one domain never reads the zone. */
 const namesPerZonePage = 10;
 
+/** A zone with no more records than that is read whole for more than one name: it is a page of the API's usual size. */
+const smallZone = 100;
+
 /** Records at one name beyond which it is asked for its next page. */
 const perNamePage = 500;
 /** No name has as many records as these hold: who goes on counting is not Cloudflare. */
@@ -127,16 +130,17 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     id: string,
     names: readonly string[],
   ): Promise<readonly Row[] | undefined> => {
-    const mostPages = Math.ceil(names.length / namesPerZonePage) - 1;
+    const largePages = Math.ceil(names.length / namesPerZonePage) - 1;
+    const [mostPages, perPage] = largePages > 0 ? [largePages, perZonePage] : [names.length > 1 ? 1 : 0, smallZone];
     const sought = new Set(names);
     const rows = new Map<string, Row>();
-    if ((zoneSizes.get(zone) ?? 0) > mostPages * perZonePage) return undefined;
+    if ((zoneSizes.get(zone) ?? 0) > mostPages * perPage) return undefined;
     for (let page = 1, seen = 0; page <= mostPages; page += 1) {
-      const one = await api.page(zone, id, { page, perPage: perZonePage });
+      const one = await api.page(zone, id, { page, perPage });
       // A record that came or went moved others from page to page, and one may have been missed.
       const moved = page > 1 && one.total !== zoneSizes.get(zone);
       zoneSizes.set(zone, one.total);
-      if (moved || one.total > mostPages * perZonePage) return undefined;
+      if (moved || one.total > mostPages * perPage) return undefined;
       for (const row of one.rows) if (sought.has(row.name)) rows.set(row.id, row);
       seen += one.count;
       if (seen >= one.total) return [...rows.values()];

@@ -45,17 +45,25 @@ function nameOf(dnsName: string): string {
   return result.ok ? result.name : plain;
 }
 
+/** Where the set of an endpoint stands; undefined for types that are not ours. Far cheaper than the whole set. */
+export function placeOf(endpoint: unknown): Pick<RecordSet, 'name' | 'type'> | undefined {
+  if (!isRecord(endpoint)) return undefined;
+  const { dnsName, recordType } = endpoint;
+  if (typeof dnsName !== 'string' || typeof recordType !== 'string' || !types.has(recordType)) return undefined;
+  return { name: nameOf(dnsName), type: recordType as RecordType };
+}
+
 /** The set that an endpoint stands for, with TTL 0 where it says none; undefined for types that are not ours. */
 export function readEndpoint(endpoint: unknown): RecordSet | undefined {
-  if (!isRecord(endpoint)) return undefined;
-  const { dnsName, recordType, targets, recordTTL } = endpoint;
-  if (typeof dnsName !== 'string' || typeof recordType !== 'string' || !types.has(recordType)) return undefined;
-  const type = recordType as RecordType;
+  const place = placeOf(endpoint);
+  if (place === undefined || !isRecord(endpoint)) return undefined;
+  const { targets, recordTTL } = endpoint;
+  const { type } = place;
   const texts = Array.isArray(targets) ? targets.filter((target) => typeof target === 'string') : [];
   const values = [...new Set(texts.map((target) => valueOf(type, target)))];
   if (values.length === 0) return undefined;
   const ttl = typeof recordTTL === 'number' && recordTTL > 0 ? Math.floor(recordTTL) : 0;
-  return { name: nameOf(dnsName), type, ttl, values };
+  return { ...place, ttl, values };
 }
 
 /** Endpoints of one name and type as one set: some providers give one for each value. */

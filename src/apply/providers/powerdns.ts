@@ -18,10 +18,10 @@ import type { Provider, RecordChange, SetKey } from './provider.ts';
 
 /** Questions of one look that are under way at a time. */
 const questionsAtATime = 4;
-/** Of more names than this the zone is fetched whole: it costs the server less than so many questions. */
-const manyNames = 200;
 /** Some 100,000 record sets. */
 const mostBytes = 16 * 1024 * 1024;
+/** Of several names the zone is fetched whole where that is no more for each of them: some 400 record sets. */
+const worthOfName = 64 * 1024;
 /** The server's own limit of a body is 2 MiB (webserver-max-bodysize); a change of many sets locks its database long. */
 const roomBytes = 1024 * 1024;
 const roomSets = 500;
@@ -57,17 +57,17 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     `/api/v1/servers/${encodeURIComponent(serverId)}/zones/${zone === '' ? '=2E' : `${zone}.`}`;
   const questions = createTurns(questionsAtATime);
   const writers = createTurns(1);
-  /** Those whose whole was too long to be read. */
-  const large = new Set<string>();
+  /** Bytes that the whole of a zone is longer than, of those that were too long to be read. */
+  const longer = new Map<string, number>();
 
   const refused = (answer: ApiAnswer, zone: string, writes: boolean): MailsealError =>
     refusalOf(answer, { host: api.host, serverId, zone, writes, now: clock.now() });
 
-  const ask = async (zone: string, query = ''): Promise<SeenZone | 'TooLong'> => {
-    let answer = await api.read(pathOf(zone) + query, mostBytes);
+  const ask = async (zone: string, query = '', most = mostBytes): Promise<SeenZone | 'TooLong'> => {
+    let answer = await api.read(pathOf(zone) + query, most);
     for (let attempt = 1; answer.status >= 500 && attempt < attempts; attempt += 1) {
       await later(attempt);
-      answer = await api.read(pathOf(zone) + query, mostBytes);
+      answer = await api.read(pathOf(zone) + query, most);
     }
     if (answer.status !== 200) throw refused(answer, zone, false);
     if (answer.text === undefined) return 'TooLong';
@@ -75,6 +75,16 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     if (seen !== undefined) return seen;
     const message = `what answers at ${api.host} is not PowerDNS' API: see whether spec.powerdns.url is right`;
     throw new MailsealError('ProviderUnavailable', message);
+  };
+
+  const askWhole = async (zone: string, most: number): Promise<SeenZone | 'TooLong'> => {
+    try {
+      return await ask(zone, '', most);
+    } catch (error) {
+      // A server that takes too long over all of a zone may still answer about a name.
+      if (error instanceof MailsealError && error.reason === 'ProviderUnavailable') return 'TooLong';
+      throw error;
+    }
   };
 
   const askName = async (zone: string, name: string): Promise<SeenZone> => {
@@ -89,12 +99,14 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     const stray = keys.find(({ name }) => !isWithin(name, zone));
     if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray.name} is not in the zone ${zone}`);
     const [first = zone, ...others] = new Set(keys.map(({ name }) => name));
-    if (others.length >= manyNames && !large.has(zone)) {
-      const whole = await ask(zone);
-      if (whole !== 'TooLong') return whole;
-      large.add(zone);
-    }
+    const worth = Math.min(mostBytes, (others.length + 1) * worthOfName);
+    // What was too long is not tried again for a little more.
+    const isWorthIt = others.length > 0 && worth >= 2 * (longer.get(zone) ?? 0);
+    const whole = isWorthIt ? await askWhole(zone, worth) : 'TooLong';
+    if (whole !== 'TooLong') return whole;
     const seen = await askName(zone, first);
+    // It answers: so it was the length.
+    if (isWorthIt) longer.set(zone, worth);
     // Before 4.6 the server does not mind what it is asked for, and tells all.
     if (others.length === 0 || seen.names.some((name) => name !== first)) return seen;
     const more = await Promise.all(others.map((name) => askName(zone, name)));

@@ -193,6 +193,8 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     });
   };
 
-  const share: Provider['share'] = ({ after }) => (1 + (after?.values.length ?? 0)) / rowsPerMessage;
+  // As many rows as `rowsOf` makes: what stood is removed as a set.
+  const share: Provider['share'] = ({ before, after }) =>
+    (Number(before !== undefined) + (after?.values.length ?? 0)) / rowsPerMessage;
   return { capabilities: capabilitiesOf.rfc2136, share, list, apply, close: () => kept?.close() };
 }

@@ -2,6 +2,7 @@
 import {
   type Change,
   ChangeResourceRecordSetsCommand,
+  type HostedZone,
   ListHostedZonesByNameCommand,
   ListResourceRecordSetsCommand,
   Route53Client,
@@ -153,13 +154,27 @@ export function createRoute53Api(options: Route53Options): Route53Api {
       }
     });
 
+  /** The answer about one zone shows those that follow it: of a thousand not each has to be asked for. */
+  const noteNeighbours = (shown: readonly HostedZone[]): void => {
+    const byName = Map.groupBy(shown, ({ Name = '' }) => nameOf(Name));
+    // The page may end between two zones of one name.
+    byName.delete(nameOf(shown.at(-1)?.Name ?? ''));
+    for (const [name, zones] of byName) {
+      const [first, ...others] = zones.filter(({ Config }) => Config?.PrivateZone !== true);
+      if (first?.Id !== undefined && others.length === 0 && !ids.has(name)) ids.set(name, Promise.resolve(first.Id));
+    }
+  };
+
   const find = async (zone: string): Promise<string> => {
     const command = new ListHostedZonesByNameCommand({ DNSName: toApiName(zone), MaxItems: zonesOfName });
     const { HostedZones = [] } = await send(zone, 'ListHostedZonesByName', (abort) => client.send(command, abort));
     const found = HostedZones.filter(({ Name = '', Config }) => nameOf(Name) === zone && Config?.PrivateZone !== true);
     const [first, ...others] = found;
     if (first?.Id === undefined) throw zoneNotFound(zone);
-    if (others.length === 0) return first.Id;
+    if (others.length === 0) {
+      noteNeighbours(HostedZones);
+      return first.Id;
+    }
     throw new MailsealError(
       'ProviderRefused',
       `Route 53 has ${found.length} public hosted zones ${zone} in the account of these credentials, and nothing says which one the world asks: remove all but that`,

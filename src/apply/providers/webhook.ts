@@ -9,7 +9,7 @@ import { MailsealError } from '../../errors.ts';
 import { createTurns } from '../../observe/dns/turns.ts';
 import { stillStands } from './compare.ts';
 import { stalled } from './credentials.ts';
-import { endpointOf, joined, readEndpoint } from './endpoints.ts';
+import { endpointOf, joined, placeOf, readEndpoint } from './endpoints.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, RecordChange, SetKey } from './provider.ts';
 import { type Changes, createWire, type DomainFilter, type WebhookWire } from './webhook-wire.ts';
@@ -30,8 +30,8 @@ interface Standing {
   readonly endpoints: readonly unknown[];
 }
 
-/** All that stands, by `NAME TYPE`. */
-type Records = ReadonlyMap<string, Standing>;
+/** All endpoints, by `NAME TYPE`: of a hundred thousand few are ever looked at. */
+type Records = ReadonlyMap<string, readonly unknown[]>;
 
 const keyOf = ({ name, type }: SetKey): string => `${name} ${type}`;
 
@@ -55,23 +55,28 @@ function serves({ include, exclude }: DomainFilter, name: string): boolean {
 }
 
 async function readRecords(wire: WebhookWire): Promise<Records> {
-  const found = new Map<string, { set: RecordSet; endpoint: unknown }[]>();
+  const found = new Map<string, unknown[]>();
   let count = 0;
   await wire.records((endpoint) => {
     count += 1;
     if (count > mostRecords) throw new SyntaxError(`it holds more than ${mostRecords} records`);
-    const set = readEndpoint(endpoint);
-    if (set === undefined) return;
-    const key = keyOf(set);
+    const place = placeOf(endpoint);
+    if (place === undefined) return;
+    const key = keyOf(place);
     const known = found.get(key);
-    if (known === undefined) found.set(key, [{ set, endpoint }]);
-    else known.push({ set, endpoint });
+    if (known === undefined) found.set(key, [endpoint]);
+    else known.push(endpoint);
   });
-  const standing = [...found].flatMap(([key, parts]) => {
-    const set = joined(parts.map((part) => part.set));
-    return set === undefined ? [] : [[key, { set, endpoints: parts.map(({ endpoint }) => endpoint) }] as const];
+  return found;
+}
+
+function standingAt(records: Records, key: SetKey): Standing | undefined {
+  const parts = (records.get(keyOf(key)) ?? []).flatMap((endpoint) => {
+    const set = readEndpoint(endpoint);
+    return set === undefined ? [] : [{ set, endpoint }];
   });
-  return new Map(standing);
+  const set = joined(parts.map((part) => part.set));
+  return set === undefined ? undefined : { set, endpoints: parts.map(({ endpoint }) => endpoint) };
 }
 
 /** An endpoint as the webhook would have it. */
@@ -124,7 +129,7 @@ function bodyOf(
     delete: [] as unknown[],
   };
   for (const change of changes) {
-    const before = records.get(keyOf(change));
+    const before = standingAt(records, change);
     const next = wanted.get(keyOf(change));
     if (before !== undefined && change.after !== undefined && next !== undefined) {
       if (isSettled(before, change.after, next)) continue;
@@ -187,7 +192,7 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
 
   const pick = (records: Records, sought: readonly SetKey[]): readonly RecordSet[] => {
     const found = sought.flatMap(({ name, type }) => {
-      const standing = records.get(keyOf({ name, type: 'CNAME' })) ?? records.get(keyOf({ name, type }));
+      const standing = standingAt(records, { name, type: 'CNAME' }) ?? standingAt(records, { name, type });
       return standing === undefined ? [] : [[keyOf(standing.set), shownAs(standing.set)] as const];
     });
     return [...new Map(found).values()];

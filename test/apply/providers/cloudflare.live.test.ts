@@ -110,7 +110,8 @@ describe('Cloudflare', () => {
   });
 
   test.each([
-    ['a few names', 3, 30, 3],
+    ['a few names in a small zone', 3, 30, 1],
+    ['a few names in a zone of 400, whose size is looked up once,', 3, 400, 4],
     ['many names in a small zone', 200, 400, 1],
     ['many names in a zone of 10,000', 100, 10_000, 2],
     ['more names than a few in a zone of 10,000', 15, 10_000, 16],
@@ -125,6 +126,23 @@ describe('Cloudflare', () => {
     );
     expect(shown.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
     expect(server.calls().reads - before).toBe(calls);
+  });
+
+  test('the ids of many zones are told by a few pages, and no zone is taken for another', async () => {
+    const names = Array.from({ length: 120 }, (_, at) => `z${at}.test`);
+    for (const each of names) server.addZone(each);
+    const before = server.calls().reads;
+    for (const each of names) {
+      const wanted: RecordSet = { name: `_mta-sts.${each}`, type: 'TXT', ttl: 300, values: [each] };
+      putByHand(server, each, wanted);
+      expect(await provider.list(each, [wanted])).toEqual([wanted]);
+    }
+    // Ten zones by name, three pages of fifty, and one look at each.
+    expect(server.calls().reads - before).toBe(133);
+    await expect(provider.list('z120.test', [{ name: 'z120.test', type: 'A' }])).rejects.toMatchObject({
+      reason: 'ZoneNotFound',
+    });
+    for (const each of names) server.removeZone(each);
   });
 
   test('a zone that changes while its pages are read is asked name by name', async () => {

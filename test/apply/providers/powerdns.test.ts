@@ -152,6 +152,31 @@ test('a server that tells the whole zone whatever it is asked is asked once', as
   expect(requests).toHaveLength(1);
 });
 
+test('of a few names a small zone is fetched whole, and a long one is not fetched twice', async () => {
+  const wholes = (): number => requests.filter((one) => !one.includes('rrset_name')).length;
+  const small = await against([holds(rrset(`a.${zone}`, 'a'), rrset(`other.${zone}`, 'x'))]);
+  expect(await small.list(zone, [at('a'), at('b')])).toMatchObject([{ values: ['a'] }]);
+  expect(requests).toHaveLength(1);
+  await stop();
+  const name = (url: string | undefined): string => /rrset_name=(.*)\.$/u.exec(url ?? '')?.[1] ?? '';
+  const long = Array.from({ length: 2000 }, (_, index) => rrset(`n${index}.${zone}`, 'x'));
+  const large = await against([
+    (response, request) =>
+      holds(...(name(request.url) === '' ? long : [rrset(name(request.url), 'a')]))(response, request),
+  ]);
+  for (const _ of ['first', 'second'])
+    expect(await large.list(zone, [at('a'), at('b')])).toMatchObject([{ values: ['a'] }, { values: ['a'] }]);
+  expect([wholes(), requests.length]).toEqual([1, 5]);
+});
+
+test('a server that takes too long over all of a zone is asked name by name', async () => {
+  const slow = await against([
+    (response, request) => (request.url?.includes('rrset_name') === true ? holds() : silent)(response, request),
+  ]);
+  expect(await slow.list(zone, [at('a'), at('b')])).toEqual([]);
+  expect(requests).toHaveLength(3);
+});
+
 test('no look of another change comes between a look and its change', async () => {
   const provider = await against([
     (response, request) => (request.method === 'GET' ? holds() : says(204))(response, request),

@@ -20,7 +20,7 @@ let endpoint: string;
 let seen: string[] = [];
 
 const empty: Reply = { body: pageXml([], undefined, 20) };
-const zoneFound: Reply = { body: zonesXml([`<Id>/hostedzone/Z1</Id><Name>${zone}.</Name>`], zone) };
+const zoneFound: Reply = { body: zonesXml([`<Id>/hostedzone/Z1</Id><Name>${zone}.</Name>`], zone, 100) };
 
 beforeAll(async () => {
   server = createServer((request, response) => {

@@ -232,6 +232,22 @@ test('a zone that was made anew is found under its new id', async () => {
   expect(await route53.records(name)).toEqual([wanted]);
 });
 
+test('of many zones one answer tells the ids of all that follow', async () => {
+  const names = Array.from({ length: 12 }, (_, at) => `follows${String(at).padStart(2, '0')}.test`);
+  for (const name of names) await route53.createZone(name);
+  const fresh = made();
+  const count = await reads(async () => {
+    for (const name of names) {
+      const wanted: RecordSet = { name: `_mta-sts.${name}`, type: 'TXT', ttl: 300, values: [name] };
+      await fresh.apply(name, [change(undefined, wanted)]);
+      expect(await route53.records(name)).toEqual([wanted]);
+    }
+  });
+  expect(count).toBeLessThanOrEqual(2);
+  fresh.close?.();
+  for (const name of names) await route53.removeZone(name);
+});
+
 test('the calls are made as the role that is assumed', async () => {
   const spec = {
     endpoint: route53.url,

@@ -218,10 +218,13 @@ function listRecords(zone: Zone, query: URLSearchParams): object {
 }
 
 function listZones(zones: readonly Zone[], query: URLSearchParams, now: () => number): object {
-  onlyKnown(query, ['name', 'page', 'per_page']);
+  onlyKnown(query, ['name', 'order', 'direction', 'page', 'per_page']);
   const name = query.get('name');
+  if (!['name', null].includes(query.get('order'))) throw refusal(400, 9212, 'This stand-in orders by name.');
   const time = new Date(now()).toISOString();
-  const found = zones.filter((zone) => name === null || zone.shownAs === name);
+  const found = zones
+    .filter((zone) => name === null || zone.shownAs === name)
+    .toSorted((a, b) => (a.shownAs < b.shownAs ? -1 : 1));
   const described = found.map((zone) => ({
     id: zone.id,
     name: zone.shownAs,
