@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { ProviderType } from '../../src/api/capabilities.ts';
+import { apiVersion, type DNSProvider } from '../../src/api/types.ts';
+import { traitsOfAll } from '../../src/desired/zones.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { planRecords } from '../../src/plan/records.ts';
 import { type RecordView, type WantedSet } from '../../src/plan/record-view.ts';
@@ -18,6 +21,7 @@ function plan(one: {
   readonly applied?: AppliedSet;
   readonly view?: RecordView;
   readonly marked?: boolean;
+  readonly type?: ProviderType;
 }): ReturnType<typeof planRecords> {
   return planRecords({
     wanted: one.wanted === undefined ? [] : [one.wanted],
@@ -25,12 +29,38 @@ function plan(one: {
     views: new Map(one.view === undefined ? [] : [[key, one.view]]),
     marked: () => one.marked ?? false,
     stranger: () => undefined,
-    traits: {},
+    traits: one.type === undefined ? {} : traitsOfAll([providerOf(one.type)]),
     leads: undefined,
     adopt: new Set(),
     now,
   });
 }
+
+const providerOf = (type: ProviderType): DNSProvider => ({
+  apiVersion,
+  kind: 'DNSProvider',
+  metadata: { name: 'main' },
+  spec: { zones: ['example.com'], [type]: {} },
+});
+
+describe('the TTL of a set', () => {
+  const other = { wanted: wanted(ours), applied: applied(ours), view: seen({ ...ours, ttl: 3600 }) };
+
+  test.each<readonly [ProviderType, boolean]>([
+    ['rfc2136', true],
+    ['powerdns', true],
+    ['route53', true],
+    ['webhook', false],
+    ['externalDns', false],
+  ])('that %s shows otherwise than it was asked for is asked for again: %s', (type, again) => {
+    expect(plan({ ...other, type }).changes).toHaveLength(again ? 1 : 0);
+  });
+
+  test('is no shorter than the API takes', () => {
+    const [change] = plan({ wanted: { ...wanted(ours), ttl: 5 }, view: seen(undefined), type: 'cloudflare' }).changes;
+    expect(change?.change.after?.ttl).toBe(60);
+  });
+});
 
 describe('a set that is wanted', () => {
   interface Case {

@@ -21,8 +21,6 @@ const filterMs = 600_000;
 const changesPerCall = 50;
 /** More records than that are no zone that a webhook could list in time. */
 const mostRecords = 500_000;
-/** Sets of ours whose TTL is remembered. */
-const mostKept = 50_000;
 
 /** What stands at one name and type: the set, and the endpoints that it came in, to be given back as they are. */
 interface Standing {
@@ -150,8 +148,6 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
   const recent = createAging<Promise<Records>>(clock, freshMs, 1);
   const filters = createAging<Promise<DomainFilter>>(clock, filterMs, 1);
   const turns = createTurns(1);
-  /** Sets that we wrote, with the TTL that was asked for and, once it was seen, the one that the webhook made of it. */
-  const kept = new Map<string, { readonly set: RecordSet; readonly madeOf?: number }>();
 
   const remembered = <T>(aging: ReturnType<typeof createAging<Promise<T>>>, make: () => Promise<T>): Promise<T> => {
     const known = aging.get('');
@@ -179,34 +175,12 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
     );
   };
 
-  /**
-   * A webhook may round TTLs, raise them, or show none. What it made of the TTL that we asked for counts as that one, as
-   * long as it shows the same; else the plan would ask for it for ever.
-   */
-  const shownAs = (set: RecordSet): RecordSet => {
-    const ours = kept.get(keyOf(set));
-    if (ours === undefined || !equalSets(ours.set, set)) return set;
-    if (ours.madeOf === undefined) kept.set(keyOf(set), { ...ours, madeOf: set.ttl });
-    return set.ttl === (ours.madeOf ?? set.ttl) ? { ...set, ttl: ours.set.ttl } : set;
-  };
-
   const pick = (records: Records, sought: readonly SetKey[]): readonly RecordSet[] => {
     const found = sought.flatMap(({ name, type }) => {
       const standing = standingAt(records, { name, type: 'CNAME' }) ?? standingAt(records, { name, type });
-      return standing === undefined ? [] : [[keyOf(standing.set), shownAs(standing.set)] as const];
+      return standing === undefined ? [] : [[keyOf(standing.set), standing.set] as const];
     });
     return [...new Map(found).values()];
-  };
-
-  const keep = (changes: readonly RecordChange[]): void => {
-    for (const { after, ...key } of changes) {
-      kept.delete(keyOf(key));
-      if (after !== undefined) kept.set(keyOf(key), { set: after });
-    }
-    for (const oldest of kept.keys()) {
-      if (kept.size <= mostKept) break;
-      kept.delete(oldest);
-    }
   };
 
   const list: Provider['list'] = async (zone, sought) => {
@@ -231,7 +205,6 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
       const body = bodyOf(changes, records, await adjusted(wire, changes));
       try {
         if (body !== undefined) await wire.send(body);
-        keep(changes);
       } finally {
         recent.delete('');
       }
