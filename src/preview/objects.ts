@@ -20,6 +20,7 @@ import { summarise } from '../status/findings.ts';
 import type { World } from '../world.ts';
 import type { PreviewCache } from './cache.ts';
 import { type ObjectPreview, quietPreview, type Step } from './preview.ts';
+import { guarded } from './guarded.ts';
 import { domainSteps, exchangerSteps } from './steps.ts';
 
 /** A world whose exchangers may be made in memory. */
@@ -226,7 +227,8 @@ async function previewExchanger(world: PreviewWorld, claimed: Claimed): Promise<
       ...exchanger,
       status: { ...status, observedGeneration: generation, conditions: setConditions([], conditions, now, generation) },
     });
-    return { ...headOf(exchanger), ...after(first, exchangerSteps(desired, look)) };
+    const planned = guarded(world, exchanger, look.plan, exchangerSteps(desired, look));
+    return { ...headOf(exchanger), ...after(first, planned) };
   } catch (error) {
     return failed(exchanger, error);
   }
@@ -241,7 +243,8 @@ async function previewDomain(world: PreviewWorld, begun: Begun): Promise<ObjectP
     const own = made && (world.cache.exchanger(namespace, name) ?? made);
     const wished = wishDomain(world, domainObject, { domain, grant, own }, stored);
     const look = await lookAtDomain(world, domainObject, wished, stored, askedAt(domainObject, world.clock.now()));
-    return { ...headOf(domainObject), ...after(first, domainSteps(wished, look)) };
+    const planned = guarded(world, domainObject, look.plan, domainSteps(wished, look));
+    return { ...headOf(domainObject), ...after(first, planned) };
   } catch (error) {
     return failed(domainObject, error);
   }

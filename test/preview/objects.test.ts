@@ -169,6 +169,18 @@ describe('a domain', () => {
   });
 });
 
+test('a list of hosts that was cut short is shown with the guard that will stop it', async () => {
+  const hosts = Array.from({ length: 12 }, (_, at) => `mx${at + 1}.example.com`);
+  const scene = await createScene({ hosts });
+  for (const [at, name] of hosts.entries())
+    scene.provider.setByHand(zone, { name, type: 'A', ttl: 300, values: [`192.0.2.${at + 1}`] });
+  await runUntil(scene, () => isReady(scene));
+  expect(only(await planned(scene)).waits.map(({ what }) => what)).not.toContainEqual(expect.stringContaining('20 %'));
+  await scene.edit({ hosts: ['mx1.example.com'] });
+  const { waits } = only(await planned(scene));
+  expect(waits[0]?.what).toContain('mailseal.dev/allow-changes-until');
+});
+
 describe('a grant', () => {
   const provider = (scene: Scene): DNSProvider => {
     const [found] = scene.start().cache.providers();
