@@ -322,7 +322,7 @@ export const bad: readonly (readonly [string, KindName, Spec, string, string, st
     'spec.suspend',
     'Type',
   ],
-  ['no type of provider', 'DNSProvider', { zones: ['example.com'] }, 'set rfc2136', 'spec', 'OneProviderType'],
+  ['no type of provider', 'DNSProvider', { zones: ['example.com'] }, 'set one of rfc2136', 'spec', 'OneProviderType'],
   [
     'no credentials',
     'DNSProvider',

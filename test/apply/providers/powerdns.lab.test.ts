@@ -111,8 +111,10 @@ test('a set with a disabled record is a stranger’s, whichever way it is looked
     (_, at) => ({ name: `_mailseal.n${at}.example.test`, type: 'TXT' }) as const,
   );
   const expectBoth = async (...wanted: readonly RecordSet[]): Promise<void> => {
-    expect(await provider.list('example.test', [{ name, type: 'TXT' }])).toEqual(wanted);
-    expect(await provider.list('example.test', [{ name, type: 'TXT' }, ...others])).toEqual(wanted);
+    for (const sought of [[], others]) {
+      const listed = await provider.list('example.test', [{ name, type: 'TXT' }, ...sought]);
+      expect(listed.map((one) => ({ ...one, values: [...one.values].sort() }))).toEqual(wanted);
+    }
   };
   const records = [...disabled, { content: '"on"', disabled: false }];
   await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records }] });
