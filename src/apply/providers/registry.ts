@@ -7,7 +7,7 @@ import type { Kube, SecretObject } from '../../kube/types.ts';
 import { createProvider } from './index.ts';
 import { createLimiter } from './limiter.ts';
 import { rememberLists } from './lists.ts';
-import type { Provider, RecordChange } from './provider.ts';
+import type { Provider, RecordChange, SetKey } from './provider.ts';
 
 export interface ProvidersOptions {
   readonly kube: Kube;
@@ -76,9 +76,13 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
         throw error;
       }
     };
+    const { see } = provider;
+    const look = <T>(zone: string, sought: readonly SetKey[], run: () => Promise<T>): Promise<T> =>
+      call({ what: 'list', zone, sets: sought.length }, run);
     return {
       ...provider,
-      list: (zone, sought) => call({ what: 'list', zone, sets: sought.length }, () => provider.list(zone, sought)),
+      list: (zone, sought) => look(zone, sought, () => provider.list(zone, sought)),
+      ...(see !== undefined && { see: (zone, sought) => look(zone, sought, () => see(zone, sought)) }),
       apply: (zone: string, changes: readonly RecordChange[]) =>
         call({ what: 'apply', zone, sets: changes.length }, () => provider.apply(zone, changes)),
     };
