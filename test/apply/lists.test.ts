@@ -152,3 +152,54 @@ test('one name that an API will not be asked for fails its own object, and no ot
   expect(good).toEqual({ status: 'fulfilled', value: ['one'] });
   expect(bad).toMatchObject({ status: 'rejected', reason: { reason: 'ZoneNotFound' } });
 });
+
+test('what a look has shown of other names is not asked for again, until it is old or something is written', async () => {
+  const looked: (readonly string[])[] = [];
+  const beside = { ...set('_mta-sts', 'two'), name: `_mta-sts.b.${zone}` };
+  fake.setByHand(zone, beside);
+  provider = rememberLists(
+    {
+      ...fake,
+      see: async (of, sought) => {
+        looked.push(sought.map((one) => one.name));
+        return { sets: fake.sets(of), covers: (at) => at !== 'far.example.test' };
+      },
+    },
+    { now: () => time },
+  );
+  expect(await values()).toEqual(['one']);
+  expect(await provider.list(zone, txt(beside.name, other))).toEqual([beside]);
+  expect(looked).toEqual([[name]]);
+  await provider.list(zone, txt('far.example.test'));
+  expect(looked).toHaveLength(2);
+  await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: undefined }]);
+  expect(await values(`_mailseal.${zone}`)).toEqual([]);
+  fake.setByHand(zone, set('_smtp._tls', 'by hand'));
+  time = 2999;
+  expect(await values(other)).toEqual([]);
+  expect(looked).toHaveLength(3);
+  time = 3000;
+  expect(await values(other)).toEqual(['by hand']);
+});
+
+test('a look that began before a change tells nothing of other names after it', async () => {
+  const wait = Promise.withResolvers<void>();
+  let looks = 0;
+  provider = rememberLists(
+    {
+      ...fake,
+      see: async (of) => {
+        const sets = fake.sets(of);
+        looks += 1;
+        if (looks === 1) await wait.promise;
+        return { sets, covers: () => true };
+      },
+    },
+    { now: () => time },
+  );
+  const early = provider.list(zone, txt(other));
+  await provider.apply(zone, [{ name, type: 'TXT', before: set('_mta-sts', 'one'), after: set('_mta-sts', 'two') }]);
+  wait.resolve();
+  await early;
+  expect(await values()).toEqual(['two']);
+});

@@ -23,6 +23,13 @@ export interface CallRate {
   readonly burst?: number;
 }
 
+/** What the calls of a look have shown, what nobody sought among it. */
+export interface Seen {
+  readonly sets: readonly RecordSet[];
+  /** Whether all that stands at a name is among them. */
+  readonly covers: (name: string) => boolean;
+}
+
 /**
  * A DNS provider's API. Both calls throw MailsealError: `ProviderUnauthorized` (credentials), `ProviderUnavailable`
  * (unreachable, timeout: the change may or may not have been made), `ProviderThrottled` (with retryAfterSeconds),
@@ -40,6 +47,8 @@ export interface Provider {
   readonly share: (change: RecordChange) => number;
   /** Of these record sets those that stand at exactly their names in the zone; where an alias stands instead, that. */
   readonly list: (zone: string, sought: readonly SetKey[]) => Promise<readonly RecordSet[]>;
+  /** As `list`, where its calls show what stands at other names, too. */
+  readonly see?: (zone: string, sought: readonly SetKey[]) => Promise<Seen>;
   /**
    * Makes all changes, in one call where the API can. Where the API does not compare, `before` is compared with what
    * stands right before the call.

@@ -8,7 +8,7 @@ import { granted } from './granted.ts';
 import { createProvider } from './index.ts';
 import { createLimiter, type Limiter } from './limiter.ts';
 import { rememberLists } from './lists.ts';
-import type { CallRate, Provider, RecordChange } from './provider.ts';
+import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
 
 export interface ProvidersOptions {
   readonly kube: Kube;
@@ -90,9 +90,13 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
         throw error;
       }
     };
+    const { see } = provider;
+    const look = <T>(zone: string, sought: readonly SetKey[], run: () => Promise<T>): Promise<T> =>
+      call({ what: 'list', zone, sets: sought.length }, run);
     return {
       ...provider,
-      list: (zone, sought) => call({ what: 'list', zone, sets: sought.length }, () => provider.list(zone, sought)),
+      list: (zone, sought) => look(zone, sought, () => provider.list(zone, sought)),
+      ...(see !== undefined && { see: (zone, sought) => look(zone, sought, () => see(zone, sought)) }),
       apply: (zone: string, changes: readonly RecordChange[]) =>
         call({ what: 'apply', zone, sets: changes.length }, () => provider.apply(zone, changes)),
     };

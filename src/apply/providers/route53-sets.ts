@@ -3,6 +3,7 @@ import type { ResourceRecordSet, RRType } from '@aws-sdk/client-route-53';
 import { quoted } from '../../dns/problem.ts';
 import { type RecordSet, type RecordType, recordTypes } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
+import type { Seen } from './provider.ts';
 import { byOrder, comesBefore, fromApiValue, nameOf, toApiName } from './route53-format.ts';
 
 /** Where a page begins. */
@@ -39,6 +40,29 @@ export async function setsAt(names: readonly string[], ask: Ask): Promise<readon
   const sets: ResourceRecordSet[] = [];
   for (const group of [all.filter(isPlainName), ...alone]) sets.push(...(await walk(group, ask)));
   return sets;
+}
+
+/** A look that keeps all that its pages show. */
+export function keeping(ask: Ask): { readonly ask: Ask; readonly seen: () => Seen } {
+  const sets = new Map<string, ResourceRecordSet>();
+  const spans: { readonly start: Start; readonly next: Start | undefined }[] = [];
+  const covers = (name: string): boolean =>
+    isPlainName(name) &&
+    spans.some(({ start, next }) => {
+      const order = byOrder(name, nameOf(start.name));
+      // A page may begin or end in the middle of a name.
+      const isBehind = order > 0 || (order === 0 && start.type === undefined);
+      return isBehind && (next === undefined || comesBefore(name, next.name));
+    });
+  return {
+    ask: async (start, most) => {
+      const page = await ask(start, most);
+      spans.push({ start, next: page.next });
+      for (const set of page.sets) sets.set(`${set.Name} ${set.Type} ${set.SetIdentifier}`, set);
+      return page;
+    },
+    seen: () => ({ sets: shownOf([...sets.values()]).map(({ set }) => set), covers }),
+  };
 }
 
 async function walk(names: readonly string[], ask: Ask): Promise<readonly ResourceRecordSet[]> {

@@ -17,7 +17,7 @@ import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
 import { createRoute53Api, type Route53Options } from './route53-api.ts';
 import { changedMeanwhile } from './route53-errors.ts';
 import { toApiName, toApiValue } from './route53-format.ts';
-import { setsAt, type Shown, shownOf } from './route53-sets.ts';
+import { keeping, setsAt, type Shown, shownOf } from './route53-sets.ts';
 
 /** AWS allows five calls a second for all of an account. */
 const rate: CallRate = { atOnce: 4, perSecond: 5, burst: 5 };
@@ -91,11 +91,16 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
   const api = createRoute53Api(options);
   const remembered = createAging<Shown>(options.clock, rememberMs, mostRemembered);
 
-  const look = async (zone: string, sought: readonly SetKey[]): Promise<readonly Shown[]> => {
+  type Ask = Parameters<typeof setsAt>[1];
+  const pagesOf =
+    (zone: string): Ask =>
+    (start, most) =>
+      api.page(zone, start, most);
+  const look = async (zone: string, sought: readonly SetKey[], ask = pagesOf(zone)): Promise<readonly Shown[]> => {
     const names = sought.map(({ name }) => name);
     const stray = names.find((name) => !isWithin(name, zone));
     if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray} is not in the zone ${zone}`);
-    const sets = await setsAt(names, (start, most) => api.page(zone, start, most));
+    const sets = await setsAt(names, ask);
     const shown = shownOf(sets);
     for (const one of sought) remembered.delete(keyOf(zone, one));
     for (const one of shown) remembered.set(keyOf(zone, one.set), one);
@@ -106,6 +111,12 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
     const wanted = new Set(sought.flatMap((one) => [keyOf(zone, one), keyOf(zone, { ...one, type: 'CNAME' })]));
     const shown = await look(zone, sought);
     return shown.map(({ set }) => set).filter((set) => wanted.has(keyOf(zone, set)));
+  };
+
+  const see: NonNullable<Provider['see']> = async (zone, sought) => {
+    const pages = keeping(pagesOf(zone));
+    await look(zone, sought, pages.ask);
+    return pages.seen();
   };
 
   /** What is to give way, as Route 53 shows it: remembered, or looked at once more. */
@@ -160,5 +171,5 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
   const share: Provider['share'] = ({ before, after }) =>
     fractionOf([before, after].flatMap((set) => set?.values.map((value) => toApiValue(set.type, value)) ?? []));
 
-  return { capabilities: capabilitiesOf.route53, rate: options.rate, share, list, apply, close: api.close };
+  return { capabilities: capabilitiesOf.route53, rate: options.rate, share, list, see, apply, close: api.close };
 }

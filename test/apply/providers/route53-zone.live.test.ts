@@ -232,6 +232,26 @@ test('a zone that was made anew is found under its new id', async () => {
   expect(await route53.records(name)).toEqual([wanted]);
 });
 
+test('a look tells of all names within its pages, and of none beyond them', async () => {
+  const name = 'pages.test';
+  await route53.createZone(name);
+  const texts = Array.from({ length: 700 }, (_, at) => ({
+    name: `h${100 + at}.${name}`,
+    type: 'TXT',
+    ttl: 300,
+    values: ['"x"'],
+  }));
+  await route53.put(name, texts);
+  const at = (host: string): SetKey => ({ name: `${host}.${name}`, type: 'TXT' });
+  const few = await provider.see?.(name, [at('h300')]);
+  expect(few?.sets.map((one) => one.name)).toEqual(Array.from({ length: 20 }, (_, more) => `h${300 + more}.${name}`));
+  const covered = ['h299', 'h300', 'h300a', 'h319', 'h320', 'h9'].filter((host) => few?.covers(at(host).name));
+  expect(covered).toEqual(['h300', 'h300a', 'h319']);
+  const last = await provider.see?.(name, [at('h790'), at('z')]);
+  expect(['h789', 'h799', 'h80', 'zz'].filter((host) => last?.covers(at(host).name))).toEqual(['h799', 'h80', 'zz']);
+  await route53.removeZone(name);
+});
+
 test('of many zones one answer tells the ids of all that follow', async () => {
   const names = Array.from({ length: 12 }, (_, at) => `follows${String(at).padStart(2, '0')}.test`);
   for (const name of names) await route53.createZone(name);
