@@ -77,6 +77,19 @@ export function isMarked(observed: Marks, applied: readonly AppliedSet[], of: st
   return !remembered && markStands(observed, of);
 }
 
+/**
+ * Whether a set at a host, of which nothing is remembered, is ours beside our mark: it has a shape that only we write,
+ * keys by their SHA-256 digest, or the mark and nothing else.
+ */
+export const isOfHostShape = (
+  { type, values }: Pick<RecordSet, 'type' | 'values'>,
+  installationId: string,
+): boolean => {
+  const ours = (value: string): boolean =>
+    type === 'TLSA' ? /^3 1 1 [0-9a-f]{64}$/u.test(value) : value === markValue(installationId);
+  return values.every(ours);
+};
+
 const isSeen = ({ standing }: AppliedSet): boolean => standing !== 'Intended';
 
 /**

@@ -10,7 +10,7 @@ import { stsRecordName } from '../mtasts/record.ts';
 import { drawKey } from '../observe/exchanger.ts';
 import { listLive } from '../observe/records.ts';
 import { isOfOurShape } from '../plan/found.ts';
-import { markName, markValue } from '../plan/ownership.ts';
+import { isOfHostShape, markName, markValue } from '../plan/ownership.ts';
 import type { AppliedSet, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 
@@ -45,7 +45,7 @@ const asApplied = (set: RecordSet, { provider, zone, delegatedFrom }: ZoneGrant)
   return { name, type, ttl, values, ...place, standing: 'Ours', previousTtl: ttl };
 };
 
-/** The hosts' sets are ours by their marks, which only stand beside sets of ours. */
+/** The hosts' sets are ours by their marks, which only stand beside sets of ours, where they have our shape. */
 async function exchangerState(
   world: World,
   { namespace, name, hosts = [] }: RetirementSpec,
@@ -53,7 +53,8 @@ async function exchangerState(
   const applied: AppliedSet[] = [];
   for (const host of hosts) {
     const found = await foundSets(world, namespace, host, [[tlsaName(host, 25), 'TLSA']]);
-    if (found !== undefined) applied.push(...found.sets.map((set) => asApplied(set, found.grant)));
+    const ours = (found?.sets ?? []).filter((set) => isOfHostShape(set, world.installationId));
+    if (found !== undefined) applied.push(...ours.map((set) => asApplied(set, found.grant)));
   }
   if (applied.length === 0) return undefined;
   const keys = [await drawKey(), await drawKey()] as const;
@@ -76,7 +77,9 @@ async function domainState(world: World, spec: RetirementSpec): Promise<State | 
   if (found === undefined) return undefined;
   const { grant, sets } = found;
   const views = new Map(sets.map((set) => [`${set.name} ${set.type}`, { live: set }]));
-  const ours = sets.filter((set) => set.name === markName(domain) || isOfOurShape(set, domain, views));
+  const ours = sets.filter((set) =>
+    set.name === markName(domain) ? isOfHostShape(set, world.installationId) : isOfOurShape(set, domain, views),
+  );
   return {
     formatVersion: 1,
     kind: 'domain',
