@@ -5,6 +5,7 @@ import { parentsUpTo } from '../dns/names.ts';
 import { lookedUpAt, standsAt } from '../dns/place.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { isOurs } from '../plan/byhand.ts';
+import { marksBeside } from '../plan/ownership.ts';
 import { policyAddressSets } from '../plan/domain.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { GoneView, ObservedRemoval } from '../plan/removal.ts';
@@ -107,7 +108,8 @@ async function observeGone(
   failures: MailsealError[],
 ): Promise<ReadonlyMap<string, GoneView>> {
   const traits = traitsOfAll(world.cache.providers());
-  const zones = Map.groupBy(state.applied, ({ provider, zone }) => `${provider} ${zone}`);
+  const sought = [...state.applied, ...marksBeside(state.applied, world.installationId)];
+  const zones = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const views = await Promise.all(
     [...zones.values()].map(async (sets) => {
       const { attempt, failures: own } = attempting();

@@ -9,7 +9,7 @@ import { byHandWords, isByHand, isOurs, required, unwanted } from './byhand.ts';
 import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
 import { leadProblem, type Leads } from './leads.ts';
-import { owned } from './ownership.ts';
+import { markName, owned, placeOf } from './ownership.ts';
 import { placed, type PlacedChange } from './placed.ts';
 import type { AppliedSet } from './state.ts';
 
@@ -151,15 +151,23 @@ interface SetPlan {
  */
 export function planRecords(request: RecordsRequest): RecordsPlan {
   const before = new Map(request.applied.map((entry) => [recordKey(entry), entry]));
+  const moving = new Set(
+    request.wanted.map(recordKey).filter((key, at) => {
+      const [wanted, entry] = [request.wanted[at], before.get(key)];
+      return wanted !== undefined && entry !== undefined && standsAt(entry) !== standsAt(wanted);
+    }),
+  );
   const plans = request.wanted.map((wanted): SetPlan => {
     const key = recordKey(wanted);
     const entry = before.get(key);
-    if (entry === undefined || standsAt(entry) === standsAt(wanted)) {
+    // The mark is looked at where it still stands: whose records lie at the other place is not known before it has moved.
+    const first = moving.has(key) ? key : recordKey({ name: markName(placeOf(wanted.name)), type: 'TXT' });
+    if (!moving.has(key) && !(entry === undefined && moving.has(first))) {
       before.delete(key);
       return planSet(wanted, entry, request);
     }
     // What stands where it was before goes first; two places would contradict each other.
-    return { pending: { record: key, reason: 'Waiting', message: `${key} moves to ${standsAt(wanted)}` } };
+    return { pending: { record: key, reason: 'Waiting', message: `${first} moves to another zone first` } };
   });
   const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
   const each = <K extends keyof SetPlan>(what: K): readonly NonNullable<SetPlan[K]>[] =>

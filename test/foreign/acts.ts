@@ -170,15 +170,15 @@ const refOf = ({ apiVersion, kind, metadata: { namespace = '', name } }: KubeObj
 });
 
 async function putStateBack(ground: Ground, operator: Operator): Promise<void> {
-  const older = ground.kept.get(operator.name) as readonly KubeObject[] | undefined;
-  if (older === undefined) return;
+  const { kept } = ground;
+  if (kept === undefined) return;
   for (const state of statesOf(operator)) await operator.kube.remove(refOf(state));
-  for (const { metadata, ...rest } of older) {
-    const { resourceVersion: _, ...kept } = metadata;
-    await operator.kube.create({ ...rest, metadata: kept });
+  for (const { metadata, ...rest } of kept.states) {
+    const { resourceVersion: _, ...older } = metadata;
+    await operator.kube.create({ ...rest, metadata: older });
   }
   ground.runs.delete(operator.name);
-  ground.oracle.forgot(operator.name);
+  kept.back();
 }
 
 /** Another program begins to lead while the old one's write is on its way. */
@@ -243,7 +243,7 @@ export async function act(ground: Ground, step: Step): Promise<void> {
       runs.delete(first.name);
       return;
     case 'KeepState':
-      ground.kept.set(first.name, statesOf(first));
+      ground.kept = { states: statesOf(first), back: ground.oracle.copied(first.name) };
       return;
     case 'PutStateBack':
       return putStateBack(ground, first);

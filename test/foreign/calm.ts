@@ -1,8 +1,9 @@
 /** After the storm: hands are still and faults are over. All that is free is to stand, soon, and then nothing is written. */
 import type { MailDomain, MailExchanger } from '../../src/api/types.ts';
+import type { RecordSet } from '../../src/dns/rrset.ts';
 import { look } from './acts.ts';
 import { type Ground, wishesOf } from './ground.ts';
-import { bareHost, besides, domain, keyOf, sameValues, spotAt, strangers } from './names.ts';
+import { bareHost, besides, domain, keyOf, markOf, sameValues, spotAt, strangers } from './names.ts';
 import { idOfFirst } from './steps.ts';
 import { calmWeather } from './weather.ts';
 
@@ -15,7 +16,7 @@ const quietRounds = 12;
 
 /** Whatever is not free is said with one of these, or asked of a human. */
 const reasons =
-  /"reason":"(ForeignRecord|TLSAForeign|Conflict|WildcardSynthesised|DelegationMissing|AwaitingHuman|NoPolicyAddress|TLSAMismatch)"|"seen":false/u;
+  /"reason":"(ForeignRecord|TLSAForeign|Conflict|WildcardSynthesised|DelegationMissing|AwaitingHuman|NoPolicyAddress|PolicyNotServed|TLSAMismatch)"|"seen":false/u;
 
 /** Looks until nothing has been written for long. @returns problems. */
 export async function settle(ground: Ground): Promise<readonly string[]> {
@@ -71,7 +72,7 @@ function problemsOf(ground: Ground): readonly string[] {
     const places = object.kind === 'MailExchanger' ? object.spec.hosts : [object.spec.domain];
     const keys = [...wanted.keys()].filter((key) => places.includes(spotAt(key)?.place ?? ''));
     const told = JSON.stringify([object.status?.conditions ?? [], object.status?.requiredRecords ?? []]);
-    const missing = keys.filter((key) => !stands(ground, key, wanted.get(key)) && !isUnknown(ground, key));
+    const missing = keys.filter((key) => !stands(ground, key, wanted.get(key)) && !isUnknown(ground, key) && !isHeldBack(ground, key));
     if (missing.length === 0 || reasons.test(told)) continue;
     if (object.kind === 'MailDomain' && first.exchanger() === undefined) continue;
     // Of a host that has no address nobody can see which key it presents.
@@ -89,6 +90,16 @@ const said = ({ status }: MailExchanger | MailDomain): string =>
       is === 'True' ? [] : [`${type} ${reason} ${message.slice(0, 80)}`],
     )
     .join('; ');
+
+const isForeignMark = (set: RecordSet | undefined): boolean =>
+  set !== undefined && /owner=/u.test(set.values.join()) && !set.values.includes(markOf(idOfFirst));
+
+/** No mark stands beside a stranger's TLSA set. */
+const isHeldBack = ({ oracle }: Ground, key: string): boolean => {
+  const spot = spotAt(key);
+  const tlsa = spot?.role === 'mark' ? besides(spot, 'tlsa').map(keyOf) : [];
+  return tlsa.some((one) => oracle.standing().has(one) && !oracle.isLastOf('first', one));
+};
 
 /** While the policy Service has no address, what stood goes on standing, and nothing new is written. */
 const isUnknown = ({ first }: Ground, key: string): boolean =>
@@ -113,9 +124,7 @@ function leftovers({ oracle, first, wasStale }: Ground, wanted: ReadonlySet<stri
     // Without its exchanger a domain is not looked at.
     if (spot.place === domain && first.mailDomain() !== undefined && first.exchanger() === undefined) return [];
     // Another installation has taken the place.
-    const [mark] = besides(spot, 'mark');
-    const marked = mark === undefined ? undefined : oracle.standing().get(keyOf(mark));
-    if (marked !== undefined && oracle.isForeign('first', keyOf(marked))) return [];
+    if (besides(spot, 'mark').some((mark) => isForeignMark(oracle.standing().get(keyOf(mark))))) return [];
     return [`${key} was published, is not wanted any more, and stays`];
   });
 }

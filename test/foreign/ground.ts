@@ -2,6 +2,7 @@
 import { adoptAnnotation } from '../../src/desired/adopt.ts';
 import type { DNSProvider, MailDomain, MailExchanger } from '../../src/api/types.ts';
 import { apiVersion } from '../../src/api/types.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
 import { behind, keyOf, markOf, ownZone, type PlacedSpot, placedSpots, type Sets, zone } from './names.ts';
@@ -29,7 +30,8 @@ export interface Ground {
   readonly history: Map<string, RecordSet[]>;
   /** Lists have shown what stood no more. */
   wasStale: boolean;
-  readonly kept: Map<string, readonly object[]>;
+  /** An older copy of the memory of the first operator, and what tells the oracle that it is back. */
+  kept: { readonly states: readonly KubeObject[]; readonly back: () => void } | undefined;
 }
 
 const isLive = (object: { readonly metadata: { readonly deletionTimestamp?: string } } | undefined): boolean =>
@@ -163,7 +165,7 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
     ended: [],
     history,
     wasStale: false,
-    kept: new Map(),
+    kept: undefined,
   };
 }
 

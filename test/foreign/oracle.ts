@@ -3,9 +3,10 @@
  * wire to the name servers, and the rules that the documentation gives to users.
  *
  * A record set is an operator's, and may be changed or deleted by it, if
- *  1. its own write was the last that touched it; or
+ *  1. its own write was the last that touched it, or that of another program with the same id; or
  *  2. it had published the set and has not seen it gone since, when no wish named it: what a hand does to it until then is
- *     an edit of the operator's record, which is restored, or removed where it is not wanted any more; or
+ *     an edit of the operator's record, which is restored, or removed where it is not wanted any more. A memory that is
+ *     put back to an older copy brings back what had been published then: nobody could tell it from an edit; or
  *  3. the user gave it, by `mailseal.dev/adopt`, while it stood; or
  *  4. the operator's memory of the place was lost, put back or never there, the mark with its own id stands there, and
  *     the set says just what it would write, or has a shape that nobody else writes: TLSA sets of `3 1 1` only, a policy
@@ -73,8 +74,10 @@ export interface Oracle {
   readonly wrote: (operator: string, after: Sets) => void;
   /** A look of the operator ended undisturbed: it has seen what stands at these keys. */
   readonly looked: (operator: string, listed: ReadonlySet<string>) => void;
-  /** Its memory was lost or put back. */
+  /** Its memory was lost. */
   readonly forgot: (operator: string) => void;
+  /** Its memory is copied, and gives back what puts it back. */
+  readonly copied: (operator: string) => () => void;
   /** Its wishes are others than before. */
   readonly wished: (operator: string) => void;
   /** Someone else's, by all that is known: it has to stay. */
@@ -180,7 +183,9 @@ export function createOracle(
   const isForeign = (operator: string, key: string): boolean => {
     const set = standing.get(key);
     const { mine, tried } = bookOf(operator);
-    if (set === undefined || writers.get(key) === operator || mine.has(key)) return false;
+    const writer = writers.get(key) ?? 'hand';
+    // Two installations with one id are one and the same to everybody else.
+    if (set === undefined || ids.get(writer) === ids.get(operator) || mine.has(key)) return false;
     const attempt = tried.get(key);
     return attempt === undefined || !sameValues(attempt.values, set.values);
   };
@@ -211,6 +216,14 @@ export function createOracle(
     restored.set(key, { values, times: [...counted, now()] });
     if (counted.length < restoredAtOnce || at === undefined) return false;
     return now() - at < Math.min(hourMs * 2 ** (counted.length - restoredAtOnce), 12 * hourMs);
+  };
+
+  const forgot: Oracle['forgot'] = (operator) => {
+    const { forgotten, restored } = bookOf(operator);
+    for (const place of everywhere()) forgotten.add(place);
+    restored.clear();
+    losers.add(operator);
+    deem(operator);
   };
 
   return {
@@ -250,12 +263,13 @@ export function createOracle(
         else if (!gone) forgotten.delete(memoryOf(spot));
       }
     },
-    forgot: (operator) => {
-      const { forgotten, restored } = bookOf(operator);
-      for (const place of everywhere()) forgotten.add(place);
-      restored.clear();
-      losers.add(operator);
-      deem(operator);
+    forgot,
+    copied: (operator) => {
+      const had = [...bookOf(operator).mine];
+      return () => {
+        for (const key of had) bookOf(operator).mine.add(key);
+        forgot(operator);
+      };
     },
     wished: (operator) => {
       bookOf(operator).restored.clear();
