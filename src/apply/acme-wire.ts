@@ -13,6 +13,7 @@ import { KubeError } from '../kube/error.ts';
 import type { MayWrite } from '../kube/guard.ts';
 import { isUnreadable, readAnswer, type WireAnswer } from './acme-answer.ts';
 import { problemError, readProblem, retryAfterSeconds } from './acme-problem.ts';
+import { fencedBy } from './fenced.ts';
 
 /** The kinds of request that are counted. */
 export type AcmeResource =
@@ -91,18 +92,6 @@ const mostNonces = 64;
 const keptMs = 15_000;
 /** A request survives a CA that refuses nine nonces of ten: giving up in the middle of an order costs a new one. */
 const nonceRetries = 50;
-
-/** Asks once more at the last moment at which the request can still be held back. */
-const fencedBy = (mayWrite: MayWrite | undefined, then: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler => ({
-  onResponseStart: (...given) => then.onResponseStart?.(...given),
-  onResponseData: (...given) => then.onResponseData?.(...given),
-  onResponseEnd: (...given) => then.onResponseEnd?.(...given),
-  onResponseError: (...given) => then.onResponseError?.(...given),
-  onRequestStart: (...given) => {
-    mayWrite?.();
-    then.onRequestStart?.(...given);
-  },
-});
 
 /** Opens nothing yet: connections, directory and nonces come with the first request. */
 export async function createWire(options: WireOptions): Promise<Wire> {

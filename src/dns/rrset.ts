@@ -59,7 +59,9 @@ function canonicalIPv6(text: string): ValueResult {
   if (text.length > 45 || !/^[0-9a-f:.]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) {
     return { ok: false, problem: `${quoted(text)} is not an IPv6 address` };
   }
-  return { ok: true, value: ipaddr.IPv6.parse(text).toRFC5952String() };
+  // ipaddr.js takes ::192.0.2.1 for ::ffff:192.0.2.1, which is another address.
+  const whole = text.replace(/^::(?=[0-9]+\.)/, '::0:');
+  return { ok: true, value: ipaddr.IPv6.parse(whole).toRFC5952String() };
 }
 
 function canonicalTlsa(text: string): ValueResult {

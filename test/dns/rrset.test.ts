@@ -14,6 +14,7 @@ group('a value has one form', () => {
     ['RFC 5952 §4.2.3: the first of equal runs', 'AAAA', '2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
     ['RFC 5952 §4.3: lower case', 'AAAA', '2001:DB8::AAAA', '2001:db8::aaaa'],
     ['an address with four decimal parts', 'AAAA', '64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+    ['an address all but whose decimal parts is zero', 'AAAA', '::0.1.0.0', '::1:0'],
     ['the unspecified address', 'AAAA', '0:0:0:0:0:0:0:0', '::'],
     ['a target with underscore and final dot', 'CNAME', '_MTA-STS.Provider.example.', '_mta-sts.provider.example'],
     ['text as it is', 'TXT', ' v=STSv1; ID ', ' v=STSv1; ID '],

@@ -66,6 +66,7 @@ async function makeKeys(dir: string, zones: readonly ZoneSpec[]): Promise<Map<st
   return new Map(await Promise.all(made));
 }
 
-function newKey(name: string): TsigKey {
+/** A new TSIG key of this name. */
+export function newKey(name: string): TsigKey {
   return { name, algorithm: 'hmac-sha256', secret: randomBytes(32).toString('base64') };
 }

@@ -17,7 +17,7 @@ interface Cut {
 
 const clientNode = /client-node[\\/]dist[\\/]config\.js$/;
 const acmeClient = /acme-client[\\/]src[\\/]\w+\.js$/;
-const ownAcme = /src[\\/]apply[\\/]acme-library\.ts$/;
+const ownHttp = /src[\\/]apply[\\/](acme-library|providers[\\/]undici)\.ts$/;
 
 const refusal = (what: string): string => `() => { throw new Error('${what} is left out of this bundle'); }`;
 const namedRefusals = (...names: readonly string[]): string =>
@@ -53,7 +53,7 @@ const cuts: readonly Cut[] = [
   { importer: acmeClient, path: './auto', instead: refusals('auto') },
   { importer: acmeClient, path: './crypto/forge', instead: 'module.exports = {};' },
   { importer: acmeClient, path: 'debug', instead: 'module.exports = () => () => undefined;' },
-  { importer: ownAcme, path: 'undici', instead: undiciRequest() },
+  { importer: ownHttp, path: 'undici', instead: undiciRequest() },
 ];
 
 export const slim: Plugin = {

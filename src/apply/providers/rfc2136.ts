@@ -14,7 +14,7 @@ import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
 import { refusalOf } from './refusal.ts';
-import { type SignedConnection, connectSigned } from './signed.ts';
+import { type SignedConnection, UnsignedAnswer, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
 import { encodeUpdate, existsRows, packed, rowsOf, rowsPerMessage } from './update.ts';
@@ -110,7 +110,13 @@ export function createRfc2136(options: Rfc2136Options): Provider {
 
   const ask = async (connection: SignedConnection, zone: string, name: string, type: RecordType): Promise<Message> => {
     const question = { name, type, recursion: false, checkingDisabled: false };
-    const message = await connection.exchange((id) => encodeQuery(id, question));
+    const message = await connection
+      .exchange((id) => encodeQuery(id, question))
+      .catch((error: unknown) => {
+        // Where Knot holds no zone it looks for no key either, and refuses without a signature.
+        if (!(error instanceof UnsignedAnswer) || error.rcode !== 'REFUSED') throw error;
+        throw zoneNotFound(`${server} refuses to answer about ${name}, without a signature`, zone);
+      });
     if (message.rcode === 'SERVFAIL') {
       throw new MailsealError('ProviderUnavailable', `${server} fails to look up ${name} (SERVFAIL): see its log`);
     }

@@ -15,6 +15,16 @@ export interface SignedConnection {
   readonly close: () => void;
 }
 
+/** An answer without a signature, which proves nothing; what it says may still tell a human where to look. */
+export class UnsignedAnswer extends MailsealError {
+  readonly rcode: string;
+
+  constructor(server: string, rcode: string) {
+    super('ProviderUnavailable', `${server}: its answer (${rcode}) is not signed, so it is not believed`);
+    this.rcode = rcode;
+  }
+}
+
 type Rejected = Extract<Verified, { state: 'Rejected' }>;
 
 function unauthorized(rejected: Rejected, server: string, key: TsigKey, nowSeconds: number): MailsealError {
@@ -54,7 +64,7 @@ export function connectSigned(endpoint: Endpoint, key: TsigKey, clock: Clock, ti
       case 'Rejected':
         throw unauthorized(verified, server, key, nowSeconds);
       case 'Unsigned':
-        throw unavailable(`its answer (${decodeMessage(verified.message).rcode}) is not signed, so it is not believed`);
+        throw new UnsignedAnswer(server, decodeMessage(verified.message).rcode);
       case 'Forged':
         throw unavailable(verified.why);
     }

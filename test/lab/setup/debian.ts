@@ -18,10 +18,13 @@ export const packages: readonly string[] = [
   'iproute2',
   'iptables',
   'kmod',
+  'knot',
   'ldnsutils',
   'libnet-ssleay-perl',
   'nginx',
   'openssl',
+  'pdns-backend-sqlite3',
+  'pdns-server',
   'postfix',
   'postfix-mta-sts-resolver',
   'procps',
@@ -30,7 +33,9 @@ export const packages: readonly string[] = [
   'unbound',
 ];
 
-const services = ['named', 'nginx', 'unbound', 'postfix', 'containerd', 'postfix-mta-sts-resolver'];
+const services = ['named', 'nginx', 'unbound', 'postfix', 'containerd', 'postfix-mta-sts-resolver', 'knot', 'pdns'];
+/** Services whose package has another name. */
+const packageOf: Readonly<Record<string, string>> = { named: 'bind9', pdns: 'pdns-server' };
 const policy = '/usr/sbin/policy-rc.d';
 const policyBackup = `${policy}.before-mailseal`;
 const policyText =
@@ -115,7 +120,7 @@ export function restorePolicy(): void {
 /** Debian enables a service when it installs it: without this, ours would start at the machine's next boot. */
 async function disableServices(installed: readonly string[]): Promise<void> {
   if (!existsSync('/run/systemd/system')) return;
-  const units = services.filter((unit) => installed.includes(unit === 'named' ? 'bind9' : unit));
+  const units = services.filter((unit) => installed.includes(packageOf[unit] ?? unit));
   for (const unit of units) {
     await run(['systemctl', 'disable', '--quiet', `${unit}.service`]).catch((error: Error) => {
       say(`    note: ${unit}.service stays enabled and would start at the next boot: ${error.message}`);

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { capabilitiesOf } from '../../../src/api/capabilities.ts';
+import { createProvider } from '../../../src/apply/providers/index.ts';
+import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
+import type { RecordSet } from '../../../src/dns/rrset.ts';
+import { addAddress, newFolder } from '../../lab/namespace.ts';
+import { type Powerdns, startPowerdns } from '../../lab/powerdns.ts';
+import { type Ground, contract } from './contract.ts';
+import { contentOf, zoneSpecs, zones } from './ground.ts';
+import { parts } from './parts.ts';
+import { type HttpRelay, startHttpRelay } from './relay.ts';
+import { standingAt } from './standing.ts';
+
+const providerAt = (url: string, apiKey: string): Promise<Provider> =>
+  createProvider(
+    { zones: Object.values(zones), powerdns: { url, plainHttp: true } },
+    { 'api-key': apiKey },
+    parts({ timeoutMs: 5000 }),
+  );
+
+const byHand =
+  ({ call }: Powerdns) =>
+  async (zone: string, { name, type, ttl, values }: RecordSet): Promise<void> => {
+    const records = values.map((value) => ({ content: contentOf(type, value), disabled: false }));
+    const set = { name: `${name}.`, type, ttl, records, changetype: values.length === 0 ? 'DELETE' : 'REPLACE' };
+    await call('PATCH', `/zones/${zone}.`, { rrsets: [set] });
+  };
+
+const traits = {
+  capabilities: capabilitiesOf.powerdns,
+  has: { stranger: true, loseAnswer: true, throttle: true, failHalfway: false, absentZone: true },
+} as const;
+
+contract('PowerDNS', traits, async (): Promise<Ground> => {
+  const address = '10.53.32.1';
+  await addAddress(address);
+  const server = await startPowerdns({ dir: join(newFolder('contract'), 'pdns'), address, zones: zoneSpecs });
+  const relay = await startHttpRelay({ upstream: server.url });
+  const provider = await providerAt(relay.url, server.apiKey);
+  return {
+    ...relay,
+    ...zones,
+    absentZone: 'absent.test',
+    provider,
+    byHand: byHand(server),
+    standing: (_, name, type) => standingAt(address, name, type),
+    stranger: () => providerAt(relay.url, 'nobody'),
+    stop: async () => {
+      provider.close?.();
+      await relay.stop();
+      await server.stop();
+    },
+  };
+});
+
+const address = '10.53.32.2';
+let server: Powerdns;
+let relay: HttpRelay;
+let provider: Provider;
+beforeAll(async () => {
+  await addAddress(address);
+  server = await startPowerdns({
+    dir: join(newFolder('powerdns'), 'pdns'),
+    address,
+    zones: [
+      { name: 'example.test' },
+      { name: 'many.test', security: 'insecure' },
+      { name: 'primary.test', kind: 'Master' },
+      { name: 'still.test', kind: 'Master', soaEditApi: '' },
+      { name: 'copy.test', kind: 'Slave' },
+    ],
+  });
+  relay = await startHttpRelay({ upstream: server.url });
+  provider = await providerAt(relay.url, server.apiKey);
+});
+afterAll(async () => {
+  provider?.close?.();
+  await relay?.stop();
+  await server?.stop();
+});
+
+const txt = (name: string, ...values: readonly string[]): RecordSet => ({ name, type: 'TXT', ttl: 300, values });
+const created = (after: RecordSet): RecordChange => ({ ...after, before: undefined, after });
+
+test('a change raises the serial of a zone that has secondaries', async () => {
+  const before = await server.serial('primary.test');
+  await provider.apply('primary.test', [created(txt('_mta-sts.primary.test', 'v=STSv1; id=1;'))]);
+  expect(await server.serial('primary.test')).toBeGreaterThan(before);
+});
+
+test.each([
+  ['whose serial the API leaves alone', 'still.test', 'pdnsutil set-meta still.test SOA-EDIT-API DEFAULT'],
+  ['that is a copy of a primary elsewhere', 'copy.test', 'name its primary in spec.powerdns.url'],
+])('a zone %s is not written, and the mend is told', async (_what, zone, mend) => {
+  const wanted = created(txt(`_mta-sts.${zone}`, 'v=STSv1; id=1;'));
+  await expect(provider.apply(zone, [wanted])).rejects.toMatchObject({
+    reason: 'ProviderRefused',
+    kind: 'Stalled',
+    message: expect.stringContaining(mend),
+  });
+  expect(await provider.list(zone, [wanted])).toEqual([]);
+});
+
+test('a record that is disabled does not stand, whichever way it is looked for', async () => {
+  const name = '_mailseal.example.test';
+  const disabled = [{ content: '"off"', disabled: true }];
+  const set = { name: `${name}.`, type: 'TXT', ttl: 300, changetype: 'REPLACE' };
+  const others = Array.from(
+    { length: 300 },
+    (_, at) => ({ name: `_mailseal.n${at}.example.test`, type: 'TXT' }) as const,
+  );
+  const expectBoth = async (...wanted: readonly RecordSet[]): Promise<void> => {
+    expect(await provider.list('example.test', [{ name, type: 'TXT' }])).toEqual(wanted);
+    expect(await provider.list('example.test', [{ name, type: 'TXT' }, ...others])).toEqual(wanted);
+  };
+  const records = [...disabled, { content: '"on"', disabled: false }];
+  await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records }] });
+  await expectBoth(txt(name, 'on'));
+  await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, records: disabled }] });
+  await expectBoth();
+});
+
+test('what a wildcard answers does not stand at the name', async () => {
+  const wildcard = { name: '*.wild.example.test', type: 'A', ttl: 300, values: ['192.0.2.9'] } as const;
+  await byHand(server)('example.test', wildcard);
+  expect(await standingAt(address, 'ghost.wild.example.test', 'A')).toEqual(['192.0.2.9']);
+  expect(await provider.list('example.test', [{ name: 'ghost.wild.example.test', type: 'A' }])).toEqual([]);
+});
+
+test('what the server refuses is told in its own words, and nothing of the call is made', async () => {
+  const name = '_25._tcp.example.test';
+  const wrong = created({ name, type: 'TLSA', ttl: 300, values: ['3 1 1 nonsense'] });
+  const beside = created(txt('_mta-sts.refused.example.test', 'x'));
+  await expect(provider.apply('example.test', [beside, wrong])).rejects.toMatchObject({
+    reason: 'ProviderRefused',
+    kind: 'Stalled',
+    message: expect.stringMatching(/Parsing record content/u),
+  });
+  expect(await standingAt(address, beside.name, 'TXT')).toEqual([]);
+});
+
+test('of very many names the zone is fetched once', async () => {
+  const sets = Array.from({ length: 300 }, (_, at) => txt(`_mta-sts.d${at}.many.test`, `v=STSv1; id=${at};`));
+  const before = relay.calls();
+  await provider.apply('many.test', sets.map(created));
+  expect(await provider.list('many.test', sets)).toEqual(sets);
+  expect(relay.calls()).toEqual({ reads: before.reads + 2, writes: before.writes + 1 });
+});
+
+test.each([
+  ['and was not made is made again', false],
+  ['and was made all the same is not made again', true],
+])('a change that failed at the server %s', async (_what, made) => {
+  const wanted = txt(`_mta-sts.${made ? 'made' : 'lost'}.example.test`, 'v=STSv1; id=1;');
+  const before = relay.calls().writes;
+  relay.failWrite(500, made);
+  await provider.apply('example.test', [created(wanted)]);
+  expect(relay.calls().writes - before).toBe(made ? 1 : 2);
+  expect(await standingAt(address, wanted.name, 'TXT')).toEqual(wanted.values);
+});
+
+test('of two of this program that create one record at the same time one is told, although the API compares nothing', async () => {
+  const sets = ['1', '2'].map((id) => txt('_mta-sts.race.example.test', `v=STSv1; id=${id};`));
+  const ends = await Promise.allSettled(sets.map((set) => provider.apply('example.test', [created(set)])));
+  expect(ends).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { reason: 'RecordChanged' } }]);
+  expect(await standingAt(address, '_mta-sts.race.example.test', 'TXT')).toEqual(['v=STSv1; id=1;']);
+});
+
+test('two programs that write at the same time do not lock each other out', async () => {
+  const others = await Promise.all(Array.from({ length: 4 }, () => providerAt(server.url, server.apiKey)));
+  const sets = Array.from({ length: 20 }, (_, at) => txt(`_mta-sts.l${at}.example.test`, `v=STSv1; id=${at};`));
+  await Promise.all(
+    sets.map((set, at) => (others[at % others.length] ?? provider).apply('example.test', [created(set)])),
+  );
+  expect(await provider.list('example.test', sets)).toEqual(sets);
+  for (const other of others) other.close?.();
+});
