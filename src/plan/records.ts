@@ -4,7 +4,7 @@ import type { RequiredRecord } from '../api/types.ts';
 import type { Traits } from '../desired/zones.ts';
 import type { Answer } from '../dns/answer.ts';
 import { needsLead, standsAt } from '../dns/place.ts';
-import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { equalSets, inWords, type RecordSet } from '../dns/rrset.ts';
 import { byHandWords, isByHand, isOurs, required, unwanted } from './byhand.ts';
 import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
@@ -45,7 +45,7 @@ function shown(wanted: WantedSet, view: RecordView): RecordProblem | undefined {
   const agrees = (answer: Answer | undefined): boolean =>
     answer?.outcome === 'Found' && equalSets({ ...wanted, values: answer.values }, wanted);
   const said = (answer: Answer | undefined): string =>
-    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? answer.values.join(' | ') : answer.outcome;
+    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? inWords(answer.values) : answer.outcome;
   if (!agrees(outside)) {
     return {
       record,

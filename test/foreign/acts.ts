@@ -224,6 +224,12 @@ export async function act(ground: Ground, step: Step): Promise<void> {
     case 'Meanwhile':
       sky.weather.meanwhile = () => meddle(ground, step.hand);
       return;
+    case 'Nag':
+      for (let times = 0; times < step.times; times += 1) {
+        await meddle(ground, step.hand);
+        for (let looks = 0; looks < 3; looks += 1) ground.pass(Math.min(60_000, await look(ground, first)));
+      }
+      return;
     case 'NewLeader':
       sky.weather.meanwhile = () => newLeader(ground, step.fenced, step.hand);
       return;

@@ -40,7 +40,12 @@ export async function settle(ground: Ground): Promise<readonly string[]> {
     // What waits for a time is waited for; what is looked at for the sake of others, ever more rarely.
     ground.pass(Math.max(nextMs, quiet < 3 ? 0 : Math.min(2 ** quiet * minute, 12 * hour)));
   }
-  return [`it does not come to rest within ${mostRounds} looks (${calls} writes): ${last.join('; ')}`];
+  const told = [first.exchanger(), first.mailDomain()].flatMap((object) =>
+    object === undefined ? [] : [said(object)],
+  );
+  return [
+    `it does not come to rest within ${mostRounds} looks (${calls} writes): ${last.join('; ')}. It says: ${told.join('; ')}`,
+  ];
 }
 
 function whatChanged(
@@ -72,7 +77,9 @@ function problemsOf(ground: Ground): readonly string[] {
     const places = object.kind === 'MailExchanger' ? object.spec.hosts : [object.spec.domain];
     const keys = [...wanted.keys()].filter((key) => places.includes(spotAt(key)?.place ?? ''));
     const told = JSON.stringify([object.status?.conditions ?? [], object.status?.requiredRecords ?? []]);
-    const missing = keys.filter((key) => !stands(ground, key, wanted.get(key)) && !isUnknown(ground, key) && !isHeldBack(ground, key));
+    const missing = keys.filter(
+      (key) => !stands(ground, key, wanted.get(key)) && !isUnknown(ground, key) && !isHeldBack(ground, key),
+    );
     if (missing.length === 0 || reasons.test(told)) continue;
     if (object.kind === 'MailDomain' && first.exchanger() === undefined) continue;
     // Of a host that has no address nobody can see which key it presents.
@@ -108,7 +115,9 @@ const isUnknown = ({ first }: Ground, key: string): boolean =>
 function stands({ oracle }: Ground, key: string, values: readonly string[] | undefined): boolean {
   const set = oracle.standing().get(key);
   if (set === undefined) return false;
-  return values === undefined ? !oracle.isForeign('first', key) : sameValues(set.values, values);
+  // A human may have published what the status asks for.
+  const asOurs = set.values.every((value) => /^v=STSv1; id=\d{14}[0-9a-f]{8};$|^3 1 1 [0-9a-f]{64}$/u.test(value));
+  return values === undefined ? asOurs || !oracle.isForeign('first', key) : sameValues(set.values, values);
 }
 
 /** What was written last by an operator's own hand and is wished for no more has to go, where it may be removed. */

@@ -72,8 +72,8 @@ export interface Oracle {
   /** A call that would write this was made; whatever became of it. */
   readonly tries: (operator: string, sets: readonly RecordSet[]) => void;
   readonly wrote: (operator: string, after: Sets) => void;
-  /** A look of the operator ended undisturbed: it has seen what stands at these keys. */
-  readonly looked: (operator: string, listed: ReadonlySet<string>) => void;
+  /** A look of the operator ended undisturbed: it has seen whether something stood at these keys. */
+  readonly looked: (operator: string, listed: ReadonlyMap<string, boolean>) => void;
   /** Its memory was lost. */
   readonly forgot: (operator: string) => void;
   /** Its memory is copied, and gives back what puts it back. */
@@ -254,13 +254,13 @@ export function createOracle(
     looked: (operator, listed) => {
       const { mine, forgotten, tried, published } = bookOf(operator);
       const { wanted } = wishesOf(operator);
-      for (const key of listed) {
-        const gone = !standing.has(key);
+      for (const [key, stood] of listed) {
+        const gone = !stood && !standing.has(key);
         if (gone && !wanted.has(key)) for (const known of [mine, tried, published]) known.delete(key);
         const spot = spotAt(key);
         if (spot?.role !== 'mark') continue;
         if (!mine.has(key)) forgotten.add(memoryOf(spot));
-        else if (!gone) forgotten.delete(memoryOf(spot));
+        else if (stood) forgotten.delete(memoryOf(spot));
       }
     },
     forgot,

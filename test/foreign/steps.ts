@@ -49,6 +49,8 @@ export type Step =
   | { readonly do: 'Hand'; readonly hand: Hand }
   /** The hand acts between the next plan and its write. */
   | { readonly do: 'Meanwhile'; readonly hand: Hand }
+  /** Somebody who does not give up: the hand acts again after every look. */
+  | { readonly do: 'Nag'; readonly hand: Hand; readonly times: number }
   /** Another program leads from then on, and has looked, before the next write of the old one arrives. */
   | { readonly do: 'NewLeader'; readonly fenced: boolean; readonly hand: Hand | undefined }
   | { readonly do: 'Kill'; readonly write: number; readonly when: 'before' | 'after' }
@@ -191,7 +193,8 @@ function drawStep(dice: Dice): Step {
   if (at < 89) return { do: 'Fault', fault: dice.one(faults) };
   if (at < 91) return { do: 'Stale', ms: dice.one([second, 60 * second, hour]) };
   if (at < 93) return { do: 'Second' };
-  if (at < 94) return { do: 'Restart' };
+  if (at < 94) return { do: 'Nag', hand: drawHand(dice), times: 4 + dice.below(3) };
+  if (at < 95) return { do: 'Restart' };
   if (at < 96) return { do: 'KeepState' };
   if (at < 98) return { do: 'PutStateBack' };
   return { do: 'LoseState', of: dice.one(['domain', 'exchanger']) };

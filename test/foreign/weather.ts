@@ -23,8 +23,8 @@ export interface Life {
   troubles: number;
   /** Writes that got through. */
   writes: number;
-  /** Keys that it was truly told of since someone last looked. */
-  readonly listed: Set<string>;
+  /** Keys that it was truly told of since someone last looked, and whether something stood there. */
+  readonly listed: Map<string, boolean>;
 }
 
 export interface Weather {
@@ -146,7 +146,8 @@ export async function mortalProvider(sky: Sky, life: Life, mayWrite: MayWrite): 
     if (life.dead) throw new Killed('it is dead');
     const { stale } = weather;
     if (stale === undefined || now() >= stale.until) {
-      for (const one of sought) life.listed.add(keyOf(one));
+      const standing = oracle.standing();
+      for (const one of sought) life.listed.set(keyOf(one), standing.has(keyOf(one)));
       return inner.list(zone, sought);
     }
     life.troubles += 1;
