@@ -167,6 +167,8 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
       return planSet(wanted, entry, request);
     }
     // What stands where it was before goes first; two places would contradict each other.
+    const stranger = moving.has(key) ? request.stranger(wanted.name) : undefined;
+    if (stranger !== undefined) return { refused: takenOver(key, stranger) };
     return { pending: { record: key, reason: 'Waiting', message: `${first} moves to another zone first` } };
   });
   const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
@@ -180,6 +182,12 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
     pending: each('pending'),
   };
 }
+
+const takenOver = (record: string, stranger: string): RecordProblem => ({
+  record,
+  reason: 'ForeignRecord',
+  message: `${record} is to move to another zone, but where it stands now the records are marked as those of another installation of Mailseal, ${stranger}. Nothing was written; if that one has gone, remove its mark there, and Mailseal goes on`,
+});
 
 function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: RecordsRequest): SetPlan {
   const traits = request.traits[asWanted.provider];

@@ -127,6 +127,8 @@ function leftovers({ oracle, first, wasStale }: Ground, wanted: ReadonlySet<stri
     .every(({ spec }) => (spec.policy ?? 'Full') === 'Full');
   // What lists do not show of a write that nobody heard the end of is forgotten, and stays as nobody's.
   if (!full || wasStale || oracle.hasForgotten('first')) return [];
+  // Where a hand has put values of ours back, a retirement goes on waiting until they are gone, and says so.
+  if (first.all('Retirement').length > 0) return [];
   return [...oracle.standing().keys()].flatMap((key) => {
     const spot = spotAt(key);
     if (spot === undefined || wanted.has(key) || !oracle.isLastOf('first', key)) return [];

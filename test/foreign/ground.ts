@@ -5,7 +5,7 @@ import { apiVersion } from '../../src/api/types.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
-import { behind, keyOf, markOf, ownZone, type PlacedSpot, placedSpots, type Sets, zone } from './names.ts';
+import { keyOf, markOf, ownZone, type PlacedSpot, placedSpots, type Sets, zone } from './names.ts';
 import { type Operator, type Run, createOperator } from './operator.ts';
 import { type Oracle, createOracle, type Wishes } from './oracle.ts';
 import type { Server } from './server.ts';
@@ -170,6 +170,3 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
 }
 
 const spotKeys: ReadonlySet<string> = new Set(placedSpots.map(keyOf));
-
-/** Where a name is led to, as a human would set it. */
-export const leadOf = (name: string): RecordSet => ({ name, type: 'CNAME', ttl: 300, values: [behind(name)] });

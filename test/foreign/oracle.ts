@@ -14,7 +14,8 @@
  *  5. it says word for word what the operator had tried to write there without hearing how that ended.
  * Anything else is foreign: neither changed nor deleted. Nothing is created below a name that only a wildcard provides.
  * Beside the mark of another installation nothing is written at all. What was looked at may be a minute old.
- * And rule 2 tires: of values altered again and again only three are restored at once, then after ever longer pauses.
+ * And rule 2 tires: of values that were seen to stand and are altered again and again only three are restored at once,
+ * then after ever longer pauses.
  */
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import {
@@ -31,14 +32,10 @@ import {
   spotAt,
   zone,
 } from './names.ts';
-
-type Writer = 'hand' | string;
+import { createPatience, type Patience } from './patience.ts';
 
 /** What may have been seen so long ago, in milliseconds, is not held against anybody. */
 const staleMs = 60_000;
-const hourMs = 3_600_000;
-const restoredAtOnce = 3;
-
 /** A place in one of the two zones. */
 const memoryOf = ({ place, own }: PlacedSpot): string => `${place} ${own}`;
 const everywhere = (): Set<string> => new Set(placedSpots.map(memoryOf));
@@ -50,20 +47,13 @@ export interface Wishes {
   readonly adopted: ReadonlySet<string>;
 }
 
-interface Restored {
-  readonly values: string;
-  readonly times: readonly number[];
-}
-
 interface Book {
   readonly mine: Set<string>;
   /** Places of which nothing is remembered. */
   readonly forgotten: Set<string>;
   /** What it set out to write there last, whatever became of it. */
   readonly tried: Map<string, RecordSet>;
-  /** What it wrote there last. */
-  readonly published: Map<string, RecordSet>;
-  readonly restored: Map<string, Restored>;
+  readonly patience: Patience;
 }
 
 export interface Oracle {
@@ -72,8 +62,8 @@ export interface Oracle {
   /** A call that would write this was made; whatever became of it. */
   readonly tries: (operator: string, sets: readonly RecordSet[]) => void;
   readonly wrote: (operator: string, after: Sets) => void;
-  /** A look of the operator ended undisturbed: it has seen whether something stood at these keys. */
-  readonly looked: (operator: string, listed: ReadonlyMap<string, boolean>) => void;
+  /** A look of the operator ended undisturbed: it has seen what stood at these keys. */
+  readonly looked: (operator: string, listed: ReadonlyMap<string, RecordSet | undefined>) => void;
   /** Its memory was lost. */
   readonly forgot: (operator: string) => void;
   /** Its memory is copied, and gives back what puts it back. */
@@ -96,7 +86,8 @@ export function createOracle(
   start: Sets,
 ): Oracle {
   let standing = start;
-  const writers = new Map<string, Writer>();
+  /** `hand`, or an operator. */
+  const writers = new Map<string, string>();
   const violations: string[] = [];
   /** Since when something stands that is to be respected even where nothing of ours is overwritten. */
   const since = new Map<string, number>();
@@ -107,8 +98,7 @@ export function createOracle(
       mine: new Set(),
       forgotten: everywhere(),
       tried: new Map(),
-      published: new Map(),
-      restored: new Map(),
+      patience: createPatience(now),
     };
     books.set(operator, book);
     return book;
@@ -124,7 +114,10 @@ export function createOracle(
   const isOurShape = (operator: string, key: string, set: RecordSet): boolean => {
     const spot = spotAt(key);
     if (spot === undefined) return false;
-    const wanted = wishesOf(operator).wanted.get(key);
+    const mark = beside(spot, 'mark');
+    // Its own mark that it has just set says nothing of what stood beside it before.
+    const told = losers.has(operator) || mark === undefined || writers.get(keyOf(mark)) !== operator;
+    const wanted = told ? wishesOf(operator).wanted.get(key) : undefined;
     if (wanted !== undefined && sameValues(wanted, set.values)) return true;
     switch (spot.role) {
       case 'mark':
@@ -153,7 +146,7 @@ export function createOracle(
   };
   const moved = (after: Sets): readonly string[] =>
     [...new Set([...standing.keys(), ...after.keys()])].filter((key) => !sameSet(standing.get(key), after.get(key)));
-  const accept = (after: Sets, writer: Writer): void => {
+  const accept = (after: Sets, writer: string): void => {
     for (const key of moved(after)) {
       writers.set(key, writer);
       since.set(key, now());
@@ -173,7 +166,7 @@ export function createOracle(
     return owners.includes(idOf(operator)) ? undefined : owners[0];
   };
   const isBelowWildcard = (key: string): boolean => {
-    const wildcard = [`*.${zone} A`, `*.${zone} MX`].find((one) => standing.has(one));
+    const wildcard = [`*.${zone} A`, `*.${zone} CNAME`].find((one) => standing.has(one));
     if (wildcard === undefined || now() - (since.get(wildcard) ?? 0) < staleMs) return false;
     const place = spotAt(key)?.own === false ? spotAt(key)?.place : undefined;
     if (place !== bareHost && place !== domain) return false;
@@ -199,29 +192,14 @@ export function createOracle(
     if (isForeign(operator, key))
       return `${how}, where ${writers.get(key) ?? 'someone before us'} had ${before.values.join(' | ')} (TTL ${before.ttl} → ${after?.ttl ?? '-'})`;
     if (foreignMark(operator, key) !== undefined) return `${how} beside another installation's mark`;
-    return isImpatient(operator, key, before, after) ? `${how} again and again, without a pause` : undefined;
+    const altered = writers.get(key) !== operator && spotAt(key)?.role !== 'tlsa';
+    const impatient = altered && bookOf(operator).patience.isLost(key, before, after);
+    return impatient ? `${how} again and again, without a pause` : undefined;
   };
-  /** Values that it had published were altered, and it puts them back. */
-  const isImpatient = (operator: string, key: string, before: RecordSet, after: RecordSet | undefined): boolean => {
-    const { restored, published } = bookOf(operator);
-    const last = published.get(key);
-    if (after === undefined || spotAt(key)?.role === 'tlsa' || writers.get(key) === operator) return false;
-    if (last === undefined || !sameValues(last.values, after.values) || sameValues(before.values, after.values))
-      return false;
-    const values = [...after.values].sort().join('\n');
-    const known = restored.get(key);
-    const times = known?.values === values ? known.times : [];
-    const at = times.at(-1);
-    const counted = at === undefined || now() - at >= 24 * hourMs ? [] : times;
-    restored.set(key, { values, times: [...counted, now()] });
-    if (counted.length < restoredAtOnce || at === undefined) return false;
-    return now() - at < Math.min(hourMs * 2 ** (counted.length - restoredAtOnce), 12 * hourMs);
-  };
-
   const forgot: Oracle['forgot'] = (operator) => {
-    const { forgotten, restored } = bookOf(operator);
+    const { forgotten, patience } = bookOf(operator);
     for (const place of everywhere()) forgotten.add(place);
-    restored.clear();
+    patience.calm();
     losers.add(operator);
     deem(operator);
   };
@@ -238,29 +216,28 @@ export function createOracle(
       for (const set of sets) tried.set(keyOf(set), set);
     },
     wrote: (operator, after) => {
-      const { mine, tried, published } = bookOf(operator);
+      const { mine, tried, patience } = bookOf(operator);
       for (const key of moved(after)) {
         const set = after.get(key);
         const problem = judge(operator, key, set);
         if (problem !== undefined) violations.push(problem);
-        if (set === undefined) for (const known of [tried, published]) known.delete(key);
-        else {
-          mine.add(key);
-          published.set(key, set);
-        }
+        patience.published(key, set);
+        if (set === undefined) tried.delete(key);
+        else mine.add(key);
       }
       accept(after, operator);
     },
     looked: (operator, listed) => {
-      const { mine, forgotten, tried, published } = bookOf(operator);
+      const { mine, forgotten, tried, patience } = bookOf(operator);
       const { wanted } = wishesOf(operator);
-      for (const [key, stood] of listed) {
-        const gone = !stood && !standing.has(key);
-        if (gone && !wanted.has(key)) for (const known of [mine, tried, published]) known.delete(key);
+      for (const [key, seen] of listed) {
+        const gone = seen === undefined && !standing.has(key);
+        if (gone && !wanted.has(key)) for (const known of [mine, tried]) known.delete(key);
+        patience.seen(key, seen);
         const spot = spotAt(key);
         if (spot?.role !== 'mark') continue;
         if (!mine.has(key)) forgotten.add(memoryOf(spot));
-        else if (stood) forgotten.delete(memoryOf(spot));
+        else if (seen !== undefined) forgotten.delete(memoryOf(spot));
       }
     },
     forgot,
@@ -272,7 +249,7 @@ export function createOracle(
       };
     },
     wished: (operator) => {
-      bookOf(operator).restored.clear();
+      bookOf(operator).patience.calm();
       deem(operator);
     },
   };

@@ -87,7 +87,7 @@ function valuesFor(dice: Dice, { role, type }: Spot): readonly string[] {
     case 'tlsa':
       return dice.one([[`3 1 1 ${hex(dice)}`], [`3 0 1 ${hex(dice)}`], [`2 1 1 ${hex(dice)}`, `3 1 1 ${hex(dice)}`]]);
     case 'address':
-      return type === 'A' ? dice.one([['198.51.100.1'], ['192.0.2.9']]) : ['2001:db8::99'];
+      return type === 'A' ? dice.one([['198.51.100.1'], ['192.0.2.9'], ['192.0.2.7']]) : ['2001:db8::99'];
     case 'reports':
       return dice.one([
         ['v=TLSRPTv1; rua=mailto:theirs@example.net;'],
@@ -200,10 +200,25 @@ function drawStep(dice: Dice): Step {
   return { do: 'LoseState', of: dice.one(['domain', 'exchanger']) };
 }
 
+const alike: readonly Extract<Hand, { hand: 'Set' }>[] = [
+  {
+    hand: 'Set',
+    name: `_smtp._tls.${domain}`,
+    type: 'TXT',
+    ttl: 300,
+    values: ['v=TLSRPTv1; rua=mailto:a@example.net;'],
+  },
+  { hand: 'Set', name: `mta-sts.${domain}`, type: 'A', ttl: 300, values: ['192.0.2.7'] },
+];
+
 /** The objects as they are made at first: mostly a moment after the hands have been there. */
 function beginning(dice: Dice): readonly Step[] {
-  const before = dice.chance(0.4)
-    ? Array.from({ length: 1 + dice.below(3) }, (): Step => ({ do: 'Hand', hand: drawHand(dice) }))
+  const before: readonly Step[] = dice.chance(0.4)
+    ? Array.from({ length: 1 + dice.below(3) }, () => ({ do: 'Hand', hand: drawHand(dice) }))
+    : [];
+  // Somebody has done by hand just what will be wished for: it stays theirs.
+  const same: readonly Step[] = dice.chance(0.2)
+    ? dice.some(alike).map((hand): Step => ({ do: 'Hand', hand: { ...hand, ttl: 7200 } }))
     : [];
   const provider = dice.chance(0.85) ? 'main' : 'behind';
   const exchanger: Step = {
@@ -215,7 +230,7 @@ function beginning(dice: Dice): readonly Step[] {
     wish: { wish: 'Domain', rua: 'a@example.net', ttl: 300, provider, adopt: [] },
   };
   const cast = dice.one([[exchanger], [exchanger, mailDomain], [exchanger, mailDomain], [mailDomain]]);
-  return [...before, ...cast, { do: 'Look', times: dice.one([0, 2, 12, 12]) }];
+  return [...before, ...same, ...cast, { do: 'Look', times: dice.one([0, 2, 12, 12]) }];
 }
 
 export function drawSequence(seed: number): Sequence {

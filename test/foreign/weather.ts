@@ -1,6 +1,7 @@
 /** All that an operator writes, to Kubernetes and to the DNS, goes through here: it is judged, spoilt, and cut short. */
 import { rememberLists } from '../../src/apply/providers/lists.ts';
 import type { Provider, RecordChange } from '../../src/apply/providers/provider.ts';
+import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
 import type { MayWrite } from '../../src/kube/guard.ts';
 import type { Kube } from '../../src/kube/types.ts';
@@ -23,8 +24,8 @@ export interface Life {
   troubles: number;
   /** Writes that got through. */
   writes: number;
-  /** Keys that it was truly told of since someone last looked, and whether something stood there. */
-  readonly listed: Map<string, boolean>;
+  /** Keys that it was truly told of since someone last looked, and what stood there. */
+  readonly listed: Map<string, RecordSet | undefined>;
 }
 
 export interface Weather {
@@ -147,7 +148,7 @@ export async function mortalProvider(sky: Sky, life: Life, mayWrite: MayWrite): 
     const { stale } = weather;
     if (stale === undefined || now() >= stale.until) {
       const standing = oracle.standing();
-      for (const one of sought) life.listed.set(keyOf(one), standing.has(keyOf(one)));
+      for (const one of sought) life.listed.set(keyOf(one), standing.get(keyOf(one)));
       return inner.list(zone, sought);
     }
     life.troubles += 1;
