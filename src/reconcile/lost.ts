@@ -1,15 +1,17 @@
 /** The retirement of an object whose durable state was lost: what the DNS still has by our mark is withdrawn all the same. */
 import type { RetirementSpec } from '../api/types.ts';
 import { tlsaName } from '../dane/tlsa.ts';
+import { defaultSecretName } from '../desired/exchanger.ts';
 import { resolveIssuer } from '../desired/references.ts';
 import { resolveZone, type ZoneGrant } from '../desired/zones.ts';
 import { lookedUpAt } from '../dns/place.ts';
 import type { RecordSet, RecordType } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
-import { drawKey } from '../observe/exchanger.ts';
+import { drawKey, readMounted } from '../observe/exchanger.ts';
 import { listLive } from '../observe/records.ts';
 import { isOfOurShape } from '../plan/found.ts';
+import { givenBy } from '../plan/keys.ts';
 import { isOfHostShape, markName, markValue } from '../plan/ownership.ts';
 import type { AppliedSet, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
@@ -57,7 +59,9 @@ async function exchangerState(
     if (found !== undefined) applied.push(...ours.map((set) => asApplied(set, found.grant)));
   }
   if (applied.length === 0) return undefined;
-  const keys = [await drawKey(), await drawKey()] as const;
+  // Who makes the exchanger again goes on from here: hosts that present another key than the state names get no records.
+  const mounted = await readMounted(world, { namespace, name, secretName: defaultSecretName(name) });
+  const keys = [givenBy(mounted, []) ?? (await drawKey()), await drawKey()] as const;
   const [current, next] = keys.map(({ spkiSha256 }) => spkiSha256);
   const rollover = { phase: 'Steady', current: current ?? '', next: next ?? '', published: true } as const;
   return { formatVersion: 1, kind: 'exchanger', namespace, name, issuer: '', rollover, keys, applied, spent: [] };

@@ -5,7 +5,7 @@ import { apiVersion } from '../../src/api/types.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { fakeAuthorities, fakeResolver, type FakeWorld } from '../fakes/resolver.ts';
-import { keyOf, markOf, ownZone, type PlacedSpot, placedSpots, type Sets, zone } from './names.ts';
+import { keyOf, markOf, ownZone, type PlacedSpot, placedSpots, sameSet, type Sets, zone } from './names.ts';
 import { type Operator, type Run, createOperator } from './operator.ts';
 import { type Oracle, createOracle, type Wishes } from './oracle.ts';
 import type { Server } from './server.ts';
@@ -28,6 +28,8 @@ export interface Ground {
   readonly ended: { readonly life: Run['life']; readonly writes: number }[];
   /** All that operators ever wrote, by key. */
   readonly history: Map<string, RecordSet[]>;
+  /** Record sets that operators wrote or removed so far. */
+  written: number;
   /** Lists have shown what stood no more. */
   wasStale: boolean;
   /** An older copy of the memory of the first operator, and what tells the oracle that it is back. */
@@ -129,9 +131,11 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
     start,
   );
   const wrote: Oracle['wrote'] = (operator, after) => {
-    for (const [key, set] of after) {
-      if (oracle.standing().get(key) !== set && spotKeys.has(key))
-        history.set(key, [...(history.get(key) ?? []).slice(-5), set]);
+    for (const key of new Set([...oracle.standing().keys(), ...after.keys()])) {
+      const set = after.get(key);
+      if (sameSet(oracle.standing().get(key), set)) continue;
+      ground.written += 1;
+      if (set !== undefined) history.set(key, [...(history.get(key) ?? []).slice(-5), set]);
     }
     oracle.wrote(operator, after);
   };
@@ -150,7 +154,7 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
   }
   const first = operators.get('first');
   if (first === undefined) throw new Error('there is no operator');
-  return {
+  const ground: Ground = {
     sky,
     server,
     oracle,
@@ -164,9 +168,9 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
     problems: [],
     ended: [],
     history,
+    written: 0,
     wasStale: false,
     kept: undefined,
   };
+  return ground;
 }
-
-const spotKeys: ReadonlySet<string> = new Set(placedSpots.map(keyOf));
