@@ -126,7 +126,7 @@ export async function mortalProvider(sky: Sky, life: Life, mayWrite: MayWrite): 
         await judged(zone, changes);
         throw unavailable('the answer was lost');
       case 'NotApplied':
-        return;
+        return mayWrite();
       case 'Half':
         if (!inner.capabilities.batch) await judged(zone, halfOf(changes));
         throw unavailable('it stopped half-way');
