@@ -16,7 +16,7 @@ const quietRounds = 12;
 
 /** Whatever is not free is said with one of these, or asked of a human. */
 const reasons =
-  /"reason":"(ForeignRecord|TLSAForeign|Conflict|WildcardSynthesised|DelegationMissing|AwaitingHuman|NoPolicyAddress|PolicyNotServed|TLSAMismatch)"|"seen":false/u;
+  /"reason":"(ForeignRecord|TLSAForeign|Conflict|WildcardSynthesised|DelegationMissing|AwaitingHuman|NoPolicyAddress|NotAtAllServers|PolicyNotServed|TLSAMismatch)"|"seen":false/u;
 
 /** Looks until nothing has been written for long. @returns problems. */
 export async function settle(ground: Ground): Promise<readonly string[]> {
