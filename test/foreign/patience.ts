@@ -27,6 +27,7 @@ export function createPatience(now: () => number): Patience {
   const stood = new Set<string>();
   return {
     published: (key, set) => {
+      stood.delete(key);
       if (set === undefined) last.delete(key);
       else last.set(key, set);
     },
@@ -37,7 +38,7 @@ export function createPatience(now: () => number): Patience {
       const own = last.get(key);
       if (after === undefined || own === undefined || !sameValues(own.values, after.values)) return false;
       // A write that nobody saw stand may be slow, and its like is no quarrel.
-      if (sameValues(before.values, after.values) || !stood.delete(key)) return false;
+      if (sameValues(before.values, after.values) || !stood.has(key)) return false;
       const known = restored.get(key);
       const times = known !== undefined && sameValues(known.values, after.values) ? known.times : [];
       const at = times.at(-1) ?? 0;
