@@ -28,6 +28,7 @@ async function runOf(ground: Ground, operator: Operator): Promise<Run> {
 export async function look(ground: Ground, operator: Operator): Promise<number> {
   const run = await runOf(ground, operator);
   const { life, world, watched } = run;
+  life.lookedAt = ground.now();
   life.troubles = 0;
   life.listed.clear();
   const results: Result[] = [];

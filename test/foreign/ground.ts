@@ -130,14 +130,14 @@ export async function createGround(server: Server, second: 'none' | 'same' | 'ot
     },
     start,
   );
-  const wrote: Oracle['wrote'] = (operator, after) => {
+  const wrote: Oracle['wrote'] = (operator, after, lookedAt) => {
     for (const key of new Set([...oracle.standing().keys(), ...after.keys()])) {
       const set = after.get(key);
       if (sameSet(oracle.standing().get(key), set)) continue;
       ground.written += 1;
       if (set !== undefined) history.set(key, [...(history.get(key) ?? []).slice(-5), set]);
     }
-    oracle.wrote(operator, after);
+    oracle.wrote(operator, after, lookedAt);
   };
   const sky: Sky = { server, oracle: { ...oracle, wrote }, weather: calmWeather(), now, changed };
   const around = {

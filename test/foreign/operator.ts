@@ -115,7 +115,14 @@ export async function createOperator(
     writes: () => version,
     presented,
     start: async () => {
-      const life: Life = { operator: name, dead: false, troubles: 0, writes: 0, listed: new Map() };
+      const life: Life = {
+        operator: name,
+        lookedAt: sky.now(),
+        dead: false,
+        troubles: 0,
+        writes: 0,
+        listed: new Map(),
+      };
       const term = createTerm(kube, () => true);
       const way = mortalKube(sky, life, term.kube);
       const provider = await mortalProvider(sky, life, term.mayWrite);

@@ -39,7 +39,7 @@ function watched(wishes: Partial<Wishes> = {}): Watched {
   return {
     oracle,
     hand: (...sets) => oracle.byHand(all(sets)),
-    write: (...sets) => oracle.wrote('first', all(sets)),
+    write: (...sets) => oracle.wrote('first', all(sets), time),
     pass: (ms) => {
       time += ms;
     },

@@ -13,7 +13,7 @@
  *     id as it mints them, the addresses of the policy host beside such an id, the mark alone; or
  *  5. it says word for word what the operator had tried to write there without hearing how that ended.
  * Anything else is foreign: neither changed nor deleted. Nothing is created below a name that only a wildcard provides.
- * Beside the mark of another installation nothing is written at all. What was looked at may be a minute old.
+ * Beside the mark of another installation nothing is written at all. What a look goes by may be a minute old when it begins.
  * And rule 2 tires: of values that were seen to stand and are altered again and again only three are restored at once,
  * then after ever longer pauses.
  */
@@ -61,7 +61,8 @@ export interface Oracle {
   readonly byHand: (after: Sets) => void;
   /** A call that would write this was made; whatever became of it. */
   readonly tries: (operator: string, sets: readonly RecordSet[]) => void;
-  readonly wrote: (operator: string, after: Sets) => void;
+  /** By a look that began then. */
+  readonly wrote: (operator: string, after: Sets, lookedAt: number) => void;
   /** A look of the operator ended undisturbed: it has seen what stood at these keys. */
   readonly looked: (operator: string, listed: ReadonlyMap<string, RecordSet | undefined>) => void;
   /** Its memory was lost. */
@@ -155,19 +156,19 @@ export function createOracle(
     for (const operator of ids.keys()) deem(operator);
   };
 
-  const foreignMark = (operator: string, key: string): string | undefined => {
+  const foreignMark = (operator: string, key: string, lookedAt: number): string | undefined => {
     const spot = spotAt(key);
     if (spot === undefined) return undefined;
     const mark = beside(spot, 'mark');
-    if (mark === undefined || now() - (since.get(keyOf(mark)) ?? 0) < staleMs) return undefined;
+    if (mark === undefined || lookedAt - (since.get(keyOf(mark)) ?? 0) < staleMs) return undefined;
     const owners = mark.values.flatMap(
       (value) => /^heritage=mailseal,owner=([A-Za-z0-9-]{8,64})$/u.exec(value)?.[1] ?? [],
     );
     return owners.includes(idOf(operator)) ? undefined : owners[0];
   };
-  const isBelowWildcard = (key: string): boolean => {
+  const isBelowWildcard = (key: string, lookedAt: number): boolean => {
     const wildcard = [`*.${zone} A`, `*.${zone} CNAME`].find((one) => standing.has(one));
-    if (wildcard === undefined || now() - (since.get(wildcard) ?? 0) < staleMs) return false;
+    if (wildcard === undefined || lookedAt - (since.get(wildcard) ?? 0) < staleMs) return false;
     const place = spotAt(key)?.own === false ? spotAt(key)?.place : undefined;
     if (place !== bareHost && place !== domain) return false;
     return ![...standing.values()].some(({ name }) => name === place || name.endsWith(`.${place}`));
@@ -182,16 +183,18 @@ export function createOracle(
     const attempt = tried.get(key);
     return attempt === undefined || !sameValues(attempt.values, set.values);
   };
-  const judge = (operator: string, key: string, after: RecordSet | undefined): string | undefined => {
+  const judge = (operator: string, key: string, after: RecordSet | undefined, lookedAt: number): string | undefined => {
     const before = standing.get(key);
     const how = `${operator} makes ${key} ${after === undefined ? 'nothing' : after.values.join(' | ')}`;
     if (before === undefined) {
-      if (isBelowWildcard(key)) return `${how} below a name that only a wildcard provides`;
-      return foreignMark(operator, key) === undefined ? undefined : `${how} beside another installation's mark`;
+      if (isBelowWildcard(key, lookedAt)) return `${how} below a name that only a wildcard provides`;
+      return foreignMark(operator, key, lookedAt) === undefined
+        ? undefined
+        : `${how} beside another installation's mark`;
     }
     if (isForeign(operator, key))
       return `${how}, where ${writers.get(key) ?? 'someone before us'} had ${before.values.join(' | ')} (TTL ${before.ttl} → ${after?.ttl ?? '-'})`;
-    if (foreignMark(operator, key) !== undefined) return `${how} beside another installation's mark`;
+    if (foreignMark(operator, key, lookedAt) !== undefined) return `${how} beside another installation's mark`;
     const altered = writers.get(key) !== operator && spotAt(key)?.role !== 'tlsa';
     const impatient = altered && bookOf(operator).patience.isLost(key, before, after);
     return impatient ? `${how} again and again, without a pause` : undefined;
@@ -215,11 +218,11 @@ export function createOracle(
       const { tried } = bookOf(operator);
       for (const set of sets) tried.set(keyOf(set), set);
     },
-    wrote: (operator, after) => {
+    wrote: (operator, after, lookedAt) => {
       const { mine, tried, patience } = bookOf(operator);
       for (const key of moved(after)) {
         const set = after.get(key);
-        const problem = judge(operator, key, set);
+        const problem = judge(operator, key, set, lookedAt);
         if (problem !== undefined) violations.push(problem);
         patience.published(key, set);
         if (set === undefined) tried.delete(key);

@@ -19,6 +19,8 @@ export const faults: readonly Fault[] = ['Throttled', 'RecordChanged', 'LostBefo
 /** One run of an operator's program. */
 export interface Life {
   readonly operator: string;
+  /** When its look began. */
+  lookedAt: number;
   dead: boolean;
   /** What went wrong for it since someone last looked. */
   troubles: number;
@@ -106,7 +108,7 @@ export async function mortalProvider(sky: Sky, life: Life, mayWrite: MayWrite): 
       await inner.apply(zone, changes);
     } finally {
       const sets = await server.read();
-      oracle.wrote(life.operator, sets);
+      oracle.wrote(life.operator, sets, life.lookedAt);
       sky.changed(sets);
     }
   };
