@@ -33,7 +33,10 @@ export function canonicalNames(names: readonly string[]): readonly string[] {
 
 /** The Secret that the MX hosts mount. */
 export const secretNameOf = ({ spec, metadata }: MailExchanger): string =>
-  spec.certificate?.secretName ?? `${metadata.name}-tls`;
+  spec.certificate?.secretName ?? defaultSecretName(metadata.name);
+
+/** Where the hosts' certificate lies if the spec of the exchanger of this name says nothing else. */
+export const defaultSecretName = (exchanger: string): string => `${exchanger}-tls`;
 
 export function desiredExchanger(
   exchanger: MailExchanger,

@@ -83,6 +83,9 @@ export function equalSets(a: RecordSet, b: RecordSet, compare: { readonly ttl?: 
   return left.size === right.size && [...left].every((value) => right.has(value));
 }
 
+/** Values for a message, in one order: name servers take turns with theirs, and no status is to be written for that. */
+export const inWords = (values: readonly string[]): string => [...values].sort().join(' | ');
+
 /** A set in one line for plans and messages, values sorted: `_mta-sts.example.com 300 TXT "v=STSv1; id=1;"`. */
 export function describe(set: RecordSet): string {
   const values = [...set.values].sort().map((value) => (set.type === 'TXT' ? quoteTxt(value) : value));

@@ -9,7 +9,7 @@ import type { SecretObject } from '../kube/types.ts';
 import { spkiSha256OfKey } from '../pki/certificate.ts';
 import { type MountedSecret, type ObservedExchanger, type ObservedHost } from '../plan/exchanger.ts';
 import { givenBy } from '../plan/keys.ts';
-import { markName, markValue } from '../plan/ownership.ts';
+import { markName, marksBeside, markValue } from '../plan/ownership.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { ExchangerState, StoredKey } from '../plan/state.ts';
 import { secretForbidden } from '../apply/apply.ts';
@@ -87,7 +87,8 @@ function soughtRecords(desired: DesiredExchanger, world: World, state: Exchanger
     });
   const known = new Set(wanted.map(recordKey));
   const left = (state?.applied ?? []).filter((entry) => !known.has(recordKey(entry)));
-  return [...wanted, ...left.map((entry) => ({ ...entry, host: undefined, left: true as const }))];
+  const marks = marksBeside(left, world.installationId).filter((mark) => !known.has(recordKey(mark)));
+  return [...wanted, ...[...left, ...marks].map((entry) => ({ ...entry, host: undefined, left: true as const }))];
 }
 
 /** The names whose records a human's CNAMEs lead to, of hosts that lie in zones of others. */

@@ -4,6 +4,7 @@ import { needsLead } from '../dns/place.ts';
 import type { MailsealError } from '../errors.ts';
 import { formatStsRecord, stsRecordName } from '../mtasts/record.ts';
 import { isOurs } from '../plan/byhand.ts';
+import { marksBeside } from '../plan/ownership.ts';
 import { recordKey } from '../plan/record-view.ts';
 import type { GoneView } from '../plan/removal.ts';
 import type { AppliedSet, State } from '../plan/state.ts';
@@ -34,7 +35,8 @@ export async function observeGone(
   failures: MailsealError[],
 ): Promise<ReadonlyMap<string, GoneView>> {
   const traits = traitsOfAll(world.cache.providers());
-  const zones = Map.groupBy(state.applied, ({ provider, zone }) => `${provider} ${zone}`);
+  const sought = [...state.applied, ...marksBeside(state.applied, world.installationId)];
+  const zones = Map.groupBy(sought, ({ provider, zone }) => `${provider} ${zone}`);
   const views = await Promise.all(
     [...zones.values()].map(async (sets) => {
       const { attempt, failures: own } = attempting();

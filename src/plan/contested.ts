@@ -3,7 +3,7 @@
  * again is no human who slipped, and would be at it for ever: a second installation with the same id, as of a cluster that
  * was moved while the old one still runs, takes our address of the policy host for an edit of its own.
  */
-import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { equalSets, inWords, type RecordSet } from '../dns/rrset.ts';
 import type { WantedSet } from './record-view.ts';
 import type { AppliedSet, Restored } from './state.ts';
 
@@ -58,4 +58,4 @@ export const seenStanding = (entry: AppliedSet): AppliedSet =>
 
 /** Who that may be, and what to do, for a human. */
 export const contestWords = (record: string, { says, until }: Contest): string =>
-  `${record} is altered again and again by another program, perhaps another installation of Mailseal with the same id; now it says ${says.join(' | ')}. Stop one of the two, then remove the record: Mailseal publishes its own within a minute. Else it writes it again after ${new Date(until).toISOString()}`;
+  `${record} is altered again and again by another program, perhaps another installation of Mailseal with the same id; now it says ${inWords(says)}. Stop one of the two, then remove the record: Mailseal publishes its own within a minute. Else it writes it again after ${new Date(until).toISOString()}`;

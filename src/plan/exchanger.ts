@@ -17,7 +17,7 @@ import { wantedRecords } from './exchanger-records.ts';
 import { type Delivery, deliverTo, planDelivery } from './delivery.ts';
 import { givenBy, keyNamed, keysOf, ownTlsa, rolloverFacts } from './keys.ts';
 import { type Leads, requiredOf } from './leads.ts';
-import { isMarked, markedHosts, markName, strangerAt } from './ownership.ts';
+import { isMarked, isOfHostShape, markedHosts, markName, strangerAt } from './ownership.ts';
 import { laggingAddresses, unpinnedAddresses } from './presented.ts';
 import { planRecords, type RecordsPlan } from './records.ts';
 import { type RecordView } from './record-view.ts';
@@ -116,9 +116,10 @@ export function planExchanger(
     wanted: wantedRecords(desired, observed, stored, rollover, now),
     applied: stored.applied,
     views: observed.views,
-    marked: ({ name }) => {
-      const host = hostOf(desired, name);
-      return host !== undefined && isMarked(observed, stored.applied, host);
+    marked: (live) => {
+      const host = hostOf(desired, live.name);
+      const speaks = host !== undefined && isMarked(observed, stored.applied, host);
+      return speaks && isOfHostShape(live, observed.installationId);
     },
     stranger: (name) => strangerAt({ ...observed, lives: observed.views, applied: stored.applied }, name),
     traits: observed.traits,

@@ -3,7 +3,7 @@
  * someone else; anything below a name that exists only by a wildcard. The writer of records asks for the names once more.
  */
 import { toALabel } from '../dns/names.ts';
-import { equalSets, type RecordType } from '../dns/rrset.ts';
+import { equalSets, inWords, type RecordType } from '../dns/rrset.ts';
 import { owned } from './ownership.ts';
 import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
 import type { AppliedSet } from './state.ts';
@@ -97,7 +97,7 @@ export function refusal(
     return below && { record, ...below };
   }
   if (equalSets(live, wanted) || owned(live, entry, whose.marked) || whose.adopted) return undefined;
-  const seen = live.values.join(' | ');
+  const seen = inWords(live.values);
   return {
     record,
     reason: wanted.type === 'TLSA' ? 'TLSAForeign' : 'ForeignRecord',

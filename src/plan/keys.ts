@@ -7,7 +7,7 @@ import type { Answer } from '../dns/answer.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
 import type { MountedSecret, ObservedExchanger, ObservedHost, Security } from './exchanger.ts';
-import { isMarked, owned, strangerAt } from './ownership.ts';
+import { isMarked, isOfHostShape, owned, strangerAt } from './ownership.ts';
 import { recordKey } from './record-view.ts';
 import { freshAttestation, presentedAt } from './presented.ts';
 import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
@@ -61,7 +61,8 @@ export function ownTlsa(observed: ObservedExchanger, state: ExchangerState, host
   )
     return undefined;
   const entry = tlsaSets(state).find((set) => set.name === name);
-  return owned(live, entry, isMarked(observed, state.applied, host)) ? live : undefined;
+  const marked = isMarked(observed, state.applied, host) && isOfHostShape(live, observed.installationId);
+  return owned(live, entry, marked) ? live : undefined;
 }
 
 /** Since when every host's set has shown a key: the last of them counts, and one that lacks it undoes it. */

@@ -58,6 +58,21 @@ export const markedBy = (applied: readonly AppliedSet[]): string | undefined =>
     markedHost(name) === undefined ? [] : values.flatMap((value) => ownerOf.exec(value)?.[1] ?? []),
   )[0];
 
+/**
+ * The marks at the places of sets that are not among the sets themselves: whether another installation has taken a place
+ * over must be known wherever something is to be removed, whoever published the mark.
+ */
+export function marksBeside<S extends Pick<RecordSet, 'name' | 'type' | 'values'>>(
+  sets: readonly S[],
+  installationId: string,
+): readonly S[] {
+  const known = new Set(sets.map(({ name }) => name));
+  const marks = sets.map((set): S => {
+    return { ...set, name: markName(placeOf(set.name)), type: 'TXT', values: [markValue(installationId)] };
+  });
+  return [...new Map(marks.map((mark) => [mark.name, mark])).values()].filter(({ name }) => !known.has(name));
+}
+
 interface Marks {
   readonly views: ReadonlyMap<string, Pick<RecordView, 'live'>>;
   readonly installationId: string;
@@ -76,6 +91,19 @@ export function isMarked(observed: Marks, applied: readonly AppliedSet[], of: st
   const remembered = applied.some((entry) => entry.name === name && entry.type === 'TXT' && isSeen(entry));
   return !remembered && markStands(observed, of);
 }
+
+/**
+ * Whether a set at a host, of which nothing is remembered, is ours beside our mark: it has a shape that only we write,
+ * keys by their SHA-256 digest, or the mark and nothing else.
+ */
+export const isOfHostShape = (
+  { type, values }: Pick<RecordSet, 'type' | 'values'>,
+  installationId: string,
+): boolean => {
+  const ours = (value: string): boolean =>
+    type === 'TLSA' ? /^3 1 1 [0-9a-f]{64}$/u.test(value) : value === markValue(installationId);
+  return values.every(ours);
+};
 
 const isSeen = ({ standing }: AppliedSet): boolean => standing !== 'Intended';
 

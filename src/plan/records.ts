@@ -8,7 +8,7 @@ import { byHandWords, isByHand, isOurs, required, unwanted } from './byhand.ts';
 import { contest, contestWords, seenStanding } from './contested.ts';
 import { refusal } from './guard.ts';
 import { leadProblem, type Leads } from './leads.ts';
-import { owned } from './ownership.ts';
+import { markName, owned, placeOf } from './ownership.ts';
 import { placed, type PlacedChange } from './placed.ts';
 import { confirm, remember, shown, stands } from './standing.ts';
 import type { AppliedSet } from './state.ts';
@@ -71,14 +71,18 @@ interface SetPlan {
  */
 export function planRecords(request: RecordsRequest): RecordsPlan {
   const before = new Map(request.applied.map((entry) => [recordKey(entry), entry]));
+  const moving = new Set(
+    request.wanted.filter((wanted) => isElsewhere(before.get(recordKey(wanted)), wanted)).map(recordKey),
+  );
   const plans = request.wanted.map((wanted): SetPlan => {
     const key = recordKey(wanted);
     const entry = before.get(key);
     before.delete(key);
-    if (entry === undefined || standsAt(entry) === standsAt(wanted)) return planSet(wanted, entry, request);
-    // What stands where it was before goes first; two places would contradict each other.
-    const moves = { record: key, reason: 'Waiting', message: `${key} moves to ${standsAt(wanted)}` } as const;
-    return { pending: moves, ...planLeft(entry, request) };
+    if (isElsewhere(entry, wanted)) return planMove(wanted, entry, request);
+    // The mark is looked at where it still stands: whose records lie at the other place is not known before it has moved.
+    const mark = recordKey({ name: markName(placeOf(wanted.name)), type: 'TXT' });
+    if (entry !== undefined || !moving.has(mark)) return planSet(wanted, entry, request);
+    return { pending: { record: key, reason: 'Waiting', message: `${mark} moves to another zone first` } };
   });
   const all = [...plans, ...[...before.values()].map((entry) => planLeft(entry, request))];
   const each = <K extends keyof SetPlan>(what: K): readonly NonNullable<SetPlan[K]>[] =>
@@ -93,6 +97,21 @@ export function planRecords(request: RecordsRequest): RecordsPlan {
     pending: each('pending'),
     held: each('held'),
   };
+}
+
+const isElsewhere = (entry: AppliedSet | undefined, wanted: WantedSet): entry is AppliedSet =>
+  entry !== undefined && standsAt(entry) !== standsAt(wanted);
+
+/** What stands where it was before goes first; two places would contradict each other. */
+function planMove(wanted: WantedSet, entry: AppliedSet, request: RecordsRequest): SetPlan {
+  const record = recordKey(wanted);
+  const stranger = request.stranger(wanted.name);
+  if (stranger === undefined) {
+    const pending: RecordProblem = { record, reason: 'Waiting', message: `${record} moves to ${standsAt(wanted)}` };
+    return { pending, ...planLeft(entry, request) };
+  }
+  const message = `${record} is to move to another zone, but where it stands now the records are marked as those of another installation of Mailseal, ${stranger}. Nothing was written; if that one has gone, remove its mark there, and Mailseal goes on`;
+  return { ...planLeft(entry, request), refused: { record, reason: 'ForeignRecord', message } };
 }
 
 function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: RecordsRequest): SetPlan {

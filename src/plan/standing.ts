@@ -1,6 +1,6 @@
 /** What is remembered of a wanted set, beside what was seen of it: whose it is, since when it stands, what may be cached. */
 import type { Answer } from '../dns/answer.ts';
-import { equalSets, type RecordSet } from '../dns/rrset.ts';
+import { equalSets, inWords, type RecordSet } from '../dns/rrset.ts';
 import { owned } from './ownership.ts';
 import { type RecordProblem, type RecordView, recordKey, type WantedSet } from './record-view.ts';
 import type { AppliedSet } from './state.ts';
@@ -26,7 +26,7 @@ export function shown(wanted: WantedSet, view: RecordView): RecordProblem | unde
   const agrees = (answer: Answer | undefined): boolean =>
     answer?.outcome === 'Found' && equalSets({ ...wanted, values: answer.values }, wanted);
   const said = (answer: Answer | undefined): string =>
-    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? answer.values.join(' | ') : answer.outcome;
+    answer === undefined ? 'nothing yet' : answer.outcome === 'Found' ? inWords(answer.values) : answer.outcome;
   if (!agrees(outside)) {
     return {
       record,

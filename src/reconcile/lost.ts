@@ -1,18 +1,20 @@
 /** The retirement of an object whose durable state was lost: what the DNS still has by our mark is withdrawn all the same. */
 import type { RetirementSpec } from '../api/types.ts';
 import { tlsaName } from '../dane/tlsa.ts';
+import { defaultSecretName } from '../desired/exchanger.ts';
 import { resolveIssuer } from '../desired/references.ts';
 import type { ZoneGrant } from '../desired/zones.ts';
 import { lookedUpAt } from '../dns/place.ts';
 import type { RecordSet, RecordType } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
-import { drawKey } from '../observe/exchanger.ts';
+import { drawKey, readMounted } from '../observe/exchanger.ts';
 import { findZone } from '../observe/zone.ts';
 import { answered } from '../observe/dns/shown.ts';
 import { listLive } from '../observe/records.ts';
 import { isOfOurShape } from '../plan/found.ts';
-import { markName, markValue } from '../plan/ownership.ts';
+import { givenBy } from '../plan/keys.ts';
+import { isOfHostShape, markName, markValue } from '../plan/ownership.ts';
 import type { AppliedSet, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 
@@ -46,7 +48,7 @@ const asApplied = (set: RecordSet, { provider, zone, delegatedFrom }: ZoneGrant)
   return { name, type, ttl, values, ...place, standing: 'Ours', previousTtl: ttl };
 };
 
-/** The hosts' sets are ours by their marks, which only stand beside sets of ours. */
+/** The hosts' sets are ours by their marks, which only stand beside sets of ours, where they have our shape. */
 async function exchangerState(
   world: World,
   { namespace, name, hosts = [] }: RetirementSpec,
@@ -54,10 +56,13 @@ async function exchangerState(
   const applied: AppliedSet[] = [];
   for (const host of hosts) {
     const found = await foundSets(world, namespace, host, [[tlsaName(host, 25), 'TLSA']]);
-    if (found !== undefined) applied.push(...found.sets.map((set) => asApplied(set, found.grant)));
+    const ours = (found?.sets ?? []).filter((set) => isOfHostShape(set, world.installationId));
+    if (found !== undefined) applied.push(...ours.map((set) => asApplied(set, found.grant)));
   }
   if (applied.length === 0) return undefined;
-  const keys = [await drawKey(), await drawKey()] as const;
+  // Who makes the exchanger again goes on from here: hosts that present another key than the state names get no records.
+  const mounted = await readMounted(world, { namespace, name, secretName: defaultSecretName(name) });
+  const keys = [givenBy(mounted, []) ?? (await drawKey()), await drawKey()] as const;
   const [current, next] = keys.map(({ spkiSha256 }) => spkiSha256);
   const rollover = { phase: 'Steady', current: current ?? '', next: next ?? '', published: true } as const;
   return { formatVersion: 1, kind: 'exchanger', namespace, name, issuer: '', rollover, keys, applied, spent: [] };
@@ -77,7 +82,9 @@ async function domainState(world: World, spec: RetirementSpec): Promise<State | 
   if (found === undefined) return undefined;
   const { grant, sets } = found;
   const views = new Map(sets.map((set) => [`${set.name} ${set.type}`, { live: set }]));
-  const ours = sets.filter((set) => set.name === markName(domain) || isOfOurShape(set, domain, views));
+  const ours = sets.filter((set) =>
+    set.name === markName(domain) ? isOfHostShape(set, world.installationId) : isOfOurShape(set, domain, views),
+  );
   return {
     formatVersion: 1,
     kind: 'domain',

@@ -246,8 +246,8 @@ export function edited(edits: readonly Edit[]): ReadonlyMap<string, string> {
   return texts;
 }
 
-/** The program with the defect, in a folder of its own; the tree is not touched. @throws as `edited`. */
-export async function bundleEdited(edits: readonly Edit[], outDir: string): Promise<string> {
+/** The program with the defect, or that of `entry`, in a folder of its own; the tree is not touched. @throws as `edited`. */
+export async function bundleEdited(edits: readonly Edit[], outDir: string, entry?: string): Promise<string> {
   const texts = edited(edits);
   const plugin: Plugin = {
     name: 'mutant',
@@ -258,6 +258,6 @@ export async function bundleEdited(edits: readonly Edit[], outDir: string): Prom
       });
     },
   };
-  await bundle(outDir, undefined, true, [plugin]);
+  await bundle(outDir, entry, true, [plugin]);
   return join(outDir, 'main.js');
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { permittedName } from '../../src/plan/guard.ts';
+import { permittedName, refusal } from '../../src/plan/guard.ts';
 import type { RecordType } from '../../src/dns/rrset.ts';
+import { seen, txt, wanted } from './cases.ts';
 
 const good: readonly (readonly [string, RecordType])[] = [
   ['_mta-sts.example.com', 'TXT'],
@@ -42,4 +43,13 @@ test.each(good)('%s %s may be written', (name, type) => {
 
 test.each(bad)('%s %s is never written', (name, type) => {
   expect(permittedName(name, type)).toBe(false);
+});
+
+test('what is said of a foreign set does not depend on the order in which a server gives its values', () => {
+  const name = '_smtp._tls.example.com';
+  const nobody = { marked: false, stranger: undefined, adopted: false, aliasAdopted: false };
+  const said = (...values: readonly string[]): string | undefined =>
+    refusal(wanted(txt(name, 'ours')), seen(txt(name, ...values)), undefined, nobody)?.message;
+  expect(said('one', 'two')).toContain('one | two');
+  expect(said('two', 'one')).toBe(said('one', 'two'));
 });

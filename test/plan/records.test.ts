@@ -277,3 +277,45 @@ test.each<readonly [string, AppliedSet, RecordSet | undefined, boolean]>([
 test('a set that is no longer wanted and was not looked at is remembered', () => {
   expect(plan({ applied: applied(ours) }).applied).toEqual([applied(ours)]);
 });
+
+test('what is to move from a place that another installation has marked says so, and stays', () => {
+  const there = { zone: 'keys.example.net', delegatedFrom: 'example.com' };
+  const { changes, refused } = planRecords({
+    wanted: [wanted(ours, there)],
+    applied: [applied(ours)],
+    views: new Map([[key, seen(ours)]]),
+    marked: () => false,
+    stranger: () => 'another-installation',
+    traits: {},
+    leads: undefined,
+    adopt: new Set(),
+    now,
+  });
+  expect(changes).toEqual([]);
+  expect(refused).toMatchObject([
+    { reason: 'ForeignRecord', message: expect.stringContaining('another-installation') },
+  ]);
+});
+
+test('while the mark moves to another zone nothing new is written there: whose that place is, the mark there says', () => {
+  const mark = txt('_mailseal.example.com', 'heritage=mailseal,owner=cluster-1-test');
+  const there = { zone: 'keys.example.net', delegatedFrom: 'example.com' };
+  const { changes, pending } = planRecords({
+    wanted: [wanted(mark, there), wanted(ours, there)],
+    applied: [applied(mark)],
+    views: new Map([
+      ['_mailseal.example.com TXT', seen(mark)],
+      [key, seen(undefined)],
+    ]),
+    marked: () => false,
+    stranger: () => undefined,
+    traits: {},
+    leads: undefined,
+    adopt: new Set(),
+    now,
+  });
+  expect(changes.map(({ change }) => change)).toEqual([
+    { name: mark.name, type: 'TXT', before: mark, after: undefined },
+  ]);
+  expect(pending.map(({ record }) => record)).toEqual(['_mailseal.example.com TXT', key]);
+});

@@ -1,13 +1,14 @@
 /**
- * `npm run prove -- NAME [--quick] [--only CASE] [--json FILE]`: long campaigns. A short form of each is in the tests:
+ * `npm run prove -- NAME [--quick] [--only CASE | --seed N] [--json FILE]`: long campaigns. A short form of each is in the tests:
  * test/dane/rollover.model.test.ts, test/kube/chaos.live.test.ts, test/faults/kill-everywhere.lab.test.ts,
- * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts, test/observer/observer.lab.test.ts. The exit code
+ * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts, test/observer/observer.lab.test.ts, test/foreign. The exit code
  * is 0 if the campaign holds, 1 if not, 2 if the command line could not be read.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { proveDeletion } from './deletion.ts';
 import { proveFaults } from './faults.ts';
+import { proveForeignRecords } from './foreign-records.ts';
 import { proveKillEverywhere } from './kill-everywhere.ts';
 import { proveKubeFaults } from './kube-faults.ts';
 import { proveObserver } from './observer.ts';
@@ -40,20 +41,31 @@ const campaigns: Readonly<Record<string, Campaign>> = {
     says: 'a table of faults, each injected while the operator works; --only watch plays those whose names begin so',
     run: proveFaults,
   },
+  'foreign-records': {
+    says: 'I5 in random sequences of wishes, foreign hands, crashes and faults; --seed 17 is one of them',
+    run: proveForeignRecords,
+  },
   observer: {
     says: 'a seeded defect for each invariant, which the observer must name; --only I2,I7 tries those two',
     run: proveObserver,
   },
 };
 
-const usage = `usage: npm run prove -- NAME [--quick] [--only CASE] [--json FILE]\n${Object.entries(campaigns)
+const usage = `usage: npm run prove -- NAME [--quick] [--only CASE | --seed N] [--json FILE]\n${Object.entries(
+  campaigns,
+)
   .map(([name, { says }]) => `  ${name.padEnd(15)} ${says}\n`)
   .join('')}`;
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      seed: { type: 'string' },
+      json: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const [name = ''] = positionals;
@@ -62,7 +74,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(usage);
     return 2;
   }
-  const result = await campaign.run(values.quick, values.only).then(
+  const result = await campaign.run(values.quick, values.only ?? values.seed).then(
     (figures) => ({ name, ok: true, figures }),
     (error: unknown) => ({
       name,

@@ -4,7 +4,10 @@ import { conditionOf } from '../../src/api/conditions.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import { drawKey } from '../../src/observe/exchanger.ts';
 import { spkiSha256OfKey } from '../../src/pki/certificate.ts';
-import type { World } from '../../src/world.ts';
+import { apiVersion } from '../../src/api/types.ts';
+import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
+import { reconcileRetirement } from '../../src/reconcile/retirement.ts';
+import type { Result, World } from '../../src/world.ts';
 import { createScene, runUntil, type Scene, strangers, zone } from './scene.ts';
 
 const hour = 3_600_000;
@@ -146,6 +149,26 @@ describe('the state is lost', () => {
     expect(tlsa()).not.toContain(seen);
     expect(deployed()).toMatchObject({ status: 'False', reason: 'KeyMismatch' });
   });
+});
+
+test('the state is lost while the exchanger is being deleted: made again, it goes on with the key that the hosts have', async () => {
+  const key = scene.mounted()?.key;
+  const world = scene.start();
+  const lookAtAll = async (at: World): Promise<Result> => {
+    const results = [await reconcileExchanger(at, 'mail', 'mx')];
+    for (const { metadata } of at.cache.retirements()) results.push(await reconcileRetirement(at, metadata.name));
+    return { requeueAfterMs: Math.min(60_000, ...results.flatMap(({ requeueAfterMs }) => requeueAfterMs ?? [])) };
+  };
+  const { spec, metadata } = scene.exchanger() ?? { spec: undefined, metadata: undefined };
+  if (spec === undefined || metadata === undefined) throw new Error('there is no exchanger');
+  const ref = { apiVersion, kind: 'MailExchanger', namespace: 'mail', name: 'mx' } as const;
+  await scene.kube.remove(ref);
+  await loseState();
+  await runUntil(scene, () => tlsa().length === 0, { world, look: lookAtAll });
+  await scene.kube.create({ ...ref, spec, metadata: { name: 'mx', namespace: 'mail' } });
+  await runUntil(scene, isReady, { world, look: lookAtAll });
+  expect(scene.mounted()?.key).toBe(key);
+  expectWhole();
 });
 
 describe('the state is put back to an older one', () => {

@@ -1,4 +1,5 @@
 import type { Answer, ServerAnswer } from '../../dns/answer.ts';
+import { inWords } from '../../dns/rrset.ts';
 import type { Unshown } from '../../plan/record-view.ts';
 
 /** The detail of an address that this machine has no way to: it says nothing about the server. */
@@ -37,10 +38,10 @@ function difference(answer: Answer, wanted: readonly string[] | 'absent'): strin
   if (!answered(answer)) return `gave no answer: ${answer.detail ?? answer.outcome}`;
   if (wanted === 'absent') {
     if (answer.canonicalName !== answer.name) return `still has an alias there, to ${answer.canonicalName}`;
-    return answer.outcome === 'Found' ? `still shows ${answer.values.join(' | ')}` : undefined;
+    return answer.outcome === 'Found' ? `still shows ${inWords(answer.values)}` : undefined;
   }
   if (answer.outcome !== 'Found') return 'does not show it yet';
-  return sameValues(answer.values, wanted) ? undefined : `shows ${answer.values.join(' | ')}`;
+  return sameValues(answer.values, wanted) ? undefined : `shows ${inWords(answer.values)}`;
 }
 
 function kindOf({ answer, lame }: ServerAnswer): Unshown {
