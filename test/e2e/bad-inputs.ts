@@ -45,7 +45,7 @@ const cases = [
     'STARTTLSMissing',
     /Turn TLS on in its mail server/,
   ],
-  ['a foreign _mta-sts record', 'maildomain', 'taken', 'Stalled', 'ForeignRecord', /remove it, or give its name up/],
+  ['a foreign _mta-sts record', 'maildomain', 'taken', 'Stalled', 'ForeignRecord', /remove it, or give it to Mailseal/],
   ['a foreign TLSA record', 'mailexchanger', 'pinned', 'Deployed', 'TLSAMismatch', /TLSA/],
   [
     'a Secret that is not ours',
