@@ -6,6 +6,8 @@ export const allowAnnotation = 'mailseal.dev/allow-changes-until';
 
 /** Milliseconds over which changes are counted together. */
 export const countedMs = 3_600_000;
+/** While others wait for an administrator's word, what was changed before counts for so long. */
+export const longestCountedMs = 86_400_000;
 /** So many are never too many, and so large a part of what we keep in the zone. */
 const harmless = 10;
 const harmlessPart = 0.2;
@@ -33,10 +35,15 @@ export function allowedUntil(provider: DNSProvider | undefined, now: number): nu
   return Number.isNaN(time) || time > now + longestAllowanceMs ? 0 : time;
 }
 
-/** What is refused, and how it is allowed. */
-export function tooMuchWords(zone: string, provider: string, ours: number, touched: number): string {
-  const cause = isTooMuch(ours, touched)
-    ? `${touched} of the ${ours} record sets that Mailseal keeps in ${zone} would be changed or removed within an hour: more than 20 %, and more than ${harmless}`
-    : `too many record sets of ${zone} were to be changed or removed within the last hour`;
-  return `${cause}. Nothing beyond that is written until it has not been wanted for an hour. If it is meant, annotate the DNSProvider ${provider} with ${allowAnnotation}, a time such as 2026-11-22T14:05:00Z, at most a day ahead`;
+/** What is refused, and how it is allowed. `counted` is absent where it was refused before all was counted anew. */
+export function tooMuchWords(
+  zone: string,
+  provider: string,
+  counted: { readonly ours: number; readonly touched: number } | undefined,
+): string {
+  const cause =
+    counted === undefined
+      ? `too many of the record sets that Mailseal keeps in ${zone} were to be changed or removed at once`
+      : `${counted.touched} of the ${counted.ours} record sets that Mailseal keeps in ${zone} were or would be changed or removed within a short time: more than 20 %, and more than ${harmless}`;
+  return `${cause}. What comes beyond that waits. If it is meant, annotate the DNSProvider ${provider} with ${allowAnnotation}, a time such as 2026-11-22T14:05:00Z, at most a day ahead; else undo what asks for it`;
 }

@@ -12,9 +12,10 @@ export function guarded<T extends Pick<ObjectPreview, 'waits'>>(
   plan: { readonly changes: readonly Change[]; readonly state: Pick<State, 'applied'> },
   planned: T,
 ): T {
-  world.ledger.note(labelOf(object), plan.state.applied);
+  const owner = labelOf(object);
+  world.ledger.note(owner, plan.state.applied);
   const grantOf = (name: string) => world.cache.providers().find(({ metadata }) => metadata.name === name);
-  const { refused } = world.ledger.admit(plan.changes, grantOf);
+  const { refused } = world.ledger.admit({ owner, changes: plan.changes, wasRefused: false }, grantOf);
   return {
     ...planned,
     waits: [...refused.map((why) => ({ what: `of these objects alone: ${why}` })), ...planned.waits],

@@ -1,4 +1,4 @@
-import { firstConditions, type WantedCondition } from '../api/conditions.ts';
+import { conditionOf, firstConditions, type WantedCondition } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Condition } from '../api/types.ts';
 import { applyChanges, isLostRace } from '../apply/apply.ts';
@@ -134,7 +134,9 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   const { changes, refused } =
     course.isRetirement === true
       ? { changes: course.changes, refused: [] }
-      : world.ledger.admit(course.changes, (name) => world.cache.providers().find((one) => one.metadata.name === name));
+      : world.ledger.admit({ owner: label, changes: course.changes, wasRefused: saysTooMuch(object) }, (name) =>
+          world.cache.providers().find((one) => one.metadata.name === name),
+        );
   try {
     if (changes.some((change) => change.do !== 'SaveState')) await course.confirm?.(confirmedMs);
     ({ made } = await applyChanges(world, { owner: label, resourceVersion: course.resourceVersion }, changes));
@@ -163,6 +165,9 @@ function untilRenewal({ certificate }: Course['state'], now: number): readonly W
   const forMs = (certificate?.renewAt ?? 0) - now;
   return forMs > 0 ? [{ why: 'the certificate is to be renewed', forMs }] : [];
 }
+
+const saysTooMuch = ({ status }: Reconciled): boolean =>
+  conditionOf(status?.conditions, 'Ready')?.reason === 'TooManyChanges';
 
 const tooMuchTrouble = (message: string): Trouble => ({ kind: 'Stalled', reason: 'TooManyChanges', message });
 

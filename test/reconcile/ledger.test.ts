@@ -49,10 +49,12 @@ function admitted(
   count: number,
   make: (at: number) => RecordChange = (at) => edit(`_smtp._tls.d${at}.${zone}`, 'y'),
   annotation?: string,
+  wasRefused = false,
 ): number {
-  const all = Array.from({ length: count }, (_, at) =>
-    ledger.admit([recordsOf([make(at)])], () => provider(annotation)),
-  );
+  const all = Array.from({ length: count }, (_, at) => {
+    const asked = { owner: `domain ${at}`, changes: [recordsOf([make(at)])], wasRefused };
+    return ledger.admit(asked, () => provider(annotation));
+  });
   return all.filter(({ changes }) => changes.length === 1).length;
 }
 
@@ -71,7 +73,8 @@ test('removals count as changes do', () => {
 test('the refusal names the zone, the figures and the mend', () => {
   const ledger = ledgerOf(4);
   admitted(ledger, 10);
-  const { refused } = ledger.admit([recordsOf([edit(`_mailseal.d1.${zone}`, 'y')])], () => provider());
+  const changes = [recordsOf([edit(`_mailseal.d1.${zone}`, 'y')])];
+  const { refused } = ledger.admit({ owner: 'domain 1', changes, wasRefused: false }, () => provider());
   expect(refused).toEqual([expect.stringContaining('11 of the 12 record sets that Mailseal keeps in example.com')]);
   expect(refused[0]).toContain('mailseal.dev/allow-changes-until');
 });
@@ -118,17 +121,53 @@ test.each<readonly [string, number, number]>([
   expect(admitted(ledgerOf(30), 30, undefined, until)).toBe(passes);
 });
 
+/** One object's change, asked for at a look. */
+function asks(ledger: ReturnType<typeof ledgerOf>, at: number): boolean {
+  const changes = [recordsOf([edit(`_smtp._tls.d${at}.${zone}`, 'y')])];
+  ledger.note(`domain ${at}`, [applied(txt(`_smtp._tls.d${at}.${zone}`, 'x'))]);
+  return ledger.admit({ owner: `domain ${at}`, changes, wasRefused: false }, () => provider()).changes.length === 1;
+}
+
 test('a zone stays closed as long as too much is wanted of it, and no fifth goes every hour', () => {
-  const ledger = ledgerOf(4);
-  expect(admitted(ledger, 12)).toBe(10);
-  const last = (): boolean => admitted(ledger, 1, () => edit(`_smtp._tls.d11.${zone}`, 'y')) === 1;
-  for (let look = 0; look < 10; look += 1) {
+  const ledger = ledgerOf(30);
+  expect(admitted(ledger, 30)).toBe(18);
+  const all = Array.from({ length: 30 }, (_, at) => at);
+  for (let look = 0; look < 40; look += 1) {
     time += 1_800_000;
-    expect(last()).toBe(false);
+    expect(all.slice(18).filter((at) => asks(ledger, at))).toEqual([]);
   }
-  // Nobody has wanted it for an hour.
-  time += 3_600_000;
-  expect(last()).toBe(true);
+});
+
+test('once the mistake is undone, what others want goes on, however often they ask', () => {
+  const ledger = ledgerOf(30);
+  admitted(ledger, 28);
+  time += 1_800_000;
+  expect(asks(ledger, 29)).toBe(false);
+  // At their next looks the others want nothing any more.
+  for (let at = 0; at < 28; at += 1) ledger.note(`domain ${at}`, [applied(txt(`_smtp._tls.d${at}.${zone}`, 'x'))]);
+  time += 1_800_000;
+  expect(asks(ledger, 29)).toBe(true);
+});
+
+test('an object that alone asks for too much holds up no other', () => {
+  const ledger = ledgerOf(4);
+  const many = Array.from({ length: 12 }, (_, at) => edit(`_25._tcp.mx${at}.${zone}`, undefined));
+  const asked = { owner: 'exchanger', changes: [recordsOf(many)], wasRefused: false };
+  expect(ledger.admit(asked, () => provider()).changes).toEqual([]);
+  expect(asks(ledger, 1)).toBe(true);
+});
+
+test('who leads anew goes on to refuse what was refused before, until it has seen all for an hour', () => {
+  const refusedBefore = (ledger: ReturnType<typeof ledgerOf>, count: number): number =>
+    admitted(ledger, count, undefined, undefined, true);
+  const ledger = ledgerOf(30);
+  expect(refusedBefore(ledger, 30)).toBe(0);
+  time += 3_599_000;
+  expect(refusedBefore(ledger, 30)).toBe(0);
+  time += 2_000;
+  // Seen again at its end, they are known to be too many.
+  expect(refusedBefore(ledger, 30)).toBe(0);
+  expect(refusedBefore(ledgerOf(30), 3)).toBe(0);
 });
 
 test('what an object no longer keeps does not count as ours', () => {
