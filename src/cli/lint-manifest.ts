@@ -1,9 +1,8 @@
 import { type KindName, isKindName, kinds } from '../api/kinds.ts';
-import type { AnySchema } from '../api/schema.ts';
 import { apiVersion, group, type MailDomainSpec } from '../api/types.ts';
+import { unknownFields, unknownFieldWords } from '../api/unknown-fields.ts';
 import { validate } from '../api/validate.ts';
 import { type Problem, parsed, type ProblemList, problemList, quoted } from '../dns/problem.ts';
-import { isRecord } from '../kube/error.ts';
 import { type ManifestObject, readManifest } from './manifest.ts';
 
 interface Named {
@@ -89,26 +88,13 @@ function lintObject(object: ManifestObject, found: Found, list: ProblemList): vo
     );
   const problems = validate(kind, object);
   for (const { message } of problems) list.error('InvalidField', `${name}: ${message}.`, page);
-  for (const path of unknownFields(kinds[kind].spec, object.spec, 'spec'))
-    list.warning('UnknownField', `${name}: ${path} is a field that this version does not know.`, page);
+  for (const path of unknownFields(kind, object.spec))
+    list.error('UnknownField', `${name}: ${unknownFieldWords(path)}.`, page);
   if (problems.length > 0) return;
   for (const { path, to } of referencesOf(object)) {
     if (found(to.kind, to.name, to.namespace)) continue;
     list.warning('UnresolvedReference', `${name}: ${path} names the ${words(to)}, which is not in this text.`, page);
   }
-}
-
-/** Paths of fields that the schema lacks: the API server drops them. */
-function unknownFields(schema: AnySchema, value: unknown, path: string): readonly string[] {
-  if (schema.type === 'array')
-    return Array.isArray(value)
-      ? value.flatMap((item, index) => unknownFields(schema.items, item, `${path}[${index}]`))
-      : [];
-  if (schema.type !== 'object' || !isRecord(value)) return [];
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const property = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
-    return property === undefined ? [`${path}.${quoted(name)}`] : unknownFields(property, inner, `${path}.${name}`);
-  });
 }
 
 interface Reference {

@@ -130,7 +130,9 @@ export async function runLint(args: readonly string[], streams: LintStreams): Pr
   try {
     text = await (file === '-' ? streams.readStdin() : streams.readFile(file));
   } catch (error) {
-    streams.write(`cannot read ${file}: ${messageOf(error)}\n`);
+    const isFolder = error instanceof Error && 'code' in error && error.code === 'EISDIR';
+    const why = isFolder ? 'it is a folder: lint takes one file, and mailseal plan folders too' : messageOf(error);
+    streams.write(`cannot read ${file}: ${why}\n`);
     return 1;
   }
   const result = lint(known, text);

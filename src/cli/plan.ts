@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isKindName } from '../api/kinds.ts';
 import { apiVersion, group } from '../api/types.ts';
+import { unknownFields, unknownFieldWords } from '../api/unknown-fields.ts';
 import { UsageError } from '../config.ts';
 import type { KubeObject, SecretObject } from '../kube/types.ts';
 import { exitCodeOf, jsonOf, type PlanReport, textOf } from '../preview/report.ts';
@@ -71,21 +72,25 @@ function collect(all: readonly Read[], namespace: string): Collected {
     const counted = wrong.filter(({ code }) => named || code !== 'NotAnObject');
     problems.push(...counted.map(({ message }) => `${source}: ${message}`));
     for (const object of read) {
-      const problem = problemOf(object);
+      const [problem, ...more] = problemsOf(object);
       const placed = withNamespace(object, namespace);
       const key = [placed.apiVersion, placed.kind, placed.metadata.namespace ?? '', placed.metadata.name].join(' ');
-      if (problem !== undefined) problems.push(`${source}: ${problem}`);
+      if (problem !== undefined) problems.push(...[problem, ...more].map((one) => `${source}: ${one}`));
       else if (objects.has(key)) problems.push(`${source}: ${object.kind} ${object.metadata.name} stands there twice`);
       else objects.set(key, placed);
     }
   }
+  // A path that was mistyped, or a step before that made nothing, is not to be read as "no changes".
+  if (all.every(({ objects: read, problems: wrong }) => read.length === 0 && wrong.length === 0))
+    problems.push('the files hold no object');
   return { objects: [...objects.values()], problems };
 }
 
-function problemOf({ apiVersion: version, kind }: ManifestObject): string | undefined {
-  if (version !== group && !version.startsWith(`${group}/`)) return undefined;
-  if (isKindName(kind) && version === apiVersion) return undefined;
-  return `${kind} of ${version} is no kind that this version knows; it reads ${apiVersion}`;
+function problemsOf({ apiVersion: version, kind, metadata, spec }: ManifestObject): readonly string[] {
+  if (version !== group && !version.startsWith(`${group}/`)) return [];
+  if (!isKindName(kind) || version !== apiVersion)
+    return [`${kind} of ${version} is no kind that this version knows; it reads ${apiVersion}`];
+  return unknownFields(kind, spec).map((path) => `${kind} ${metadata.name}: ${unknownFieldWords(path)}`);
 }
 
 const clusterScoped: readonly string[] = ['DNSProvider', 'CertificateIssuer', 'Namespace'];

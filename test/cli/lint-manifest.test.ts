@@ -93,11 +93,11 @@ test.each<readonly [string, string, string]>([
     'spec."mtaSTS"',
   ],
   ['one in a list', '{ domain: example.com, exchangerRefs: [{ name: mx, kind: x }] }', 'spec.exchangerRefs[0]."kind"'],
-])('a warning: %s', (_, spec, path) => {
+])('an error, as kubectl has it: %s', (_, spec, path) => {
   const { ok, problems } = lintManifest(domain(spec));
-  expect(ok).toBe(true);
+  expect(ok).toBe(false);
   expect(problems).toContainEqual(
-    expect.objectContaining({ level: 'warning', code: 'UnknownField', message: expect.stringContaining(path) }),
+    expect.objectContaining({ level: 'error', code: 'UnknownField', message: expect.stringContaining(path) }),
   );
 });
 

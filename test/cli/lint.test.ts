@@ -86,7 +86,7 @@ describe('the command', () => {
     const code = await runLint(args, {
       readFile: async (path) => {
         if (path === 'policy') return policy;
-        throw new Error('no such file');
+        throw path === 'folder' ? Object.assign(new Error('EISDIR'), { code: 'EISDIR' }) : new Error('no such file');
       },
       readStdin: async () => 'v=STSv1; id=1-2;',
       write: (text) => {
@@ -111,6 +111,12 @@ describe('the command', () => {
       'error NoRecord: There is no TXT record that begins with "v=TLSRPTv1;". (RFC 8460 §3)\nnot ok: 1 error(s)\n',
     ],
     ['a file that is not there', ['tlsa', 'nowhere'], 1, 'cannot read nowhere: no such file\n'],
+    [
+      'a folder',
+      ['manifest', 'folder'],
+      1,
+      'cannot read folder: it is a folder: lint takes one file, and mailseal plan folders too\n',
+    ],
   ])('%s', async (_, args, code, output) => {
     expect(await run(...args)).toEqual({ code, output });
   });

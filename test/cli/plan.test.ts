@@ -99,6 +99,11 @@ describe('files', () => {
       'MailDomian of mailseal.dev/v1alpha1 is no kind',
     ],
     [
+      'a field that is mistyped',
+      () => put('c.yaml', ours('CertificateIssuer', 'typo', { default: true, selfSigned: {}, policyy: 'Observe' })),
+      'CertificateIssuer typo: spec."policyy" is a field that this version does not know',
+    ],
+    [
       'an object that stands there twice',
       () => put('d.yaml', issuer, issuer),
       'CertificateIssuer own stands there twice',
@@ -112,6 +117,11 @@ describe('files', () => {
     expect(out).toContain('CertificateIssuer b (selfSigned)');
     expect(code).toBe(1);
   });
+});
+
+test('a folder without objects is an error: nothing was planned', async () => {
+  put('a/values.txt', {});
+  expect(await plan(['-f', dir, ...deaf])).toMatchObject({ code: 1, out: expect.stringContaining('hold no object') });
 });
 
 describe('from files alone', () => {
