@@ -42,6 +42,12 @@ function isBelow(name: string, prefix: string): boolean {
   return base.ok && base.name === rest;
 }
 
+/** That it is not known whether a wildcard provides what `name` hangs on, as for a name of a zone below that is not granted. */
+export const unknownWildcard = (name: string): Omit<RecordProblem, 'record'> => ({
+  reason: 'DNSUnknown',
+  message: `can't tell whether ${name} hangs on a wildcard: the servers of its zone gave no answer of their own. If it lies in a zone below, with servers of its own, a DNSProvider must grant that one`,
+});
+
 /**
  * Why nothing may be written at a name where nothing stands yet, by what is known of the name that it hangs on;
  * undefined where it may be.
@@ -60,10 +66,7 @@ export function refusalBelow(
         message: `${name} hangs on a name that only a wildcard provides: publishing it would stop the wildcard and lose its mail. Give the host records of its own`,
       };
     case 'Unknown':
-      return {
-        reason: 'DNSUnknown',
-        message: `can't tell whether ${name} hangs on a wildcard: its servers gave no answer`,
-      };
+      return unknownWildcard(name);
   }
 }
 

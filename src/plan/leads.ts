@@ -1,5 +1,6 @@
 /** The CNAMEs of a delegation: a human sets them once, and what they lead to is ours to change for ever. */
 import type { RequiredRecord } from '../api/types.ts';
+import { unknownWildcard } from './guard.ts';
 import { type RecordProblem, type RecordView } from './record-view.ts';
 
 /** What was seen of one CNAME that a human is to set. */
@@ -26,10 +27,7 @@ export function leadProblem({ name, target, shown, synthesised }: Lead): Omit<Re
         message: `${name} hangs on a name that only a wildcard provides: a CNAME there would stop the wildcard and lose its mail. Give the host records of its own first`,
       };
     case 'Unknown':
-      return {
-        reason: 'DNSUnknown',
-        message: `can't tell whether ${name} hangs on a wildcard: its servers gave no answer`,
-      };
+      return unknownWildcard(name);
     case false:
       return {
         reason: 'DelegationMissing',
