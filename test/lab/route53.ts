@@ -29,7 +29,7 @@ export interface Route53 {
   readonly removeZone: (name: string) => Promise<void>;
   /** Writes past all rules; a set without values and alias goes. */
   readonly put: (zone: string, sets: readonly ApiSet[]) => Promise<void>;
-  /** Very many sets: only what stands in front of moto knows of them, since moto would take minutes. */
+  /** Very many sets: only what stands in front of moto knows of them, for moto takes ever longer for each. */
   readonly hold: (zone: string, sets: readonly ApiSet[]) => void;
   readonly byHand: (zone: string, set: RecordSet) => Promise<void>;
   /** What moto holds, as Mailseal compares it. */
