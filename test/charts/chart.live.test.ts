@@ -40,6 +40,7 @@ describe('rendered', () => {
     ['no policy pod', 'policy.replicas=0', '/policy/replicas'],
     ['a digest that is a tag', 'image.digest=latest', '/image/digest'],
     ['an address for a network', 'egress.allowPrivateAddresses={10.0.0.1}', '/egress/allowPrivateAddresses/0'],
+    ['a sidecar without an image', 'operator.extraContainers[0].name=webhook', '/operator/extraContainers/0'],
     ['an unknown type of Service', 'policy.service.type=ExternalName', '/policy/service/type'],
   ])('refuses %s', async (_what, set, words) => {
     await expect(render(set)).rejects.toThrow(words);

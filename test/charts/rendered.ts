@@ -15,6 +15,7 @@ export interface Manifest {
 }
 
 interface Container {
+  readonly name: string;
   readonly args: readonly string[];
   readonly image: string;
   readonly securityContext: unknown;
@@ -27,7 +28,10 @@ interface PodSpec {
   readonly serviceAccountName: string;
   readonly securityContext: unknown;
   readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly secret?: { readonly secretName: string; readonly optional: boolean } }[];
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly secret?: { readonly secretName: string; readonly optional: boolean };
+  }[];
 }
 
 export interface Deployment extends Manifest {
@@ -37,6 +41,12 @@ export interface Deployment extends Manifest {
 /** Of Jobs. */
 export const podsOf = (manifests: readonly Manifest[]): readonly PodSpec[] =>
   manifests.filter((one): one is Deployment => one.kind === 'Job').map(({ spec }) => spec.template.spec);
+
+interface NetworkPolicy extends Manifest {
+  readonly spec: {
+    readonly egress: readonly { readonly ports: readonly { readonly port: number; readonly protocol: string }[] }[];
+  };
+}
 
 export interface Role extends Manifest {
   readonly rules: readonly {
@@ -58,4 +68,8 @@ export function deploymentsOf(manifests: readonly Manifest[]): readonly Deployme
 
 export function rolesOf(manifests: readonly Manifest[]): readonly Role[] {
   return manifests.filter((one): one is Role => one.kind === 'Role' || one.kind === 'ClusterRole');
+}
+
+export function policiesOf(manifests: readonly Manifest[]): readonly NetworkPolicy[] {
+  return manifests.filter((one): one is NetworkPolicy => one.kind === 'NetworkPolicy');
 }

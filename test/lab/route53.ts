@@ -25,6 +25,8 @@ export interface Route53 {
   readonly url: string;
   /** The credentials that it knows, as the Secret has them. */
   readonly credentials: Readonly<Record<string, string>>;
+  /** The token of the cluster that it gives a role for, as to pods with IRSA. */
+  readonly webToken: string;
   readonly createZone: (name: string, isPrivate?: boolean) => Promise<string>;
   readonly removeZone: (name: string) => Promise<void>;
   /** Writes past all rules; a set without values and alias goes. */
@@ -70,6 +72,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
   const moto = await startMoto(dir);
   const hands = createHands(moto.url);
   const credentials = { 'access-key-id': 'AKIALABLABLABLABLABL', 'secret-access-key': 'lab-secret' };
+  const webToken = 'lab-web-identity';
   const accessKeys = new Set([credentials['access-key-id']]);
   const zones = new Map<string, Zone>();
   const changes = new Map<string, number>();
@@ -148,7 +151,8 @@ export async function startRoute53(dir: string): Promise<Route53> {
   /** All else, such as the assuming of a role; whose keys are good from then on. */
   const passOn = async (request: IncomingMessage, body: string): Promise<Reply> => {
     const { authorization = '', 'content-type': type = '' } = request.headers;
-    const init = { method: request.method ?? 'GET', headers: { authorization, 'content-type': type } };
+    const signed = authorization === '' ? {} : { authorization };
+    const init = { method: request.method ?? 'GET', headers: { ...signed, 'content-type': type } };
     const answer = await fetch(`${moto.url}${request.url}`, { ...init, ...(body === '' ? {} : { body }) });
     const said = await answer.text();
     const key = element(said, 'AccessKeyId');
@@ -161,7 +165,12 @@ export async function startRoute53(dir: string): Promise<Route53> {
     const isWrite = request.method === 'POST' && url.pathname.startsWith('/2013');
     counts[isWrite ? 'writes' : 'reads'] += 1;
     const key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    if (!accessKeys.has(key))
+    const asked = new URLSearchParams(body);
+    // It is not signed: the token is what tells who asks.
+    const isByToken = asked.get('Action') === 'AssumeRoleWithWebIdentity';
+    if (isByToken && asked.get('WebIdentityToken') !== webToken)
+      return refused(400, 'InvalidIdentityToken', 'The web identity token that was passed could not be validated');
+    if (!isByToken && !accessKeys.has(key))
       return refused(403, 'InvalidClientTokenId', 'The security token included in the request is invalid.');
     if (retryAfter !== undefined) {
       const headers = { 'retry-after': String(retryAfter) };
@@ -212,6 +221,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
   return {
     url: `http://127.0.0.1:${port}`,
     credentials,
+    webToken,
     createZone: async (name, isPrivate = false) => {
       const id = await hands.createZone(name, isPrivate);
       const sets = new Map((await hands.read(id)).map((set) => [keyOf(set), set]));

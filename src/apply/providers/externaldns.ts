@@ -1,6 +1,7 @@
 /**
  * An external-dns in the cluster that reads DNSEndpoint objects (`--source=crd`). Each name has an object of its own: it
- * stays small, many domains share none, and what is removed goes without a look at anything else.
+ * stays small, many domains share none, and what is removed goes without a look at anything else. It is wholly ours, and
+ * belongs to whichever DNSProvider publishes the name now: one that takes a zone over takes its objects over, too.
  */
 import { capabilitiesOf } from '../../api/capabilities.ts';
 import type { KubeObject } from '../../api/object.ts';
@@ -13,7 +14,7 @@ import { createTurns } from '../../observe/dns/turns.ts';
 import { hashedName } from '../store.ts';
 import { listByServers } from './byservers.ts';
 import { stillStands } from './compare.ts';
-import { type Endpoint, endpointOf, readEndpoint } from './endpoints.ts';
+import { type Endpoint, endpointOf, placeOf, readEndpoint } from './endpoints.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, RecordChange } from './provider.ts';
 
@@ -78,7 +79,7 @@ export function fromSpec(
   { name: provider, namespace, kube, authorities, mayWrite }: ProviderParts,
 ): Provider {
   const turns = createTurns(1);
-  const ourLabels = {
+  const ourLabels: Readonly<Record<string, string>> = {
     ...Object.fromEntries(labels.map(({ name, value }) => [name, value])),
     'app.kubernetes.io/managed-by': 'mailseal',
   };
@@ -86,14 +87,18 @@ export function fromSpec(
     apiVersion,
     kind,
     namespace,
-    name: hashedName('mailseal-dns', `${provider} ${zone} ${name}`),
+    name: hashedName('mailseal-dns', `${zone} ${name}`),
   });
+  /** Whether external-dns, which may read only what has them, is told of it. */
+  const hasOurLabels = ({ metadata: { labels: present = {} } }: DNSEndpoint): boolean =>
+    Object.entries(ourLabels).every(([label, value]) => present[label] === value);
   const setsOf = (object: DNSEndpoint | undefined): readonly RecordSet[] =>
     (object?.spec?.endpoints ?? []).flatMap((endpoint) => readEndpoint(endpoint) ?? []);
 
   /**
    * What the DNS shows; and where it shows nothing yet, what external-dns is told to publish there: that stands as far as we
-   * can tell, and could never be taken back if it were taken for absent.
+   * can tell, and could never be taken back if it were taken for absent. An object without our labels tells it nothing,
+   * and is to be written anew.
    */
   const list: Provider['list'] = async (zone, sought) => {
     const standing = await listByServers(authorities, zone, sought);
@@ -110,32 +115,46 @@ export function fromSpec(
         // external-dns knows which TTLs its DNS provider takes: one that it made of ours is not asked for again.
         const isOurs = live !== undefined && isRead && equalSets(live, set);
         const isAsked = sought.some((one) => one.name === name && (one.type === set.type || set.type === 'CNAME'));
-        const isDue = live === undefined && isAsked && !found.has(`${name} CNAME`);
+        const isTold = object !== undefined && hasOurLabels(object);
+        const isDue = live === undefined && isTold && isAsked && !found.has(`${name} CNAME`);
         if (isOurs || isDue) found.set(`${name} ${set.type}`, set);
       }
     }
     return [...found.values()];
   };
 
+  /** What stays in the object beside the changes. With our labels it would be published: what was counted absent is not kept. */
+  const keptOf = async (
+    object: DNSEndpoint | undefined,
+    zone: string,
+    changes: readonly RecordChange[],
+  ): Promise<readonly Endpoint[]> => {
+    const changed = new Set<string>(changes.map(({ type }) => type));
+    const others = (object?.spec?.endpoints ?? []).filter(({ recordType }) => !changed.has(recordType));
+    if (object === undefined || hasOurLabels(object)) return others;
+    const places = others.flatMap((endpoint) => placeOf(endpoint) ?? []);
+    const shown = await listByServers(authorities, zone, places);
+    return others.filter((one) => placeOf(one) === undefined || shown.some(({ type }) => type === one.recordType));
+  };
+
   const next = (
     object: DNSEndpoint | undefined,
     zone: string,
     name: string,
+    kept: readonly Endpoint[],
     changes: readonly RecordChange[],
   ): DNSEndpoint | undefined => {
-    const changed = new Set<string>(changes.map(({ type }) => type));
-    const kept = (object?.spec?.endpoints ?? []).filter(({ recordType }) => !changed.has(recordType));
     const made = changes.flatMap(({ after }) => (after === undefined ? [] : [endpointOf(after)]));
     const endpoints = [...kept, ...made].sort((a, b) => (a.recordType < b.recordType ? -1 : 1));
     if (endpoints.length === 0) return undefined;
-    const { resourceVersion, labels: present, annotations } = object?.metadata ?? {};
+    const { resourceVersion, annotations } = object?.metadata ?? {};
     return {
       apiVersion,
       kind,
       metadata: {
         ...refMeta(refOf(zone, name)),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
-        labels: { ...present, ...ourLabels },
+        labels: ourLabels,
         annotations: { ...annotations, 'mailseal.dev/dns-provider': provider, 'mailseal.dev/zone': zone },
       },
       spec: { endpoints },
@@ -145,7 +164,7 @@ export function fromSpec(
   const writeOnce = async (zone: string, name: string, changes: readonly RecordChange[]): Promise<void> => {
     const ref = refOf(zone, name);
     const object = await kube.get<DNSEndpoint>(ref);
-    const wanted = next(object, zone, name, changes);
+    const wanted = next(object, zone, name, await keptOf(object, zone, changes), changes);
     if (wanted === undefined && object === undefined) return;
     if (wanted !== undefined && object !== undefined && formOf(wanted) === formOf(object)) return;
     mayWrite?.();

@@ -14,12 +14,20 @@ const valueOf = (type: string, target: string): string => {
   return text?.ok === true ? text.value : target;
 };
 
-export function externalDns(kube: Kube, namespace: string, world: FakeWorld): ExternalDns {
+/** Of the objects it reads those that have `labels`, as with `--label-filter`. */
+export function externalDns(
+  kube: Kube,
+  namespace: string,
+  world: FakeWorld,
+  labels: Readonly<Record<string, string>> = {},
+): ExternalDns {
   const published = new Set<string>();
   return {
     round: async () => {
       const query = { apiVersion: 'externaldns.k8s.io/v1alpha1', kind: 'DNSEndpoint', namespace };
-      const objects = await kube.list<DNSEndpoint>(query);
+      const objects = (await kube.list<DNSEndpoint>(query)).filter(({ metadata }) =>
+        Object.entries(labels).every(([label, value]) => metadata.labels?.[label] === value),
+      );
       const wanted = new Map(
         objects
           .flatMap(({ spec }) => spec?.endpoints ?? [])

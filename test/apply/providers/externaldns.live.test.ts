@@ -89,10 +89,14 @@ async function startPlane() {
   return { plane, client, stop };
 }
 
+async function installCrd(kubeconfig: string): Promise<void> {
+  await kubectl(kubeconfig, 'apply', '--server-side', '-f', crd);
+  await kubectl(kubeconfig, 'wait', '--for=condition=Established', '-f', crd);
+}
+
 async function start(): Promise<Ground> {
   const { plane, client, stop } = await startPlane();
-  await kubectl(plane.kubeconfig, 'apply', '--server-side', '-f', crd);
-  await kubectl(plane.kubeconfig, 'wait', '--for=condition=Established', '-f', crd);
+  await installCrd(plane.kubeconfig);
   const { kube, counts, loseAnswer, failHalfway } = watched(client);
   const publisher = externalDns(client, namespace, world);
   const authorities = fakeAuthorities({ 'ns1.test 192.0.2.53': world, 'ns2.test 192.0.2.54': world });
@@ -138,6 +142,37 @@ contract(
   },
   start,
 );
+
+test('a DNSProvider of another name and with other labels takes an object over, and removes it', async () => {
+  const { plane, client, stop } = await startPlane();
+  try {
+    await installCrd(plane.kubeconfig);
+    const shown: FakeWorld = { records: { [`mx1.${zone} A`]: ['192.0.2.1'] } };
+    const authorities = fakeAuthorities({ 'ns1.test 192.0.2.53': shown });
+    const made = (name: string, team: string): Promise<Provider> =>
+      createProvider(
+        { zones: [zone], externalDns: { labels: [{ name: team, value: 'yes' }] } },
+        {},
+        parts({ name, kube: client, authorities, namespace }),
+      );
+    const objects = () => client.list({ apiVersion: 'externaldns.k8s.io/v1alpha1', kind: 'DNSEndpoint', namespace });
+    const [first, second] = [await made('first', 'web'), await made('second', 'mail')];
+    const after = { name: `_mta-sts.${zone}`, type: 'TXT', ttl: 60, values: ['x'] } as const;
+    const create = [{ name: after.name, type: 'TXT', before: undefined, after }] as const;
+    await first.apply(zone, create);
+    await second.apply(zone, create);
+    expect(await objects()).toMatchObject([
+      { metadata: { annotations: { 'mailseal.dev/dns-provider': 'second', 'mailseal.dev/zone': zone } } },
+    ]);
+    expect((await objects()).map(({ metadata }) => metadata.labels)).toEqual([
+      { mail: 'yes', 'app.kubernetes.io/managed-by': 'mailseal' },
+    ]);
+    await second.apply(zone, [{ name: after.name, type: 'TXT', before: after, after: undefined }]);
+    expect(await objects()).toEqual([]);
+  } finally {
+    await stop();
+  }
+});
 
 test('a cluster without the CRD of external-dns is told so', async () => {
   const { client, stop } = await startPlane();

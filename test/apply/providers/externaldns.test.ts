@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type DNSEndpoint, fromSpec } from '../../../src/apply/providers/externaldns.ts';
 import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
 import type { RecordSet, RecordType } from '../../../src/dns/rrset.ts';
@@ -117,6 +117,81 @@ test('an alias makes room for an address in one call', async () => {
   await provider.apply(zone, [change(alias, undefined), change(undefined, address)]);
   await publisher.round();
   expect(await listed('A')).toEqual([address]);
+});
+
+describe('a zone that another DNSProvider takes over', () => {
+  const team = (value: string) => [{ name: 'team', value }];
+
+  test.each([
+    ['under another name', 'renamed', []],
+    ['with other labels', 'main', team('mail')],
+    ['under another name and with other labels', 'second', team('mail')],
+  ])('goes on with the objects of the first, %s', async (_what, as, labels) => {
+    await provider.apply(zone, [change(undefined, set('x'))]);
+    await publisher.round();
+    const next = providerWith({ name: as }, labels);
+    await next.apply(zone, [change(set('x'), set('y'))]);
+    expect(objects()).toMatchObject([{ metadata: { annotations: { 'mailseal.dev/dns-provider': as } } }]);
+    await publisher.round();
+    expect(world.records[`${name} TXT`]).toEqual(['y']);
+    await next.apply(zone, [change(set('y'), undefined)]);
+    await publisher.round();
+    expect([objects(), world.records[`${name} TXT`]]).toEqual([[], undefined]);
+  });
+
+  test('labels that the new one does not have go', async () => {
+    await providerWith({}, [...team('web'), { name: 'shard', value: '1' }]).apply(zone, [change(undefined, set('x'))]);
+    await providerWith({}, team('mail')).apply(zone, [change(undefined, set('y'))]);
+    expect(objects().map(({ metadata }) => metadata.labels)).toEqual([
+      { team: 'mail', 'app.kubernetes.io/managed-by': 'mailseal' },
+    ]);
+  });
+});
+
+describe('labels that external-dns does not read, and are corrected', () => {
+  const mail = [{ name: 'team', value: 'mail' }];
+  const host = `mta-sts.${zone}`;
+  const [four, six] = [set('192.0.2.7', 'A', host), set('2001:db8::7', 'AAAA', host)];
+  let corrected: Provider;
+  beforeEach(() => {
+    publisher = externalDns(kube, namespace, world, { team: 'mail' });
+    corrected = providerWith({}, mail);
+  });
+
+  test('what was never published is written anew, and published then', async () => {
+    await provider.apply(zone, [change(undefined, set('x'))]);
+    await publisher.round();
+    expect(await listed()).toEqual([set('x')]);
+    expect(await corrected.list(zone, [{ name, type: 'TXT' }])).toEqual([]);
+    await corrected.apply(zone, [change(undefined, set('x'))]);
+    expect(await corrected.list(zone, [{ name, type: 'TXT' }])).toEqual([set('x')]);
+    await publisher.round();
+    expect(world.records[`${name} TXT`]).toEqual(['x']);
+  });
+
+  test('what nobody asks for any more is not published with what is written anew beside it', async () => {
+    await provider.apply(zone, [change(undefined, four), change(undefined, six)]);
+    await corrected.apply(zone, [change(undefined, six)]);
+    await publisher.round();
+    expect([world.records[`${host} A`], world.records[`${host} AAAA`]]).toEqual([undefined, six.values]);
+  });
+
+  test('what is published already stays beside a change, and goes when it is to be removed', async () => {
+    await provider.apply(zone, [change(undefined, four), change(undefined, six)]);
+    await externalDns(kube, namespace, world).round();
+    const other = set('192.0.2.8', 'A', host);
+    await corrected.apply(zone, [change(four, other)]);
+    expect(objects()).toMatchObject([{ spec: { endpoints: [{ recordType: 'A' }, { recordType: 'AAAA' }] } }]);
+    await providerWith().apply(zone, [change(four, undefined), change(six, undefined)]);
+    expect(objects()).toEqual([]);
+  });
+
+  test('a removal leaves nothing behind that could be published later', async () => {
+    await provider.apply(zone, [change(undefined, four), change(undefined, six)]);
+    world.records[`${host} A`] = four.values;
+    await corrected.apply(zone, [change(four, undefined)]);
+    expect(objects()).toEqual([]);
+  });
 });
 
 test('an object that somebody writes meanwhile, a successor perhaps, is not written over', async () => {
