@@ -76,7 +76,8 @@ export function unreadable(what: string): MailsealError {
 }
 
 function unavailable(why: string, { writes, zone }: Attempt, cause: unknown): MailsealError {
-  const doubt = writes === undefined ? '' : `; the change of ${writes} may or may not have been made`;
+  // Several objects' changes share a call, and none is to read of another's records.
+  const doubt = writes === undefined ? '' : '; the change may or may not have been made';
   return new MailsealError('ProviderUnavailable', `Cloudflare could not be asked about ${zone}: ${why}${doubt}`, {
     cause,
   });
