@@ -40,6 +40,8 @@ export interface Provider {
   readonly capabilities: Capabilities;
   /** Absent: as fast as it answers. */
   readonly rate?: CallRate;
+  /** It keeps `rate` itself, for each call of its API; else each list and each apply counts as one call. */
+  readonly keepsRate?: true;
   /**
    * The share of one call's room that a change takes: those whose shares add up to no more than 1 go out in one call.
    * Those of one object are never cut; they count as one call even where they take more.

@@ -34,9 +34,9 @@ const mostRemembered = 1000;
 export function fromSpec(
   spec: NonNullable<DNSProviderSpec['route53']>,
   credentials: Credentials,
-  { clock, timeoutMs, mayWrite }: Pick<ProviderParts, 'clock' | 'timeoutMs' | 'mayWrite'>,
+  { clock, timeoutMs, mayWrite, limiterFor }: Pick<ProviderParts, 'clock' | 'timeoutMs' | 'mayWrite' | 'limiterFor'>,
 ): Provider {
-  return createRoute53({ spec, credentials, clock, timeoutMs, mayWrite, rate });
+  return createRoute53({ spec, credentials, clock, timeoutMs, mayWrite, rate, limiterFor });
 }
 
 const isThere = (set: RecordSet | undefined): set is RecordSet => set !== undefined && set.values.length > 0;
@@ -171,5 +171,7 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
   const share: Provider['share'] = ({ before, after }) =>
     fractionOf([before, after].flatMap((set) => set?.values.map((value) => toApiValue(set.type, value)) ?? []));
 
-  return { capabilities: capabilitiesOf.route53, rate: options.rate, share, list, see, apply, close: api.close };
+  const { rate } = options;
+  const { close } = api;
+  return { capabilities: capabilitiesOf.route53, rate, keepsRate: true, share, list, see, apply, close };
 }
