@@ -13,11 +13,11 @@ import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
 import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
-import { refusalOf } from './refusal.ts';
+import { changesText, refusalOf } from './refusal.ts';
 import { type SignedConnection, UnsignedAnswer, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
-import { encodeUpdate, existsRows, packed, rowsOf, rowsPerMessage } from './update.ts';
+import { bytesOf, bytesPerMessage, encodeUpdate, existsRows, packed, type Part, roomOf, rowsOf } from './update.ts';
 
 export interface Rfc2136Options {
   /** The server that takes updates. */
@@ -68,6 +68,18 @@ function zoneNotFound(what: string, zone: string): MailsealError {
   return new MailsealError('ZoneNotFound', `${what}, not in the zone ${zone}: correct the DNSProvider's zones`, {
     kind: 'Stalled',
   });
+}
+
+/** RFC 1035 §4.2.2: two octets say how long a message is. */
+function refuseTooLarge(message: readonly Part[]): void {
+  const bytes = bytesOf(message);
+  if (bytes <= bytesPerMessage) return;
+  const what = changesText(message.map(([change]) => change));
+  throw new MailsealError(
+    'ProviderRefused',
+    `no dynamic update holds the change of ${what}: what stands there and what is to stand come to ${bytes} bytes, of ${bytesPerMessage} at most; make the record shorter. Nothing was written`,
+    { kind: 'Stalled' },
+  );
 }
 
 /**
@@ -179,9 +191,10 @@ export function createRfc2136(options: Rfc2136Options): Provider {
 
   const apply: Provider['apply'] = async (zone, changes) => {
     if (changes.length === 0) return;
-    const parts = changes.map((change) => [change, rowsOf(change, changes, standing.of)] as const);
+    const messages = packed(changes.map((change) => [change, rowsOf(change, changes, standing.of)]));
+    for (const message of messages) refuseTooLarge(message);
     await connected(async (connection) => {
-      for (const message of packed(parts)) {
+      for (const message of messages) {
         const rows = message.map(([, own]) => own);
         const { rcode } = await connection.exchange((id) => {
           options.mayWrite?.();
@@ -193,8 +206,13 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     });
   };
 
-  // As many rows as `rowsOf` makes: what stood is removed as a set.
-  const share: Provider['share'] = ({ before, after }) =>
-    (Number(before !== undefined) + (after?.values.length ?? 0)) / rowsPerMessage;
+  const share: Provider['share'] = (change) => {
+    try {
+      return roomOf([change, rowsOf(change, [], standing.of)]);
+    } catch {
+      // What can't be written in a message fails by itself.
+      return 1;
+    }
+  };
   return { capabilities: capabilitiesOf.rfc2136, share, list, apply, close: () => kept?.close() };
 }
