@@ -8,6 +8,7 @@ import { equalSets } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { permittedName, permittedRemoval } from '../plan/guard.ts';
 import type { Provider, RecordChange } from './providers/provider.ts';
+import { partlyMade } from './providers/refusal.ts';
 import { calls, heldBack, type Submission } from './zonecalls.ts';
 
 /** One zone at one provider. */
@@ -117,13 +118,14 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
   const queues = new Map<string, Queue>();
 
   const applyAlone = async (provider: Provider, zone: string, one: Submission): Promise<void> => {
+    let left = one.changes;
     try {
-      // A call of several is made whole or not where it is one call of the API.
-      const left = provider.capabilities.batch ? one.changes : await leftOf(provider, zone, one.changes);
+      // What shares a call is made together or not, where the API can.
+      if (!provider.capabilities.batch) left = await leftOf(provider, zone, one.changes);
       if (left.length > 0) await provider.apply(zone, left);
       one.resolve();
     } catch (error) {
-      one.reject(error);
+      one.reject(left.length < one.changes.length ? partlyMade(error) : error);
     }
   };
 

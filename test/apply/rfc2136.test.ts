@@ -116,6 +116,24 @@ test.each([
   expect(server?.seen.connections).toBe(1);
 });
 
+test.each([
+  ['the only message', 1, /than was seen before \(TXT at .*\); nothing was written$/u],
+  [
+    'the second message',
+    51,
+    /than was seen before \(TXT at _mta-sts\.d50\.example\.com\); other records of the same change were written before$/u,
+  ],
+])('a refusal of %s says what was written, and what not', async (_what, count, words) => {
+  const last = Math.ceil(count / 50);
+  const provider = await against((query, at) => signedWith(at === last ? 8 : 0)(query, at));
+  const changes = Array.from({ length: count }, (_, index) => txt(index));
+  await expect(provider.apply(zone, changes)).rejects.toMatchObject({
+    reason: 'RecordChanged',
+    kind: 'Retry',
+    message: expect.stringMatching(words),
+  });
+});
+
 /** A TLSRPT record with many addresses, or another of its length. */
 function long(index: number, bytes: number): RecordChange {
   const name = `_smtp._tls.d${index}.${zone}`;

@@ -116,6 +116,18 @@ describe('where an API makes the changes of a call one by one', () => {
     ]);
   });
 
+  test('an object of which a part was made before the rest was refused is told so', async () => {
+    const refusing = oneByOne('b.example.com');
+    writer = createZoneWriter({ providerFor: () => refusing });
+    const halves = writer.submit(key, [txt('a.example.com', '1'), txt('b.example.com', '1')], now);
+    const other = writer.submit(key, [txt('c.example.com', '1')], now);
+    const told = expect(halves).rejects.toThrow(
+      /take _mta-sts\.b\.example\.com; other records of the same change were/u,
+    );
+    await vi.advanceTimersByTimeAsync(400);
+    await Promise.all([told, other]);
+  });
+
   test('what a stranger put in the place of one object’s record meanwhile is still its own matter', async () => {
     const refusing = oneByOne('b.example.com');
     writer = createZoneWriter({ providerFor: () => refusing });

@@ -2,6 +2,7 @@
 import { APIError } from 'cloudflare/core/error';
 import { quoted } from '../../dns/problem.ts';
 import { MailsealError } from '../../errors.ts';
+import { nothingWritten } from './refusal.ts';
 
 /** What was being done when it failed. */
 export interface Attempt {
@@ -55,7 +56,7 @@ export function failureOf(error: unknown, attempt: Attempt): Error {
     return new MailsealError('ProviderUnauthorized', message, stalled);
   }
   if (said(changedCodes)) {
-    const message = `in the zone ${zone} something else stands than was seen before (${words}); nothing was written`;
+    const message = `in the zone ${zone} something else stands than was seen before (${words})${nothingWritten}`;
     return new MailsealError('RecordChanged', message, { cause: error });
   }
   if (error.status === 404 || said(zoneCodes)) return zoneNotFound(zone, stalled.cause);

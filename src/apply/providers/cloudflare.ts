@@ -12,7 +12,7 @@ import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import { createLimiter, type Limiter } from './limiter.ts';
 import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
-import { changesText } from './refusal.ts';
+import { callByCall, changesText } from './refusal.ts';
 
 export interface CloudflareOptions {
   /** Of the API, with its version. */
@@ -180,8 +180,9 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     const operations = changes.map((change) => operationsFor(change, rows));
     const id = await idOf(zone);
     const attempt = { zone, writes: changesText(changes) };
-    for (const batch of batchesOf(operations, operationsPerBatch))
-      await api.batch(attempt, id, batch, () => mayWrite?.());
+    await callByCall(batchesOf(operations, operationsPerBatch), (batch) =>
+      api.batch(attempt, id, batch, () => mayWrite?.()),
+    );
   };
 
   return {

@@ -34,7 +34,7 @@ export interface Seen {
  * A DNS provider's API. Both calls throw MailsealError: `ProviderUnauthorized` (credentials), `ProviderUnavailable`
  * (unreachable, timeout: the change may or may not have been made), `ProviderThrottled` (with retryAfterSeconds),
  * `ProviderRefused` (the server's reason in the message), `ZoneNotFound`, and `RecordChanged` when a `before` did not
- * hold: nothing was written, observe again.
+ * hold: observe again. Changes that take more than one call stand up to the one that failed, and the message says so.
  */
 export interface Provider {
   readonly capabilities: Capabilities;

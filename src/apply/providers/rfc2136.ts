@@ -13,7 +13,7 @@ import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
 import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
-import { changesText, refusalOf } from './refusal.ts';
+import { callByCall, changesText, refusalOf } from './refusal.ts';
 import { type SignedConnection, UnsignedAnswer, connectSigned } from './signed.ts';
 import { createStanding, setAt } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
@@ -193,8 +193,8 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     if (changes.length === 0) return;
     const messages = packed(changes.map((change) => [change, rowsOf(change, changes, standing.of)]));
     for (const message of messages) refuseTooLarge(message);
-    await connected(async (connection) => {
-      for (const message of messages) {
+    await connected((connection) =>
+      callByCall(messages, async (message) => {
         const rows = message.map(([, own]) => own);
         const { rcode } = await connection.exchange((id) => {
           options.mayWrite?.();
@@ -202,8 +202,8 @@ export function createRfc2136(options: Rfc2136Options): Provider {
         });
         const about = message.map(([change]) => change);
         if (rcode !== 'NOERROR') throw refusalOf(rcode, zone, server, about);
-      }
-    });
+      }),
+    );
   };
 
   const share: Provider['share'] = (change) => {

@@ -1,6 +1,7 @@
 /** What Route 53 refuses or fails with, as what the caller acts on. */
 import { MailsealError, messageOf } from '../../errors.ts';
 import { LaneThrottled } from './limiter.ts';
+import { nothingWritten } from './refusal.ts';
 
 /** A call of the API, as a policy of IAM names it. */
 export type Action = 'ListHostedZonesByName' | 'ListResourceRecordSets' | 'ChangeResourceRecordSets';
@@ -58,7 +59,7 @@ export function zoneNotFound(zone: string, cause?: unknown): MailsealError {
 export function changedMeanwhile(zone: string, what: string): MailsealError {
   return new MailsealError(
     'RecordChanged',
-    `in the zone ${zone} something else stands than was seen before (${what}); nothing was written`,
+    `in the zone ${zone} something else stands than was seen before (${what})${nothingWritten}`,
   );
 }
 

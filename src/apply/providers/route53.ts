@@ -14,6 +14,7 @@ import { describe, equalSets, type RecordSet } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
+import { callByCall } from './refusal.ts';
 import { createRoute53Api, type Route53Options } from './route53-api.ts';
 import { changedMeanwhile } from './route53-errors.ts';
 import { toApiName, toApiValue } from './route53-format.ts';
@@ -158,11 +159,11 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
     const shown = await standing(zone, changes);
     const parts = changes.map((change) => partOf(change, shown.get(keyOf(zone, change))));
     try {
-      for (const batch of packed(parts)) {
+      await callByCall(packed(parts), async (batch) => {
         // A CNAME must be gone before its name takes something else, and the other way round.
         const all = [...batch.flatMap(({ remove }) => remove), ...batch.flatMap(({ add }) => add)];
         if (all.length > 0) await api.change(zone, all);
-      }
+      });
     } finally {
       for (const change of changes) remembered.delete(keyOf(zone, change));
     }
