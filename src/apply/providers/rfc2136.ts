@@ -15,7 +15,7 @@ import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
 import { callByCall, changesText, refusalOf } from './refusal.ts';
 import { type SignedConnection, UnsignedAnswer, connectSigned } from './signed.ts';
-import { createStanding, setAt } from './standing.ts';
+import { createStanding, setAt, zoneOf } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
 import { bytesOf, bytesPerMessage, encodeUpdate, existsRows, packed, type Part, roomOf, rowsOf } from './update.ts';
 
@@ -135,11 +135,9 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     if (!['NOERROR', 'NXDOMAIN'].includes(message.rcode) || !message.authoritative) {
       throw zoneNotFound(`${server} gives no answer of its own about ${name} (${message.rcode})`, zone);
     }
-    // A denial names the zone that it is about: a zone above or below ours is not the one that we may write to.
-    const soa = message.answers.length === 0 ? message.authorities.find((record) => record.type === 'SOA') : undefined;
-    if (soa !== undefined && soa.name !== zone) {
-      throw zoneNotFound(`at ${server} ${name} lies in the zone ${soa.name}`, zone);
-    }
+    // A zone above or below ours is not the one that we may write to.
+    const from = zoneOf(message, name);
+    if (from !== undefined && from !== zone) throw zoneNotFound(`at ${server} ${name} lies in the zone ${from}`, zone);
     return message;
   };
 
