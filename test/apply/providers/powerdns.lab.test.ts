@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createProvider } from '../../../src/apply/providers/index.ts';
 import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
 import type { RecordSet } from '../../../src/dns/rrset.ts';
 import { addAddress, newFolder } from '../../lab/namespace.ts';
 import { type Powerdns, startPowerdns } from '../../lab/powerdns.ts';
 import { type Ground, contract } from './contract.ts';
-import { contentOf, zoneSpecs, zones } from './ground.ts';
+import { contentOf, fleetingZone, zoneSpecs, zones } from './ground.ts';
 import { parts } from './parts.ts';
 import { type HttpRelay, startHttpRelay } from './relay.ts';
 import { standingAt } from './standing.ts';
@@ -28,8 +27,17 @@ const byHand =
   };
 
 const traits = {
-  capabilities: capabilitiesOf.powerdns,
-  has: { stranger: true, loseAnswer: true, throttle: true, failHalfway: false, absentZone: true },
+  type: 'powerdns',
+  has: {
+    stranger: true,
+    loseAnswer: true,
+    throttle: true,
+    failHalfway: false,
+    // All changes go out in one call, however many they are.
+    failSecondCall: false,
+    fleeting: true,
+    absentZone: true,
+  },
 } as const;
 
 contract('PowerDNS', traits, async (): Promise<Ground> => {
@@ -43,9 +51,15 @@ contract('PowerDNS', traits, async (): Promise<Ground> => {
     ...zones,
     absentZone: 'absent.test',
     provider,
+    another: () => providerAt(relay.url, server.apiKey),
     byHand: byHand(server),
     standing: (_, name, type) => standingAt(address, name, type),
     stranger: () => providerAt(relay.url, 'nobody'),
+    fleeting: {
+      zone: fleetingZone,
+      lose: () => server.holds(fleetingZone, false),
+      giveBack: () => server.holds(fleetingZone, true),
+    },
     stop: async () => {
       provider.close?.();
       await relay.stop();
