@@ -4,9 +4,12 @@
  */
 import type { Reason } from '../api/reasons.ts';
 import { isWithin } from '../dns/names.ts';
+import { equalSets } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { permittedName, permittedRemoval } from '../plan/guard.ts';
 import type { Provider, RecordChange } from './providers/provider.ts';
+import { partlyMade } from './providers/refusal.ts';
+import { calls, heldBack, type Submission } from './zonecalls.ts';
 
 /** One zone at one provider. */
 export interface ZoneKey {
@@ -43,15 +46,6 @@ export interface ZoneWriterOptions {
   readonly windowMs?: number;
   /** Milliseconds that a `whenNext` change waits at most. Default 60000. */
   readonly longestWaitMs?: number;
-}
-
-interface Submission {
-  readonly changes: readonly RecordChange[];
-  readonly urgent: boolean;
-  /** Windows for which it waited for more company than it had. */
-  readonly held: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
 }
 
 interface Queue {
@@ -97,55 +91,25 @@ function takeBatch(queue: Queue): readonly Submission[] {
   return batch;
 }
 
-/** What sums of fractions may be off by. */
-const rounding = 1e-9;
-
-interface Calls {
-  readonly groups: readonly (readonly Submission[])[];
-  /** What is left in the last one, of 1; less than 0 where a submission has more than a call holds. */
-  readonly room: number;
-}
-
-/** Cuts a batch into calls; a submission is never cut. */
-function calls(batch: readonly Submission[], share: Provider['share']): Calls {
-  const groups: Submission[][] = [];
-  let room = 0;
-  for (const one of batch) {
-    const taken = one.changes.reduce((sum, change) => sum + share(change), 0);
-    if (groups.length === 0 || taken > room + rounding) {
-      groups.push([]);
-      room = 1;
-    }
-    groups.at(-1)?.push(one);
-    room -= taken;
-  }
-  return { groups, room };
-}
-
-/** What is fuller than that goes out; what is no fuller than that is no crowd of which more is to come. */
-const [full, crowd] = [0.9, 0.25];
-
-/** Windows: domains that wait so long let others be looked at. */
-const longestHeld = 2;
-
-/** What waits for the rest of its crowd, where calls are counted. */
-function heldBack({ groups, room }: Calls, rate: Provider['rate']): readonly Submission[] {
-  const last = groups.at(-1) ?? [];
-  const filled = 1 - room;
-  // What nobody waits for has waited long enough.
-  if (rate === undefined || filled > full || !last.some(({ urgent }) => urgent)) return [];
-  // Behind full calls; the next batch begins with it.
-  if (groups.length > 1) return last;
-  const isCrowd = rate.perSecond !== undefined && filled > crowd;
-  const waitsOn = isCrowd && last.every(({ held }) => held < longestHeld);
-  return waitsOn ? last.map((one) => ({ ...one, held: one.held + 1 })) : [];
-}
-
 const somebodysFaults: ReadonlySet<Reason> = new Set(['RecordChanged', 'ProviderRefused', 'ZoneNotFound']);
 
-/** One submission's fault, while the others' changes are sound: nothing of the call was written. */
+/** One submission's fault, while the others' changes are sound. */
 function isSomebodysFault(error: unknown): boolean {
   return error instanceof MailsealError && somebodysFaults.has(error.reason);
+}
+
+/** What is left of the changes of a call that the API may have made in parts. */
+async function leftOf(
+  { capabilities, list }: Provider,
+  zone: string,
+  changes: readonly RecordChange[],
+): Promise<readonly RecordChange[]> {
+  const standing = await list(zone, changes);
+  return changes.filter(({ name, type, after }) => {
+    const live = standing.find((set) => set.name === name && set.type === type);
+    if (live === undefined || after === undefined) return live !== after;
+    return !equalSets(live, after, { ttl: capabilities.exactTtl });
+  });
 }
 
 /** Makes a writer; share one per process, since only then do changes meet. */
@@ -153,12 +117,15 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
   const { windowMs = 400, longestWaitMs = 60_000 } = options;
   const queues = new Map<string, Queue>();
 
-  const applyOne = async (provider: Provider, zone: string, one: Submission): Promise<void> => {
+  const applyAlone = async (provider: Provider, zone: string, one: Submission): Promise<void> => {
+    let left = one.changes;
     try {
-      await provider.apply(zone, one.changes);
+      // What shares a call is made together or not, where the API can.
+      if (!provider.capabilities.batch) left = await leftOf(provider, zone, one.changes);
+      if (left.length > 0) await provider.apply(zone, left);
       one.resolve();
     } catch (error) {
-      one.reject(error);
+      one.reject(left.length < one.changes.length ? partlyMade(error) : error);
     }
   };
 
@@ -170,12 +137,11 @@ export function createZoneWriter(options: ZoneWriterOptions): ZoneWriter {
       );
       for (const one of group) one.resolve();
     } catch (error) {
-      const alone = group.length > 1 && provider.capabilities.batch && isSomebodysFault(error);
-      if (!alone) {
+      if (group.length === 1 || !isSomebodysFault(error)) {
         for (const one of group) one.reject(error);
         return;
       }
-      for (const one of group) await applyOne(provider, zone, one);
+      for (const one of group) await applyAlone(provider, zone, one);
     }
   };
 

@@ -10,7 +10,7 @@ type Wrap = <A extends readonly unknown[], R>(write: (...given: A) => Promise<R>
 export const writesWhile =
   (isLeader: () => boolean): MayWrite =>
   () => {
-    if (!isLeader()) throw new KubeError(0, 'NotLeader', 'nothing was written: another operator may lead by now');
+    if (!isLeader()) throw new KubeError(0, 'NotLeader', 'this was not written: another operator may lead by now');
   };
 
 /** The same API, whose writes reject with what `mayWrite` throws: asked anew before each. */

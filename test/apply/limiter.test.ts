@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createLimiter } from '../../src/apply/providers/limiter.ts';
+import { createLimiter, LaneThrottled } from '../../src/apply/providers/limiter.ts';
 import { MailsealError } from '../../src/errors.ts';
 
 beforeEach(() => {
@@ -65,6 +65,45 @@ test('an API that asks for a pause gets one from every zone', async () => {
   await vi.advanceTimersByTimeAsync(200);
   await after;
   expect(begun).toEqual([['after', 7000]]);
+});
+
+test('a pause that one zone asks for is made by that zone alone', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 1, perSecond: 100, burst: 5 }, now);
+  const busy = new LaneThrottled('busy', { retryAfterSeconds: 5 });
+  await expect(limiter.run('busy', () => Promise.reject(busy))).rejects.toBe(busy);
+  const all = ['busy', 'other', 'busy', 'another'].map((lane) => limiter.run(lane, call(lane)));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(begun.map(([what]) => what)).toEqual(['other', 'another']);
+  const late = limiter.run('other', call('other'));
+  await vi.advanceTimersByTimeAsync(4800);
+  await late;
+  expect(begun).toHaveLength(3);
+  await vi.advanceTimersByTimeAsync(200);
+  await Promise.all(all);
+  expect(begun.slice(3)).toEqual([
+    ['busy', 5000],
+    ['busy', 5000],
+  ]);
+});
+
+test('of two zones that pause each goes on when its own pause ends', async () => {
+  const { begun, call } = calls();
+  const limiter = createLimiter({ atOnce: 1 }, now);
+  for (const [lane, retryAfterSeconds] of [
+    ['long', 60],
+    ['short', 2],
+  ] as const) {
+    const busy = new LaneThrottled('busy', { retryAfterSeconds });
+    await expect(limiter.run(lane, () => Promise.reject(busy))).rejects.toBe(busy);
+  }
+  const all = ['long', 'short'].map((lane) => limiter.run(lane, call(lane)));
+  await vi.advanceTimersByTimeAsync(60_000);
+  await Promise.all(all);
+  expect(begun).toEqual([
+    ['short', 2000],
+    ['long', 60_000],
+  ]);
 });
 
 test('a call that fails otherwise holds nobody up', async () => {

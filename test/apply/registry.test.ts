@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { beforeEach, expect, test } from 'vitest';
 import { parts } from './providers/parts.ts';
 import { createProviders } from '../../src/apply/providers/registry.ts';
@@ -38,6 +40,7 @@ const providers = () =>
     clock: { now: () => time },
     onCall: () => undefined,
   });
+const refOfSecret = { apiVersion: 'v1', kind: 'Secret', namespace: 'mailseal', name: 'tsig' };
 const reads = (): number => kube.calls.filter(({ verb }) => verb === 'get').length;
 
 test('a provider is made once and shared, and its credentials are read again after a minute', async () => {
@@ -88,6 +91,54 @@ test.each<readonly [string, () => Promise<unknown>, string]>([
   await expect(of('main')).rejects.toMatchObject({ reason, kind: 'Stalled' });
   await expect(of('main')).rejects.toMatchObject({ reason });
 });
+
+test.each<
+  readonly [
+    string,
+    (endpoint: string) => Pick<DNSProvider['spec'], 'route53' | 'cloudflare'>,
+    readonly Readonly<Record<string, string>>[],
+  ]
+>([
+  [
+    'Route 53',
+    (endpoint) => ({ route53: { endpoint, plainHttp: true } }),
+    ['one', 'two'].map((id) => ({ 'access-key-id': id, 'secret-access-key': 'x' })),
+  ],
+  [
+    'Cloudflare',
+    (endpoint) => ({ cloudflare: { endpoint, plainHttp: true } }),
+    ['one', 'two'].map((token) => ({ 'api-token': token })),
+  ],
+])(
+  'a pause that %s asks for is made, whatever credentials come meanwhile',
+  async (_, api, [first = {}, second = {}]) => {
+    let calls = 0;
+    const server = createServer((request, response) => {
+      calls += 1;
+      request.resume();
+      response.writeHead(429, { 'retry-after': '1' }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const given = api(`http://127.0.0.1:${port}`);
+    const spec = { zones: ['example.com'], credentialsSecretRef: { name: 'tsig' }, ...given };
+    object = object && { ...object, spec };
+    await kube.create(secret(first));
+    const of = providers();
+    const list = async (): Promise<unknown> =>
+      (await of('main')).list('example.com', [{ name: 'x.example.com', type: 'A' }]);
+    await expect(list()).rejects.toMatchObject({ reason: 'ProviderThrottled' });
+    const asked = performance.now();
+    await kube.remove(refOfSecret);
+    await kube.create(secret(second));
+    time = 60_000;
+    await expect(list()).rejects.toMatchObject({ reason: 'ProviderThrottled' });
+    expect(performance.now() - asked).toBeGreaterThan(900);
+    expect(calls).toBe(2);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  },
+);
 
 test('a Secret that is mended is taken at once', async () => {
   const of = providers();

@@ -69,6 +69,23 @@ test('of a message whose condition fails nothing is written, and the serial stay
   await byHand([]);
 });
 
+test('records that are longer together than a message may be are written and removed all the same', async () => {
+  const sets = Array.from({ length: 20 }, (_, at) =>
+    set(`_smtp._tls.long${at}.${zone}`, 'TXT', [`v=TLSRPTv1; rua=mailto:${'x'.repeat(4000)}@example.net`]),
+  );
+  const writer = createZoneWriter({ providerFor: () => provider });
+  const key = { provider: 'main', zone };
+  const now = { urgency: 'now', owner: 'mail/example' } as const;
+  await Promise.all(sets.map((one) => writer.submit(key, [change(undefined, one)], now)));
+  const names = sets.map(({ name }) => name);
+  await expectStanding(names, sets);
+  await provider.apply(
+    zone,
+    sets.map((one) => change(one, undefined)),
+  );
+  await expectStanding(names, []);
+});
+
 test('a text that was cut into strings by hand is replaced once it was seen', async () => {
   await byHand(['"v=STSv1;" " id=1;"']);
   const [standing] = await provider.list(zone, [mark]);

@@ -116,6 +116,70 @@ test.each([
   expect(server?.seen.connections).toBe(1);
 });
 
+test.each([
+  ['the only message', 1, /than was seen before \(TXT at .*\); nothing was written$/u],
+  [
+    'the second message',
+    51,
+    /than was seen before \(TXT at _mta-sts\.d50\.example\.com\); other records of the same change were written before$/u,
+  ],
+])('a refusal of %s says what was written, and what not', async (_what, count, words) => {
+  const last = Math.ceil(count / 50);
+  const provider = await against((query, at) => signedWith(at === last ? 8 : 0)(query, at));
+  const changes = Array.from({ length: count }, (_, index) => txt(index));
+  await expect(provider.apply(zone, changes)).rejects.toMatchObject({
+    reason: 'RecordChanged',
+    kind: 'Retry',
+    message: expect.stringMatching(words),
+  });
+});
+
+/** A TLSRPT record with many addresses, or another of its length. */
+function long(index: number, bytes: number): RecordChange {
+  const name = `_smtp._tls.d${index}.${zone}`;
+  return { name, type: 'TXT', before: undefined, after: { name, type: 'TXT', ttl: 60, values: ['x'.repeat(bytes)] } };
+}
+
+test('long records go out in messages of which none is longer than a message may be', async () => {
+  const seen: (readonly [updates: number, bytes: number])[] = [];
+  const provider = await against((query, count) => {
+    seen.push([query.readUInt16BE(8), query.length]);
+    return signedWith(0)(query, count);
+  });
+  const changes = Array.from({ length: 20 }, (_, index) => long(index, 4096));
+  await provider.apply(zone, changes);
+  expect(seen.map(([updates]) => updates)).toEqual([14, 6]);
+  for (const [, bytes] of seen) expect(bytes).toBeLessThan(61_000);
+  const fits = changes.reduce((sum, change) => sum + provider.share(change), 0);
+  expect([Math.ceil(fits), provider.share(changes[0] ?? long(0, 4096)) * 14 <= 1]).toEqual([2, true]);
+});
+
+test.each([
+  ['that no message holds', long(1, 61_000)],
+  ['that no record holds', long(1, 70_000)],
+  [
+    'that with what stands there no message holds',
+    { ...long(1, 31_000), before: { ...long(1, 1), values: ['y'.repeat(31_000)], ttl: 60 } },
+  ],
+])('a set %s is refused by itself, and nothing is sent', async (_what, change) => {
+  const provider = await against(signedWith(0));
+  await expect(provider.apply(zone, [txt(1), change])).rejects.toMatchObject({
+    reason: 'ProviderRefused',
+    kind: 'Stalled',
+    message: expect.stringMatching(/change of TXT at _smtp\._tls\.d1\.example\.com: .* of 60000 at most/u),
+  });
+  expect(server?.seen.tcp).toBe(0);
+  // So it goes in a call of its own.
+  expect(provider.share(change)).toBeGreaterThan(1);
+});
+
+test('what can not be written in a message takes a call of its own', async () => {
+  const provider = await against(signedWith(0));
+  const change = { ...txt(1), before: { name: txt(1).name, type: 'CNAME', ttl: 60, values: ['no name'] } } as const;
+  expect(provider.share(change)).toBe(1);
+  await expect(provider.apply(zone, [change])).rejects.toThrow('not a DNS name');
+});
+
 /** That there is no such name, by the server's own authority. */
 const denied: Script = (query) => {
   const bytes = bare(query, 3);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { CallRate, RecordChange } from '../../src/apply/providers/provider.ts';
+import { capabilitiesOf } from '../../src/api/capabilities.ts';
+import type { CallRate, Provider, RecordChange } from '../../src/apply/providers/provider.ts';
 import { type ZoneWriter, createZoneWriter } from '../../src/apply/zonewriter.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import { MailsealError } from '../../src/errors.ts';
@@ -77,6 +78,66 @@ test('only the submitter whose record was changed by hand is refused', async () 
   await vi.advanceTimersByTimeAsync(400);
   expect(await Promise.all(all)).toEqual(['done', 'RecordChanged', 'done']);
   expect(provider.sets(zone).find((set) => set.name === name)?.values).toEqual(['foreign']);
+});
+
+describe('where an API makes the changes of a call one by one', () => {
+  /** Up to the first that it does not take. */
+  const oneByOne = (refused: string): Provider => ({
+    ...provider,
+    capabilities: capabilitiesOf.webhook,
+    apply: async (of, changes) => {
+      for (const change of changes) {
+        if (change.name.includes(refused))
+          throw new MailsealError('ProviderRefused', `it does not take ${change.name}`, { kind: 'Stalled' });
+        await provider.apply(of, [change]);
+      }
+    },
+  });
+
+  test('what one object is refused for is no other’s matter, and what was made already is made no second time', async () => {
+    const refusing = oneByOne('b.example.com');
+    writer = createZoneWriter({ providerFor: () => refusing });
+    const gone = txt('old.example.com', '1').after;
+    if (gone !== undefined) provider.setByHand(zone, gone);
+    const removal = { name: '_mta-sts.old.example.com', type: 'TXT', before: gone, after: undefined } as const;
+    const made = [txt('a.example.com', '1'), removal];
+    const all = [made, [txt('b.example.com', '1')], [txt('c.example.com', '1')]].map((changes) =>
+      writer.submit(key, changes, now).then(
+        () => 'done',
+        (error: unknown) => String(error),
+      ),
+    );
+    await vi.advanceTimersByTimeAsync(400);
+    expect(await Promise.all(all)).toEqual(['done', expect.stringContaining('_mta-sts.b.example.com'), 'done']);
+    expect(provider.applied.flat().map(({ name }) => name)).toEqual([
+      '_mta-sts.a.example.com',
+      '_mta-sts.old.example.com',
+      '_mta-sts.c.example.com',
+    ]);
+  });
+
+  test('an object of which a part was made before the rest was refused is told so', async () => {
+    const refusing = oneByOne('b.example.com');
+    writer = createZoneWriter({ providerFor: () => refusing });
+    const halves = writer.submit(key, [txt('a.example.com', '1'), txt('b.example.com', '1')], now);
+    const other = writer.submit(key, [txt('c.example.com', '1')], now);
+    const told = expect(halves).rejects.toThrow(
+      /take _mta-sts\.b\.example\.com; other records of the same change were/u,
+    );
+    await vi.advanceTimersByTimeAsync(400);
+    await Promise.all([told, other]);
+  });
+
+  test('what a stranger put in the place of one object’s record meanwhile is still its own matter', async () => {
+    const refusing = oneByOne('b.example.com');
+    writer = createZoneWriter({ providerFor: () => refusing });
+    const foreign = { name: '_mta-sts.c.example.com', type: 'TXT', ttl: 5, values: ['foreign'] } as const;
+    provider.setByHand(zone, foreign);
+    const all = ['b', 'c', 'd'].map((host) => outcome(writer.submit(key, [txt(`${host}.example.com`, '1')], now)));
+    await vi.advanceTimersByTimeAsync(400);
+    expect(await Promise.all(all)).toEqual(['ProviderRefused', 'RecordChanged', 'done']);
+    expect(provider.sets(zone)).toContainEqual(foreign);
+  });
 });
 
 test('a provider that is out of reach refuses all of a batch, without trying each', async () => {

@@ -2,6 +2,7 @@
  * BIND as the lab's authoritative servers: a primary that signs and takes TSIG updates, and a secondary that follows
  * it within a second. Above all zones stands `test`, whose key is what the validating resolvers trust.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
 import { ask } from './dns-ask.ts';
@@ -54,6 +55,8 @@ export interface Bind {
   readonly updates: (zone?: string) => number;
   /** Every question asked of a server (the primary when absent) since it started, in order. */
   readonly queries: (role?: Role) => readonly LoggedQuery[];
+  /** Takes a zone out of the primary's configuration, or gives it back with all that it held; resolves when that shows. */
+  readonly holds: (zone: string, does: boolean) => Promise<void>;
   /** Resolves when the secondary shows the primary's serial. */
   readonly settled: (zone: string) => Promise<void>;
   /** Starts a further secondary; it ends by its own `stop`. */
@@ -82,6 +85,7 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
     throw error;
   }
   const keyFiles = { admin: tsigKeyFile(spec.dir, keys.admin), tsig: tsigKeyFile(spec.dir, keys.tsig) };
+  let whole: string | undefined;
   const transferKeyFile = tsigKeyFile(spec.dir, keys.transfer);
   const dynamicUpdate = nsupdate(spec.primary.v4, keyFiles);
   return {
@@ -110,6 +114,16 @@ export async function startBind(spec: BindSpec): Promise<Bind> {
       await dynamicUpdate(delegation(layout, name, security));
       await settled(parentOf(name, zones) ?? name);
     },
+    holds: async (zone, does) => {
+      const conf = join(dirs.primary, 'named.conf');
+      whole ??= readFileSync(conf, 'utf8');
+      writeFileSync(conf, does ? whole : withoutZone(whole, zone), { mode: 0o600 });
+      parts.primary.signal('SIGHUP');
+      const isAuthority = async (): Promise<boolean> =>
+        (await ask({ server: spec.primary.v4, name: zone, type: 'SOA' })).answers.length > 0;
+      const shows = `the primary holds ${zone}: ${does}`;
+      await waitFor(shows, async () => (await isAuthority()) === does, { everyMs: 20, part: parts.primary });
+    },
     settled,
     follow: (follower) => startFollower(layout, follower),
     updates: (zone) => loggedUpdates(join(dirs.primary, 'update.log'), keys.tsig.name, zone),
@@ -123,6 +137,13 @@ async function soaSerial(server: string, zone: string): Promise<number> {
   const soa = answers.find((answer) => answer.type === 'SOA');
   if (soa?.data.serial === undefined) throw new Error(`${server} shows no SOA for ${zone}`);
   return soa.data.serial;
+}
+
+/** named.conf without the clause of one zone, which ends with the first line that begins with a brace. */
+function withoutZone(conf: string, zone: string): string {
+  const begin = conf.indexOf(`zone "${zone}" {`);
+  if (begin < 0) throw new Error(`named.conf has no zone ${zone}`);
+  return conf.slice(0, begin) + conf.slice(conf.indexOf('\n};', begin) + 3);
 }
 
 /** Lines of nsupdate that replace the DS of a zone at its parent. */

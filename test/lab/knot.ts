@@ -22,6 +22,8 @@ export interface Knot {
   readonly tsig: TsigKey;
   /** Sends lines of nsupdate as one message; rejects with what nsupdate said. */
   readonly dynamicUpdate: Nsupdate;
+  /** Takes a zone out of its configuration, or gives it back with all that it held; resolves when that shows. */
+  readonly holds: (zone: string, does: boolean) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -43,8 +45,16 @@ export async function startKnot({ dir, address, zones }: KnotSpec): Promise<Knot
     await part.stop();
     throw error;
   }
+  const holds: Knot['holds'] = async (zone, does) => {
+    const held = does ? zones : zones.filter(({ name }) => name !== zone);
+    writeFileSync(conf, knotConf({ dir, address, zones: held }, Object.values(keys)), { mode: 0o600 });
+    part.signal('SIGHUP');
+    const isServed = async (): Promise<boolean> =>
+      (await ask({ server: address, name: zone, type: 'SOA' })).answers.length > 0;
+    await waitFor(`knotd holds ${zone}: ${does}`, async () => (await isServed()) === does, { everyMs: 20, part });
+  };
   const files = { admin: tsigKeyFile(dir, keys.admin), tsig: tsigKeyFile(dir, keys.tsig) };
-  return { tsig: keys.tsig, dynamicUpdate: nsupdate(address, files), stop: () => part.stop() };
+  return { tsig: keys.tsig, dynamicUpdate: nsupdate(address, files), holds, stop: () => part.stop() };
 }
 
 function knotConf({ dir, address, zones }: KnotSpec, keys: readonly TsigKey[]): string {

@@ -29,6 +29,8 @@ export interface Powerdns {
   readonly apiKey: string;
   /** A call of the API by hand, below `/api/v1/servers/localhost`; rejects where it is refused. */
   readonly call: (method: string, path: string, body?: object) => Promise<string>;
+  /** Takes a zone away with all that it held, or makes it anew; resolves when that shows. */
+  readonly holds: (zone: string, does: boolean) => Promise<void>;
   /** The serial that it shows at this moment. */
   readonly serial: (zone: string) => Promise<number>;
   readonly stop: () => Promise<void>;
@@ -72,7 +74,16 @@ export async function startPowerdns({ dir, address, zones }: PowerdnsSpec): Prom
     await part.stop();
     throw error;
   }
-  return { url, apiKey, call, serial, stop: () => part.stop() };
+  const holds: Powerdns['holds'] = async (name, does) => {
+    const zone = zones.find((one) => one.name === name);
+    if (zone === undefined) throw new Error(`there never was a zone ${name}`);
+    if (does) await call('POST', '/zones?rrsets=false', zoneBody(zone));
+    else await call('DELETE', `/zones/${name}.`);
+    const isServed = async (): Promise<boolean> =>
+      (await ask({ server: address, name, type: 'SOA' })).answers.length > 0;
+    await waitFor(`PowerDNS holds ${name}: ${does}`, async () => (await isServed()) === does, { everyMs: 50, part });
+  };
+  return { url, apiKey, call, holds, serial, stop: () => part.stop() };
 }
 
 function zoneBody(zone: PowerdnsZone): object {

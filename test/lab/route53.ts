@@ -43,6 +43,8 @@ export interface Route53 {
   readonly batches: () => readonly number[];
   /** The next write is made, and its connection cut instead of an answer. */
   readonly loseAnswer: () => void;
+  /** Of the writes from now on the one of this number, from 1, fails, and nothing of it is made. */
+  readonly failWrite: (number: number) => void;
   /** The next call is one too many. */
   readonly throttle: (retryAfterSeconds: number) => void;
   /** How long changes are pending from now on (a second when never said), and whether another is refused meanwhile. */
@@ -79,6 +81,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
   const batches: number[] = [];
   const counts = { reads: 0, writes: 0 };
   let lose = false;
+  let untilFailure = 0;
   let retryAfter: number | undefined;
   let pending = { ms: 1000, refuse: false };
 
@@ -184,6 +187,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
     if (part === undefined) return passOn(request, body);
     const zone = zones.get(id);
     if (zone === undefined) return refused(404, 'NoSuchHostedZone', `No hosted zone found with ID: ${id}`);
+    if (isWrite && untilFailure > 0 && --untilFailure === 0) return refused(500, 'InternalFailure', 'We failed.');
     return isWrite ? change(id, zone, body) : page(zone, url.searchParams);
   };
 
@@ -245,6 +249,7 @@ export async function startRoute53(dir: string): Promise<Route53> {
     keys: () => [...accessKeys],
     batches: () => [...batches],
     loseAnswer: () => void (lose = true),
+    failWrite: (number) => void (untilFailure = number),
     throttle: (seconds) => void (retryAfter = seconds),
     pending: (ms, refuse) => void (pending = { ms, refuse }),
     stop: async () => {

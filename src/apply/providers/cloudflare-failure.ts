@@ -2,6 +2,7 @@
 import { APIError } from 'cloudflare/core/error';
 import { quoted } from '../../dns/problem.ts';
 import { MailsealError } from '../../errors.ts';
+import { nothingWritten } from './refusal.ts';
 
 /** What was being done when it failed. */
 export interface Attempt {
@@ -55,7 +56,7 @@ export function failureOf(error: unknown, attempt: Attempt): Error {
     return new MailsealError('ProviderUnauthorized', message, stalled);
   }
   if (said(changedCodes)) {
-    const message = `in the zone ${zone} something else stands than was seen before (${words}); nothing was written`;
+    const message = `in the zone ${zone} something else stands than was seen before (${words})${nothingWritten}`;
     return new MailsealError('RecordChanged', message, { cause: error });
   }
   if (error.status === 404 || said(zoneCodes)) return zoneNotFound(zone, stalled.cause);
@@ -76,7 +77,8 @@ export function unreadable(what: string): MailsealError {
 }
 
 function unavailable(why: string, { writes, zone }: Attempt, cause: unknown): MailsealError {
-  const doubt = writes === undefined ? '' : `; the change of ${writes} may or may not have been made`;
+  // Several objects' changes share a call, and none is to read of another's records.
+  const doubt = writes === undefined ? '' : '; the change may or may not have been made';
   return new MailsealError('ProviderUnavailable', `Cloudflare could not be asked about ${zone}: ${why}${doubt}`, {
     cause,
   });

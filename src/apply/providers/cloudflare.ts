@@ -10,9 +10,9 @@ import { type Row, batchesOf, operationsAtMost, operationsFor, setsOf } from './
 import { stillStands } from './compare.ts';
 import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
-import { createLimiter } from './limiter.ts';
+import { createLimiter, type Limiter } from './limiter.ts';
 import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
-import { changesText } from './refusal.ts';
+import { callByCall, changesText } from './refusal.ts';
 
 export interface CloudflareOptions {
   /** Of the API, with its version. */
@@ -24,6 +24,8 @@ export interface CloudflareOptions {
   readonly mayWrite?: MayWrite | undefined;
   /** Of HTTP calls. Default `httpRate`. */
   readonly rate?: CallRate;
+  /** Default: one of its own. */
+  readonly limiterFor?: ((rate: CallRate) => Limiter) | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ const tokenKey = 'api-token';
 export function fromSpec(
   { endpoint = ownEndpoint, plainHttp }: NonNullable<DNSProviderSpec['cloudflare']>,
   credentials: Credentials,
-  { timeoutMs, mayWrite }: Pick<ProviderParts, 'timeoutMs' | 'mayWrite'>,
+  { timeoutMs, mayWrite, limiterFor }: Pick<ProviderParts, 'timeoutMs' | 'mayWrite' | 'limiterFor'>,
 ): Provider {
   const url = URL.parse(endpoint);
   const permitted = url?.protocol === 'https:' || (url?.protocol === 'http:' && plainHttp === true);
@@ -66,7 +68,7 @@ export function fromSpec(
   const token = credential(credentials, tokenKey, 'an API token of Cloudflare');
   if (!/^[\w.~+/=-]{1,512}$/.test(token))
     throw stalled('CredentialsInvalid', `"${tokenKey}" of the credentials Secret is not an API token and nothing else`);
-  return createCloudflare({ endpoint, token, timeoutMs, mayWrite });
+  return createCloudflare({ endpoint, token, timeoutMs, mayWrite, limiterFor });
 }
 
 /** Runs what concerns one zone one after the other, and what concerns different zones side by side. */
@@ -86,8 +88,8 @@ function inTurn(): <T>(zone: string, run: () => Promise<T>) => Promise<T> {
 
 /** The provider for one token. It keeps the ids of zones, and how large a zone was, and nothing else. */
 export function createCloudflare(options: CloudflareOptions): Provider {
-  const { endpoint, token, timeoutMs = 30_000, mayWrite, rate = httpRate } = options;
-  const api = connectCloudflare({ endpoint, token, timeoutMs, limiter: createLimiter(rate) });
+  const { endpoint, token, timeoutMs = 30_000, mayWrite, rate = httpRate, limiterFor = createLimiter } = options;
+  const api = connectCloudflare({ endpoint, token, timeoutMs, limiter: limiterFor(rate) });
   const ids = new Map<string, Promise<string>>();
   const zoneSizes = new Map<string, number>();
   const alone = inTurn();
@@ -178,8 +180,9 @@ export function createCloudflare(options: CloudflareOptions): Provider {
     const operations = changes.map((change) => operationsFor(change, rows));
     const id = await idOf(zone);
     const attempt = { zone, writes: changesText(changes) };
-    for (const batch of batchesOf(operations, operationsPerBatch))
-      await api.batch(attempt, id, batch, () => mayWrite?.());
+    await callByCall(batchesOf(operations, operationsPerBatch), (batch) =>
+      api.batch(attempt, id, batch, () => mayWrite?.()),
+    );
   };
 
   return {

@@ -2,6 +2,7 @@
 import { equalSets, type RecordSet, recordTypes } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
 import type { Provider, RecordChange, SetKey } from './provider.ts';
+import { nothingWritten } from './refusal.ts';
 
 /**
  * Looks once more at what the changes are about.
@@ -22,7 +23,7 @@ export async function stillStands(
   if (moved === undefined) return;
   throw new MailsealError(
     'RecordChanged',
-    `in the zone ${zone} something else stands than was seen before (${moved.type} at ${moved.name}); nothing was written`,
+    `in the zone ${zone} something else stands than was seen before (${moved.type} at ${moved.name})${nothingWritten}`,
   );
 }
 

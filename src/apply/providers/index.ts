@@ -5,7 +5,8 @@ import type { Authorities } from '../../dns/answer.ts';
 import type { MayWrite } from '../../kube/guard.ts';
 import type { Kube } from '../../kube/types.ts';
 import { stalled } from './credentials.ts';
-import type { Provider } from './provider.ts';
+import type { Limiter } from './limiter.ts';
+import type { CallRate, Provider } from './provider.ts';
 
 /** What providers are made with. */
 export interface ProviderParts {
@@ -21,6 +22,8 @@ export interface ProviderParts {
   readonly mayWrite?: MayWrite | undefined;
   /** Milliseconds for each answer of the API. */
   readonly timeoutMs?: number;
+  /** One for each rate, which outlasts the provider: an API counts calls whoever makes them, and with whatever credentials. */
+  readonly limiterFor?: (rate: CallRate) => Limiter;
 }
 
 /** What the credentials Secret holds, decoded. */

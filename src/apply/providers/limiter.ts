@@ -2,6 +2,13 @@
 import { MailsealError } from '../../errors.ts';
 import type { CallRate } from './provider.ts';
 
+/** `ProviderThrottled` that concerns the call's own lane: the others go on. */
+export class LaneThrottled extends MailsealError {
+  constructor(message: string, options: { readonly retryAfterSeconds: number; readonly cause?: unknown }) {
+    super('ProviderThrottled', message, options);
+  }
+}
+
 export interface Limiter {
   /** Makes a call when its turn has come; lanes, such as zones, take turns. Rejects as the call does. */
   readonly run: <T>(lane: string, call: () => Promise<T>) => Promise<T>;
@@ -22,6 +29,8 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
   let tokens = burst;
   let filledAt = now();
   let pausedUntil = 0;
+  /** Of single lanes. */
+  const pauses = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
   const refill = (): void => {
@@ -30,15 +39,26 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
     else tokens = Math.min(burst, tokens + ((at - filledAt) / 1000) * perSecond);
     filledAt = at;
   };
-  const takeNext = (): (() => void) | undefined => {
-    const [first] = lanes;
-    if (first === undefined) return undefined;
-    const [lane, calls] = first;
-    const next = calls.shift();
-    lanes.delete(lane);
-    // To the end of the row.
-    if (calls.length > 0) lanes.set(lane, calls);
-    return next;
+  const takeNext = (at: number): (() => void) | undefined => {
+    for (const [lane, calls] of lanes) {
+      if ((pauses.get(lane) ?? at) > at) continue;
+      const next = calls.shift();
+      lanes.delete(lane);
+      // To the end of the row.
+      if (calls.length > 0) lanes.set(lane, calls);
+      return next;
+    }
+    return undefined;
+  };
+  const pause = (lane: string, error: MailsealError): void => {
+    const at = now();
+    const until = at + Math.min((error.retryAfterSeconds ?? 1) * 1000, longestPauseMs);
+    if (!(error instanceof LaneThrottled)) {
+      pausedUntil = Math.max(pausedUntil, until);
+      return;
+    }
+    for (const [one, end] of pauses) if (end <= at) pauses.delete(one);
+    pauses.set(lane, Math.max(pauses.get(lane) ?? 0, until));
   };
   const later = (ms: number): void => {
     clearTimeout(timer);
@@ -47,13 +67,14 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
   };
   const turn = (): void => {
     while (waiting > 0 && running < atOnce) {
-      const pause = pausedUntil - now();
-      if (pause > 0) return later(pause);
+      const at = now();
+      if (pausedUntil > at) return later(pausedUntil - at);
       refill();
       // A hair less than a whole token is rounding.
       if (tokens < 0.999) return later(((1 - tokens) / perSecond) * 1000);
-      const next = takeNext();
-      if (next === undefined) return;
+      const next = takeNext(at);
+      // All that wait are of lanes that pause.
+      if (next === undefined) return later(Math.min(...[...lanes.keys()].map((lane) => pauses.get(lane) ?? at)) - at);
       waiting -= 1;
       if (perSecond !== Number.POSITIVE_INFINITY) tokens -= 1;
       running += 1;
@@ -76,8 +97,7 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
     try {
       return await call();
     } catch (error) {
-      if (error instanceof MailsealError && error.reason === 'ProviderThrottled')
-        pausedUntil = Math.max(pausedUntil, now() + Math.min((error.retryAfterSeconds ?? 1) * 1000, longestPauseMs));
+      if (error instanceof MailsealError && error.reason === 'ProviderThrottled') pause(lane, error);
       throw error;
     } finally {
       running -= 1;

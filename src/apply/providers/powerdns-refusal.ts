@@ -1,8 +1,10 @@
 import { MailsealError } from '../../errors.ts';
 import { quoted } from '../../dns/problem.ts';
+import { describe } from '../../dns/rrset.ts';
 import { retryAfterSeconds } from '../acme-problem.ts';
 import type { ApiAnswer } from './powerdns-http.ts';
 import type { SeenZone } from './powerdns-zone.ts';
+import type { RecordChange } from './provider.ts';
 
 export interface Asked {
   readonly host: string;
@@ -101,6 +103,19 @@ export function unwritable(
   return new MailsealError(
     'ProviderRefused',
     `PowerDNS at ${host} would not raise the serial of the zone ${zone}, so that its secondaries would not see a change: run there pdnsutil set-meta ${zone} SOA-EDIT-API DEFAULT`,
+    stalled,
+  );
+}
+
+/** A set that an ALIAS or a LUA record answers for can't be changed: what is written there would stand beside that record. */
+export function unchangeable({ made }: SeenZone, changes: readonly RecordChange[]): MailsealError | undefined {
+  const before = changes
+    .map((change) => change.before)
+    .find((set) => made.some(({ name, type }) => set?.name === name && set.type === type));
+  if (before === undefined) return undefined;
+  return new MailsealError(
+    'ProviderRefused',
+    `Mailseal changes no ALIAS and no LUA record of PowerDNS: ${describe(before)}. Nothing was written; remove it, and Mailseal publishes its own record there`,
     stalled,
   );
 }

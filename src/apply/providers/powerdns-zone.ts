@@ -1,7 +1,8 @@
 /** How PowerDNS' API writes zones and record sets down. Source: its HTTP API, version 1. */
+import { quoted } from '../../dns/problem.ts';
 import { type RecordSet, type RecordType, canonicalValue, recordTypes } from '../../dns/rrset.ts';
 import { parseTxt, quoteTxt } from '../../dns/txt.ts';
-import type { RecordChange } from './provider.ts';
+import type { RecordChange, SetKey } from './provider.ts';
 
 /** What an answer says of a zone. */
 export interface SeenZone {
@@ -12,6 +13,8 @@ export interface SeenZone {
   /** By which rule the serial that is shown differs from the one that is stored. */
   readonly soaEdit: string | undefined;
   readonly sets: readonly RecordSet[];
+  /** Those of them that an ALIAS or a LUA record answers for: a change of the set would leave that record where it is. */
+  readonly made: readonly SetKey[];
   /** Of all sets in the answer, those of other types too. */
   readonly names: readonly string[];
 }
@@ -35,18 +38,69 @@ function valueOf(type: RecordType, content: string): string {
   return result.ok ? result.value : content;
 }
 
-function setOf(rrset: Fields): RecordSet | undefined {
-  const type = recordTypes.find((one) => one === rrset['type']);
-  const records = fieldsIn(rrset['records']);
-  if (type === undefined || records.length === 0) return undefined;
-  const ttl = typeof rrset['ttl'] === 'number' ? rrset['ttl'] : 0;
+/** What one record makes a name server answer. */
+interface Answer extends RecordSet {
+  readonly made: boolean;
+}
+
+function setOf(type: RecordType, rrset: Fields): Answer {
   // What is disabled is not served, and lost where the set is written: with it the set can't be one of ours.
   const shown = (record: Fields): string => {
     const value = valueOf(type, textIn(record, 'content') ?? '');
     return record['disabled'] === true ? `${value} (disabled)` : value;
   };
-  const values = new Set(records.map(shown));
-  return { name: withoutDot(textIn(rrset, 'name') ?? ''), type, ttl, values: [...values] };
+  return { ...placeOf(rrset), type, values: fieldsIn(rrset['records']).map(shown), made: false };
+}
+
+/**
+ * What an ALIAS or LUA record answers with depends on when and by whom it is asked: the set has sentences for values,
+ * which equal nothing that Mailseal writes. One that is disabled answers nothing and is in nobody's way.
+ * Source: PowerDNS' docs, "Using ALIAS records" and "Lua Records".
+ */
+function madeOf(rrset: Fields): readonly Answer[] {
+  const contents = fieldsIn(rrset['records']).flatMap((record) =>
+    record['disabled'] === true ? [] : [textIn(record, 'content') ?? ''],
+  );
+  return contents.flatMap((content): readonly Answer[] => {
+    const made = (type: RecordType, value: string): Answer => ({
+      ...placeOf(rrset),
+      type,
+      values: [value],
+      made: true,
+    });
+    if (rrset['type'] === 'ALIAS') {
+      const value = `an ALIAS of PowerDNS to ${quoted(withoutDot(content))}`;
+      return [made('A', value), made('AAAA', value)];
+    }
+    const [, word = '', script = ''] = /^\s*(\w+)\s*(.*)$/su.exec(content) ?? [];
+    const type = recordTypes.find((one) => one === word.toUpperCase());
+    return type === undefined ? [] : [made(type, `a LUA record of PowerDNS: ${quoted(valueOf('TXT', script))}`)];
+  });
+}
+
+const placeOf = (rrset: Fields): Pick<RecordSet, 'name' | 'ttl'> => ({
+  name: withoutDot(textIn(rrset, 'name') ?? ''),
+  ttl: typeof rrset['ttl'] === 'number' ? rrset['ttl'] : 0,
+});
+
+function answersOf(rrset: Fields): readonly Answer[] {
+  if (fieldsIn(rrset['records']).length === 0) return [];
+  if (rrset['type'] === 'ALIAS' || rrset['type'] === 'LUA') return madeOf(rrset);
+  const type = recordTypes.find((one) => one === rrset['type']);
+  return type === undefined ? [] : [setOf(type, rrset)];
+}
+
+/** An ALIAS may stand beside addresses, and several LUA records at one name. */
+function joined(answers: readonly Answer[]): Pick<SeenZone, 'sets' | 'made'> {
+  const groups = [...Map.groupBy(answers, ({ name, type }) => `${name} ${type}`).values()];
+  const sets = groups.flatMap((group): readonly RecordSet[] => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { name, type } = first;
+    const ttl = Math.min(...group.map((one) => one.ttl));
+    return [{ name, type, ttl, values: [...new Set(group.flatMap(({ values }) => values))] }];
+  });
+  return { sets, made: answers.filter(({ made }) => made).map(({ name, type }) => ({ name, type })) };
 }
 
 /** Reads a zone; undefined where the text is no such thing. Never throws. */
@@ -63,7 +117,7 @@ export function readZone(text: string): SeenZone | undefined {
     kind: (textIn(value, 'kind') ?? '').toLowerCase(),
     soaEditApi: textIn(value, 'soa_edit_api'),
     soaEdit: textIn(value, 'soa_edit'),
-    sets: rrsets.flatMap((rrset) => setOf(rrset) ?? []),
+    ...joined(rrsets.flatMap(answersOf)),
     names: [...new Set(rrsets.map((rrset) => withoutDot(textIn(rrset, 'name') ?? '')))],
   };
 }

@@ -12,7 +12,7 @@ import { stillStands } from './compare.ts';
 import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import { type Api, type ApiAnswer, createApi } from './powerdns-http.ts';
-import { refusalOf, unwritable } from './powerdns-refusal.ts';
+import { refusalOf, unchangeable, unwritable } from './powerdns-refusal.ts';
 import { type SeenZone, patchOf, readZone } from './powerdns-zone.ts';
 import type { Provider, RecordChange, SetKey } from './provider.ts';
 
@@ -20,7 +20,10 @@ import type { Provider, RecordChange, SetKey } from './provider.ts';
 const questionsAtATime = 4;
 /** Some 100,000 record sets. */
 const mostBytes = 16 * 1024 * 1024;
-/** Of several names the zone is fetched whole where that is no more for each of them: some 400 record sets. */
+/**
+ * The zone is fetched whole where that is no more for each name: some 400 record sets. Asked for one name, servers before
+ * 5.0 leave out what is disabled. Source: https://github.com/PowerDNS/pdns/issues/11473
+ */
 const worthOfName = 64 * 1024;
 /** The server's own limit of a body is 2 MiB (webserver-max-bodysize); a change of many sets locks its database long. */
 const roomBytes = 1024 * 1024;
@@ -101,7 +104,7 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     const [first = zone, ...others] = new Set(keys.map(({ name }) => name));
     const worth = Math.min(mostBytes, (others.length + 1) * worthOfName);
     // What was too long is not tried again for a little more.
-    const isWorthIt = others.length > 0 && worth >= 2 * (longer.get(zone) ?? 0);
+    const isWorthIt = worth >= 2 * (longer.get(zone) ?? 0);
     const whole = isWorthIt ? await askWhole(zone, worth) : 'TooLong';
     if (whole !== 'TooLong') return whole;
     const seen = await askName(zone, first);
@@ -110,7 +113,8 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
     // Before 4.6 the server does not mind what it is asked for, and tells all.
     if (others.length === 0 || seen.names.some((name) => name !== first)) return seen;
     const more = await Promise.all(others.map((name) => askName(zone, name)));
-    return { ...seen, sets: [seen, ...more].flatMap(({ sets }) => sets) };
+    const all = [seen, ...more];
+    return { ...seen, sets: all.flatMap(({ sets }) => sets), made: all.flatMap(({ made }) => made) };
   };
 
   const list: Provider['list'] = async (zone, sought) =>
@@ -124,6 +128,8 @@ function createPowerdns(api: Api, serverId: string, clock: Clock): Provider {
       const why = unwritable(seen, api.host, zone);
       if (why !== undefined) throw why;
       await stillStands(async (_, sought) => soughtIn(seen.sets, sought), zone, changes);
+      const taken = unchangeable(seen, changes);
+      if (taken !== undefined) throw taken;
       const answer = await api.write(pathOf(zone), body);
       if (answer.status >= 200 && answer.status < 300) return;
       if (answer.status < 500 || attempt >= attempts) throw refused(answer, zone, true);

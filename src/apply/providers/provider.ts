@@ -34,12 +34,14 @@ export interface Seen {
  * A DNS provider's API. Both calls throw MailsealError: `ProviderUnauthorized` (credentials), `ProviderUnavailable`
  * (unreachable, timeout: the change may or may not have been made), `ProviderThrottled` (with retryAfterSeconds),
  * `ProviderRefused` (the server's reason in the message), `ZoneNotFound`, and `RecordChanged` when a `before` did not
- * hold: nothing was written, observe again.
+ * hold: observe again. Changes that take more than one call stand up to the one that failed, and the message says so.
  */
 export interface Provider {
   readonly capabilities: Capabilities;
   /** Absent: as fast as it answers. */
   readonly rate?: CallRate;
+  /** It keeps `rate` itself, for each call of its API; else each list and each apply counts as one call. */
+  readonly keepsRate?: true;
   /**
    * The share of one call's room that a change takes: those whose shares add up to no more than 1 go out in one call.
    * Those of one object are never cut; they count as one call even where they take more.

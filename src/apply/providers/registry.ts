@@ -62,8 +62,7 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     );
   };
 
-  const limiterOf = (name: string, rate: CallRate | undefined): Limiter | undefined => {
-    if (rate === undefined) return undefined;
+  const limiterOf = (name: string, rate: CallRate): Limiter => {
     const key = `${name} ${JSON.stringify(rate)}`;
     const limiter = limiters.get(key) ?? createLimiter(rate);
     limiters.set(key, limiter);
@@ -71,7 +70,8 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
   };
 
   const watched = (name: string, provider: Provider): Provider => {
-    const limiter = limiterOf(name, provider.rate);
+    const { rate, keepsRate } = provider;
+    const limiter = rate === undefined || keepsRate === true ? undefined : limiterOf(name, rate);
     const call = async <T>(
       { what, zone, sets }: { readonly what: 'list' | 'apply'; readonly zone: string; readonly sets: number },
       run: () => Promise<T>,
@@ -109,7 +109,8 @@ export function createProviders(options: ProvidersOptions): (name: string) => Pr
     const last = await before?.catch(() => undefined);
     // Its connections, its pace and what it remembers go on.
     if (last?.from === from) return last;
-    const parts = { name, namespace, kube, clock, mayWrite, authorities };
+    const limiterFor = (rate: CallRate): Limiter => limiterOf(name, rate);
+    const parts = { name, namespace, kube, clock, mayWrite, authorities, limiterFor };
     const made = watched(name, await createProvider(object.spec, credentials, parts));
     const provider = granted(name, rememberLists(made, clock), options.find);
     last?.provider.close?.();

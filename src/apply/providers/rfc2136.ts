@@ -13,11 +13,11 @@ import { type Message, encodeQuery } from '../../observe/dns/wire.ts';
 import { credential, stalled } from './credentials.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, SetKey } from './provider.ts';
-import { refusalOf } from './refusal.ts';
+import { callByCall, changesText, refusalOf } from './refusal.ts';
 import { type SignedConnection, UnsignedAnswer, connectSigned } from './signed.ts';
-import { createStanding, setAt } from './standing.ts';
+import { createStanding, setAt, zoneOf } from './standing.ts';
 import type { TsigKey } from './tsig.ts';
-import { encodeUpdate, existsRows, packed, rowsOf, rowsPerMessage } from './update.ts';
+import { bytesOf, bytesPerMessage, encodeUpdate, existsRows, packed, type Part, roomOf, rowsOf } from './update.ts';
 
 export interface Rfc2136Options {
   /** The server that takes updates. */
@@ -68,6 +68,18 @@ function zoneNotFound(what: string, zone: string): MailsealError {
   return new MailsealError('ZoneNotFound', `${what}, not in the zone ${zone}: correct the DNSProvider's zones`, {
     kind: 'Stalled',
   });
+}
+
+/** RFC 1035 §4.2.2: two octets say how long a message is. */
+function refuseTooLarge(message: readonly Part[]): void {
+  const bytes = bytesOf(message);
+  if (bytes <= bytesPerMessage) return;
+  const what = changesText(message.map(([change]) => change));
+  throw new MailsealError(
+    'ProviderRefused',
+    `no dynamic update holds the change of ${what}: what stands there and what is to stand come to ${bytes} bytes, of ${bytesPerMessage} at most; make the record shorter. Nothing was written`,
+    { kind: 'Stalled' },
+  );
 }
 
 /**
@@ -123,11 +135,9 @@ export function createRfc2136(options: Rfc2136Options): Provider {
     if (!['NOERROR', 'NXDOMAIN'].includes(message.rcode) || !message.authoritative) {
       throw zoneNotFound(`${server} gives no answer of its own about ${name} (${message.rcode})`, zone);
     }
-    // A denial names the zone that it is about: a zone above or below ours is not the one that we may write to.
-    const soa = message.answers.length === 0 ? message.authorities.find((record) => record.type === 'SOA') : undefined;
-    if (soa !== undefined && soa.name !== zone) {
-      throw zoneNotFound(`at ${server} ${name} lies in the zone ${soa.name}`, zone);
-    }
+    // A zone above or below ours is not the one that we may write to.
+    const from = zoneOf(message, name);
+    if (from !== undefined && from !== zone) throw zoneNotFound(`at ${server} ${name} lies in the zone ${from}`, zone);
     return message;
   };
 
@@ -179,9 +189,10 @@ export function createRfc2136(options: Rfc2136Options): Provider {
 
   const apply: Provider['apply'] = async (zone, changes) => {
     if (changes.length === 0) return;
-    const parts = changes.map((change) => [change, rowsOf(change, changes, standing.of)] as const);
-    await connected(async (connection) => {
-      for (const message of packed(parts)) {
+    const messages = packed(changes.map((change) => [change, rowsOf(change, changes, standing.of)]));
+    for (const message of messages) refuseTooLarge(message);
+    await connected((connection) =>
+      callByCall(messages, async (message) => {
         const rows = message.map(([, own]) => own);
         const { rcode } = await connection.exchange((id) => {
           options.mayWrite?.();
@@ -189,12 +200,17 @@ export function createRfc2136(options: Rfc2136Options): Provider {
         });
         const about = message.map(([change]) => change);
         if (rcode !== 'NOERROR') throw refusalOf(rcode, zone, server, about);
-      }
-    });
+      }),
+    );
   };
 
-  // As many rows as `rowsOf` makes: what stood is removed as a set.
-  const share: Provider['share'] = ({ before, after }) =>
-    (Number(before !== undefined) + (after?.values.length ?? 0)) / rowsPerMessage;
+  const share: Provider['share'] = (change) => {
+    try {
+      return roomOf([change, rowsOf(change, [], standing.of)]);
+    } catch {
+      // What can't be written in a message fails by itself.
+      return 1;
+    }
+  };
   return { capabilities: capabilitiesOf.rfc2136, share, list, apply, close: () => kept?.close() };
 }

@@ -15,7 +15,7 @@ import type { MayWrite } from '../../kube/guard.ts';
 import { createTurns } from '../../observe/dns/turns.ts';
 import { credential } from './credentials.ts';
 import type { Credentials } from './index.ts';
-import { createLimiter } from './limiter.ts';
+import { createLimiter, type Limiter } from './limiter.ts';
 import type { CallRate } from './provider.ts';
 import { type Action, errorOf, isCutOff, zoneNotFound } from './route53-errors.ts';
 import { nameOf, toApiName } from './route53-format.ts';
@@ -30,6 +30,8 @@ export interface Route53Options {
   readonly timeoutMs?: number | undefined;
   /** Of all calls together. */
   readonly rate: CallRate;
+  /** Default: one of its own. */
+  readonly limiterFor?: ((rate: CallRate) => Limiter) | undefined;
 }
 
 /** Calls throw what `errorOf` makes of a failure. */
@@ -115,7 +117,7 @@ export function createRoute53Api(options: Route53Options): Route53Api {
     ...settings(options),
     ...(identity === undefined ? {} : { credentials: identity }),
   });
-  const limiter = createLimiter(options.rate);
+  const limiter = (options.limiterFor ?? createLimiter)(options.rate);
   const writes = createTurns(1);
   const ids = new Map<string, Promise<string>>();
   let underWay = 0;
@@ -144,7 +146,8 @@ export function createRoute53Api(options: Route53Options): Route53Api {
     });
 
   const send = <T>(zone: string, action: Action, call: (abort: Abort) => Promise<T>): Promise<T> =>
-    limiter.run(zone, async () => {
+    // A zone that still works on a change may be asked.
+    limiter.run(`${action} ${zone}`, async () => {
       const isWrite = action === 'ChangeResourceRecordSets';
       if (isWrite) options.mayWrite?.();
       try {

@@ -1,5 +1,7 @@
 /** What Route 53 refuses or fails with, as what the caller acts on. */
 import { MailsealError, messageOf } from '../../errors.ts';
+import { LaneThrottled } from './limiter.ts';
+import { nothingWritten } from './refusal.ts';
 
 /** A call of the API, as a policy of IAM names it. */
 export type Action = 'ListHostedZonesByName' | 'ListResourceRecordSets' | 'ChangeResourceRecordSets';
@@ -57,7 +59,7 @@ export function zoneNotFound(zone: string, cause?: unknown): MailsealError {
 export function changedMeanwhile(zone: string, what: string): MailsealError {
   return new MailsealError(
     'RecordChanged',
-    `in the zone ${zone} something else stands than was seen before (${what}); nothing was written`,
+    `in the zone ${zone} something else stands than was seen before (${what})${nothingWritten}`,
   );
 }
 
@@ -85,12 +87,25 @@ function refusedBatch(error: unknown, zone: string): MailsealError {
     : stalled('ProviderRefused', `Route 53 refused the change in ${zone}: ${text}`);
 }
 
-function throttled(error: unknown, why: string): MailsealError {
+function pauseOf(error: unknown): number {
   const header = failureOf(error).$response?.headers?.['retry-after'] ?? '';
   const asked = /^[0-9]{1,6}$/.test(header) ? Number(header) : pauseSeconds;
-  const retryAfterSeconds = Math.min(longestPauseSeconds, Math.max(1, asked));
-  const message = `Route 53 wants to be left alone for ${retryAfterSeconds} seconds: ${why}`;
-  return new MailsealError('ProviderThrottled', message, { retryAfterSeconds, cause: error });
+  return Math.min(longestPauseSeconds, Math.max(1, asked));
+}
+
+const leftAlone = (seconds: number, why: string): string =>
+  `Route 53 wants to be left alone for ${seconds} seconds: ${why}`;
+
+function throttled(error: unknown, why: string): MailsealError {
+  const retryAfterSeconds = pauseOf(error);
+  return new MailsealError('ProviderThrottled', leftAlone(retryAfterSeconds, why), { retryAfterSeconds, cause: error });
+}
+
+/** Other zones are as free as they were. */
+function busy(error: unknown, zone: string): MailsealError {
+  const retryAfterSeconds = pauseOf(error);
+  const why = `it still works on an earlier change of ${zone}`;
+  return new LaneThrottled(leftAlone(retryAfterSeconds, why), { retryAfterSeconds, cause: error });
 }
 
 const tooMany = 'it allows five calls a second for the whole account, whoever makes them';
@@ -138,7 +153,7 @@ export function errorOf(error: unknown, action: Action, zone: string): MailsealE
     case 'NoSuchHostedZone':
       return zoneNotFound(zone, error);
     case 'PriorRequestNotComplete':
-      return throttled(error, `it still works on an earlier change of ${zone}`);
+      return busy(error, zone);
     case 'Throttling':
     case 'ThrottlingException':
     case 'RequestLimitExceeded':

@@ -14,6 +14,7 @@ import { describe, equalSets, type RecordSet } from '../../dns/rrset.ts';
 import { MailsealError } from '../../errors.ts';
 import type { Credentials, ProviderParts } from './index.ts';
 import type { CallRate, Provider, RecordChange, SetKey } from './provider.ts';
+import { callByCall } from './refusal.ts';
 import { createRoute53Api, type Route53Options } from './route53-api.ts';
 import { changedMeanwhile } from './route53-errors.ts';
 import { toApiName, toApiValue } from './route53-format.ts';
@@ -34,9 +35,9 @@ const mostRemembered = 1000;
 export function fromSpec(
   spec: NonNullable<DNSProviderSpec['route53']>,
   credentials: Credentials,
-  { clock, timeoutMs, mayWrite }: Pick<ProviderParts, 'clock' | 'timeoutMs' | 'mayWrite'>,
+  { clock, timeoutMs, mayWrite, limiterFor }: Pick<ProviderParts, 'clock' | 'timeoutMs' | 'mayWrite' | 'limiterFor'>,
 ): Provider {
-  return createRoute53({ spec, credentials, clock, timeoutMs, mayWrite, rate });
+  return createRoute53({ spec, credentials, clock, timeoutMs, mayWrite, rate, limiterFor });
 }
 
 const isThere = (set: RecordSet | undefined): set is RecordSet => set !== undefined && set.values.length > 0;
@@ -158,11 +159,11 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
     const shown = await standing(zone, changes);
     const parts = changes.map((change) => partOf(change, shown.get(keyOf(zone, change))));
     try {
-      for (const batch of packed(parts)) {
+      await callByCall(packed(parts), async (batch) => {
         // A CNAME must be gone before its name takes something else, and the other way round.
         const all = [...batch.flatMap(({ remove }) => remove), ...batch.flatMap(({ add }) => add)];
         if (all.length > 0) await api.change(zone, all);
-      }
+      });
     } finally {
       for (const change of changes) remembered.delete(keyOf(zone, change));
     }
@@ -171,5 +172,7 @@ export function createRoute53(options: Route53Options & { readonly clock: Clock 
   const share: Provider['share'] = ({ before, after }) =>
     fractionOf([before, after].flatMap((set) => set?.values.map((value) => toApiValue(set.type, value)) ?? []));
 
-  return { capabilities: capabilitiesOf.route53, rate: options.rate, share, list, see, apply, close: api.close };
+  const { rate } = options;
+  const { close } = api;
+  return { capabilities: capabilitiesOf.route53, rate, keepsRate: true, share, list, see, apply, close };
 }

@@ -20,6 +20,21 @@ function chunksOf(record: WireRecord): Buffer {
   return Buffer.concat(parts.flatMap((part) => [Buffer.of(part.length), part]));
 }
 
+/**
+ * The zone that an answer comes from, as far as it tells: by the SOA of a denial, by who signed what stands at the name,
+ * or by the name servers beside it.
+ */
+export function zoneOf({ answers, authorities }: Message, name: string): string | undefined {
+  const above = (type: 'SOA' | 'NS'): string | undefined => authorities.find((record) => record.type === type)?.name;
+  if (answers.length === 0) return above('SOA');
+  for (const record of answers) {
+    if (record.type === 'RRSIG' && record.name === name)
+      return record.data.signersName.toLowerCase().replace(/\.$/u, '');
+  }
+  // An alias leads elsewhere, and what stands beside the answer is about the end of its way.
+  return answers.some(({ type }) => type === 'CNAME') ? undefined : above('NS');
+}
+
 export interface Standing {
   /** Keeps what a look-up showed, where it is not what we would have written. */
   readonly note: (message: Message, set: RecordSet) => void;

@@ -109,8 +109,11 @@ export function existsRows(name: string, type: RecordType): UpdateRows {
   return { prerequisites: [{ name, type: typeCodes[type], class: classAny, ttl: 0, rdata: nothing }], updates: [] };
 }
 
+/** RFC 1035 §3.2.1: type, class, TTL and length stand between the name and the data. */
+const rowHead = 10;
+
 function encodeRow(row: Row): Buffer {
-  const fixed = Buffer.alloc(10);
+  const fixed = Buffer.alloc(rowHead);
   fixed.writeUInt16BE(row.type, 0);
   fixed.writeUInt16BE(row.class, 2);
   fixed.writeUInt32BE(row.ttl, 4);
@@ -136,23 +139,41 @@ export function encodeUpdate(id: number, zone: string, parts: readonly UpdateRow
 }
 
 /** Rows of the update section that one message carries at most, unless one name alone has more. */
-export const rowsPerMessage = 50;
+const rowsPerMessage = 50;
+
+/** Octets of all rows that one message carries at most: what is left of 65,535 holds header, zone and signature. */
+export const bytesPerMessage = 60_000;
 
 /** A change and the rows that it comes to. */
 export type Part = readonly [RecordChange, UpdateRows];
 
-/** Deals changes out to messages, each of which the server does whole or not. Those of one name stay together. */
+/** Octets on the wire. Never throws, however long the data is. */
+export function bytesOf(parts: readonly Part[]): number {
+  const rows = parts.flatMap(([, { prerequisites, updates }]) => [...prerequisites, ...updates]);
+  return rows.reduce((sum, { name, rdata }) => sum + encodeName(name).length + rowHead + rdata.length, 0);
+}
+
+/** What these rows take of a message; 1 is all of it. */
+export const roomOf = (part: Part): number =>
+  Math.max(part[1].updates.length / rowsPerMessage, bytesOf([part]) / bytesPerMessage);
+
+/**
+ * Deals changes out to messages, each of which the server does whole or not. Those of one name stay together, in a
+ * message of their own where they are too large for any.
+ */
 export function packed(parts: readonly Part[]): readonly (readonly Part[])[] {
   const messages: Part[][] = [];
-  let room = 0;
+  let [rows, bytes] = [0, 0];
   for (const group of Map.groupBy(parts, ([change]) => change.name).values()) {
-    const rows = group.reduce((sum, [, part]) => sum + part.updates.length, 0);
-    if (messages.length === 0 || rows > room) {
+    const more = group.reduce((sum, [, part]) => sum + part.updates.length, 0);
+    const longer = bytesOf(group);
+    if (messages.length === 0 || rows + more > rowsPerMessage || bytes + longer > bytesPerMessage) {
       messages.push([]);
-      room = rowsPerMessage;
+      [rows, bytes] = [0, 0];
     }
     messages.at(-1)?.push(...group);
-    room -= rows;
+    rows += more;
+    bytes += longer;
   }
   return messages;
 }

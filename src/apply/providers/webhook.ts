@@ -14,9 +14,11 @@ import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, RecordChange, SetKey } from './provider.ts';
 import { type Changes, createWire, type DomainFilter, type WebhookWire } from './webhook-wire.ts';
 
-/** Milliseconds for which the list of all records is good for looks; a write of ours ends it, and begins with a new one. */
+/**
+ * Milliseconds for which the list of all records is good for looks, and what the webhook serves with it: what it serves no
+ * more it does not list either. A write of ours ends both, and begins with new ones.
+ */
 const freshMs = 5_000;
-const filterMs = 600_000;
 /** Changes in one call: the webhook may make them one by one, at some DNS provider's pace, and has one timeout for all. */
 const changesPerCall = 50;
 /** More records than that are no zone that a webhook could list in time. */
@@ -146,7 +148,7 @@ function bodyOf(
 
 function createWebhook(wire: WebhookWire, clock: Clock): Provider {
   const recent = createAging<Promise<Records>>(clock, freshMs, 1);
-  const filters = createAging<Promise<DomainFilter>>(clock, filterMs, 1);
+  const filters = createAging<Promise<DomainFilter>>(clock, freshMs, 1);
   const turns = createTurns(1);
 
   const remembered = <T>(aging: ReturnType<typeof createAging<Promise<T>>>, make: () => Promise<T>): Promise<T> => {
@@ -160,12 +162,25 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
     return made;
   };
 
+  const forget = (): void => {
+    recent.delete('');
+    filters.delete('');
+  };
+
   const checkServed = async (zone: string, names: readonly string[]): Promise<void> => {
     const stray = names.find((name) => !isWithin(name, zone));
     if (stray !== undefined) throw new MailsealError('ProviderRefused', `${stray} is not in the zone ${zone}`);
-    const filter = await remembered(filters, wire.negotiate);
     // What it does not serve it does not list either: that is not to be taken for absent.
-    const missing = names.find((name) => !serves(filter, name));
+    const find = async (): Promise<string | undefined> => {
+      const filter = await remembered(filters, wire.negotiate);
+      return names.find((name) => !serves(filter, name));
+    };
+    const isKnown = filters.get('') !== undefined;
+    let missing = await find();
+    if (missing === undefined) return;
+    filters.delete('');
+    // It may serve it again by now.
+    if (isKnown) missing = await find();
     if (missing === undefined) return;
     filters.delete('');
     throw new MailsealError(
@@ -193,20 +208,20 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
 
   const apply: Provider['apply'] = async (zone, changes) => {
     if (changes.length === 0) return;
-    await checkServed(
-      zone,
-      changes.map(({ name }) => name),
-    );
     // Two writes at a time would each compare with what the other is about to change.
     await turns.take('', async () => {
-      recent.delete('');
+      forget();
+      await checkServed(
+        zone,
+        changes.map(({ name }) => name),
+      );
       const records = await remembered(recent, () => readRecords(wire));
       await stillStands(async (_zone, sought) => pick(records, sought), zone, changes);
       const body = bodyOf(changes, records, await adjusted(wire, changes));
       try {
         if (body !== undefined) await wire.send(body);
       } finally {
-        recent.delete('');
+        forget();
       }
     });
   };

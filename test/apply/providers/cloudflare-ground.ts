@@ -65,8 +65,8 @@ export function fill(server: CloudflareStandIn, zone: string, count: number): vo
 
 export async function startGround(): Promise<Ground> {
   const server = await startCloudflare();
-  const [zone, subZone, bigZone] = ['example.test', 'sub.example.test', 'big.test'];
-  for (const name of [zone, subZone, bigZone]) server.addZone(name);
+  const [zone, subZone, bigZone, fleetingZone] = ['example.test', 'sub.example.test', 'big.test', 'fleeting.test'];
+  for (const name of [zone, subZone, bigZone, fleetingZone]) server.addZone(name);
   fill(server, bigZone, 10_000);
   const at = (host: string, type: RecordSet['type'], value: string): void =>
     putByHand(server, zone, { name: `${host}.${zone}`, type, ttl: 300, values: [value] });
@@ -75,6 +75,7 @@ export async function startGround(): Promise<Ground> {
   at('full', 'A', '192.0.2.1');
   return {
     provider: await providerAt(server),
+    another: () => providerAt(server),
     zone,
     subZone,
     bigZone,
@@ -85,6 +86,12 @@ export async function startGround(): Promise<Ground> {
     calls: server.calls,
     loseAnswer: server.loseAnswer,
     throttle: () => server.throttle(7),
+    failSecondCall: () => server.beforeNextWrite(() => server.answerNext(500, 'It failed.', 'text/plain')),
+    fleeting: {
+      zone: fleetingZone,
+      lose: async () => server.removeZone(fleetingZone),
+      giveBack: async () => void server.addZone(fleetingZone),
+    },
     stop: server.stop,
   };
 }

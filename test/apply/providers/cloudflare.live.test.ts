@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createCloudflare, httpRate } from '../../../src/apply/providers/cloudflare.ts';
 import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
 import { createZoneWriter } from '../../../src/apply/zonewriter.ts';
@@ -11,8 +10,16 @@ import { contract } from './contract.ts';
 contract(
   'Cloudflare',
   {
-    capabilities: capabilitiesOf.cloudflare,
-    has: { stranger: true, loseAnswer: true, throttle: true, failHalfway: false, absentZone: true },
+    type: 'cloudflare',
+    has: {
+      stranger: true,
+      loseAnswer: true,
+      throttle: true,
+      failHalfway: false,
+      failSecondCall: true,
+      fleeting: true,
+      absentZone: true,
+    },
   },
   startGround,
 );

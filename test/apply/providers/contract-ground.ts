@@ -1,12 +1,14 @@
 /** What a provider is tried on, and the words in which the rows of the contract speak. */
 import { expect } from 'vitest';
-import type { Capabilities } from '../../../src/api/capabilities.ts';
+import type { ProviderType } from '../../../src/api/capabilities.ts';
 import type { Provider, RecordChange, SetKey } from '../../../src/apply/providers/provider.ts';
 import { type RecordSet, type RecordType, equalSets, recordTypes } from '../../../src/dns/rrset.ts';
 
 /** The servers that a provider is tried on, and hands and eyes that go past it. */
 export interface Ground {
   readonly provider: Provider;
+  /** The same provider in another program, which knows nothing of the first. */
+  readonly another: () => Promise<Provider>;
   /** Holds `mx1.ZONE A 192.0.2.1`, `alias.ZONE CNAME mx1.ZONE`, `full.ZONE A 192.0.2.1` and nothing that we write. */
   readonly zone: string;
   /** `sub.ZONE`, a zone of its own. */
@@ -29,15 +31,36 @@ export interface Ground {
   readonly throttle?: () => void;
   /** Of the next call that writes the server makes a part, and then fails; of APIs without `batch`. */
   readonly failHalfway?: () => void;
+  /** The next call that writes is made; the one after it fails at the server, and nothing of it is made. */
+  readonly failSecondCall?: () => void;
+  /** A zone with nothing in it that the server loses and holds again; both resolve when it shows. */
+  readonly fleeting?: {
+    readonly zone: string;
+    readonly lose: () => Promise<void>;
+    readonly giveBack: () => Promise<void>;
+  };
   readonly stop: () => Promise<void>;
 }
 
+/** What a server can be made to do, or its API has at all: of what it has not, rows are left out. */
+export const abilities = [
+  'stranger',
+  'loseAnswer',
+  'throttle',
+  'failHalfway',
+  'failSecondCall',
+  'fleeting',
+  'absentZone',
+] as const;
+
 /** What a Ground offers, said before it is started. */
 export interface GroundTraits {
-  readonly capabilities: Capabilities;
+  readonly type: ProviderType;
   /** Of texts the API carries only printable ASCII without blanks at the ends. */
   readonly plainTexts?: boolean;
-  readonly has: Readonly<Record<'stranger' | 'loseAnswer' | 'throttle' | 'failHalfway' | 'absentZone', boolean>>;
+  readonly has: Readonly<Record<(typeof abilities)[number], boolean>>;
+  /** Its API knows names, and not which zone they are in. */
+  readonly zoneless?: true;
   /** What others wrote it can't take away. */
   readonly onlyItsOwn?: true;
 }

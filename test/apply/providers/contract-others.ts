@@ -1,10 +1,11 @@
 /** Rows of the contract: what others wrote, and names that are not free. */
 import { expect, test } from 'vitest';
 import type { RecordChange } from '../../../src/apply/providers/provider.ts';
+import { longestMatch } from '../../../src/dns/names.ts';
 import type { RecordSet } from '../../../src/dns/rrset.ts';
-import { change, type Ground, looking, set } from './contract-ground.ts';
+import { change, type Ground, type GroundTraits, looking, set } from './contract-ground.ts';
 
-export function othersRows(ground: () => Ground): void {
+export function othersRows({ zoneless }: GroundTraits, ground: () => Ground): void {
   const { expectListed } = looking(ground);
 
   const mark = (): RecordSet => set(`_mailseal.cas.${ground().zone}`, 'TXT', ['ours']);
@@ -69,12 +70,20 @@ export function othersRows(ground: () => Ground): void {
     ).toEqual([]);
   });
 
-  test('a zone below is written as a zone of its own', async () => {
-    const { subZone, provider } = ground();
+  const seenAbove = zoneless === true ? 'shown for both, for the API knows no zones' : 'not shown in the zone above';
+  test(`a zone below is written as a zone of its own, and what stands there is ${seenAbove}`, async () => {
+    const { zone, subZone, bigZone, provider } = ground();
     const wanted = set(`_mta-sts.${subZone}`, 'TXT', ['v=STSv1; id=sub;']);
+    expect(longestMatch(wanted.name, [zone, subZone, bigZone])).toBe(subZone);
     await provider.apply(subZone, [change(undefined, wanted)]);
     await expectListed(subZone, [wanted.name], [wanted]);
     expect(await ground().standing(subZone, wanted.name, 'TXT')).toEqual(wanted.values);
+    const above = await provider.list(zone, [wanted]).catch((error: unknown) => {
+      expect(error).toMatchObject({ reason: 'ZoneNotFound', message: expect.stringContaining(zone) });
+      return [];
+    });
+    expect(above).toEqual(zoneless === true ? [wanted] : []);
     await provider.apply(subZone, [change(wanted, undefined)]);
+    expect(await ground().standing(subZone, wanted.name, 'TXT')).toEqual([]);
   });
 }

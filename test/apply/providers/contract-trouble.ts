@@ -53,21 +53,30 @@ export function troubleRows({ has }: GroundTraits, ground: () => Ground): void {
       await expectListed(ground().zone, [`_mta-sts.${ground().zone}`], []);
     });
 
-  if (has.failHalfway)
-    test('what failed halfway can be gone on with', async () => {
-      const { zone, provider } = ground();
-      const sets = ['a', 'b', 'c'].map((host) => set(`_mta-sts.${host}.half.${zone}`, 'TXT', ['v=STSv1; id=1;']));
-      ground().failHalfway?.();
-      const all = sets.map((one) => change(undefined, one));
-      await expect(provider.apply(zone, all)).rejects.toMatchObject({ kind: 'Retry' });
-      const names = sets.map(({ name }) => name);
-      const made = await list(zone, ...names);
-      const rest = all.filter(({ name }) => !made.some((one) => one.name === name));
-      await provider.apply(zone, rest);
-      await expectListed(zone, names, sets);
-      await provider.apply(
-        zone,
-        sets.map((one) => change(one, undefined)),
-      );
-    });
+  if (has.fleeting)
+    test('a zone that vanishes is said to be gone, and written again when it is back', async () => {
+      const { fleeting, provider } = ground();
+      if (fleeting === undefined) throw new Error('no zone vanishes here');
+      const { zone } = fleeting;
+      const wanted = set(`_mta-sts.${zone}`, 'TXT', ['v=STSv1; id=1;']);
+      const tryOut = async (): Promise<void> => {
+        await expectListed(zone, [wanted.name], []);
+        await provider.apply(zone, [change(undefined, wanted)]);
+        await expectListed(zone, [wanted.name], [wanted]);
+        expect(await ground().standing(zone, wanted.name, 'TXT')).toEqual(wanted.values);
+        await provider.apply(zone, [change(wanted, undefined)]);
+      };
+      await tryOut();
+      await fleeting.lose();
+      const told = { reason: 'ZoneNotFound', kind: 'Stalled', message: expect.stringContaining(zone) };
+      await expect(list(zone, wanted.name)).rejects.toMatchObject(told);
+      await expect(provider.apply(zone, [change(undefined, wanted)])).rejects.toMatchObject({
+        // A refusal that is not signed proves nothing about a change.
+        reason: expect.stringMatching(/^(ZoneNotFound|ProviderUnavailable)$/u),
+      });
+      // The others are as they were.
+      await expectListed(ground().zone, [`_mta-sts.${ground().zone}`], []);
+      await fleeting.giveBack();
+      await tryOut();
+    }, 60_000);
 }

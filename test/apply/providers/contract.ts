@@ -3,9 +3,13 @@
  * are left out by what it declares to be able to.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import type { RecordType } from '../../../src/dns/rrset.ts';
-import { change, type Ground, type GroundTraits, looking, set } from './contract-ground.ts';
+import { againRows } from './contract-again.ts';
+import { abilities, change, type Ground, type GroundTraits, looking, set } from './contract-ground.ts';
 import { othersRows } from './contract-others.ts';
+import { partlyRows } from './contract-partly.ts';
+import { programsRows } from './contract-programs.ts';
 import { troubleRows } from './contract-trouble.ts';
 import { roundTrip } from './round-trip.ts';
 
@@ -35,7 +39,7 @@ export type { Ground, GroundTraits } from './contract-ground.ts';
 
 /** Declares the suite for one provider. `start` gives servers that nobody else uses. */
 export function contract(what: string, traits: GroundTraits, start: () => Promise<Ground>): void {
-  const { capabilities } = traits;
+  const capabilities = capabilitiesOf[traits.type];
   const types = kinds.filter(([type]) => capabilities.tlsa || type !== 'TLSA');
   describe(`${what}: the contract of a provider`, () => {
     let ground: Ground;
@@ -49,6 +53,12 @@ export function contract(what: string, traits: GroundTraits, start: () => Promis
 
     test('it declares what the plan goes by', () => {
       expect(ground.provider.capabilities).toEqual(capabilities);
+    });
+
+    const leftOut = [...abilities.filter((one) => !traits.has[one]), ...(capabilities.tlsa ? [] : ['TLSA'])];
+    test(`no rows are left out but those of: ${leftOut.join(', ') || 'nothing'}`, () => {
+      const made = abilities.filter((one) => one !== 'absentZone' && ground[one] !== undefined);
+      expect(made).toEqual(abilities.filter((one) => one !== 'absentZone' && traits.has[one]));
     });
 
     test.each(types)('a set of type %s is created, replaced and removed', async (type, host, first, second) => {
@@ -76,10 +86,13 @@ export function contract(what: string, traits: GroundTraits, start: () => Promis
     });
 
     roundTrip(capabilities, traits.plainTexts === true, () => ground);
-    othersRows(() => ground);
+    againRows(traits, () => ground);
+    othersRows(traits, () => ground);
+    programsRows(traits, () => ground);
     troubleRows(traits, () => ground);
+    partlyRows(traits, () => ground);
 
-    test('several sets of several names go out together', async () => {
+    test(`several sets of several names go out together${capabilities.batch ? ', in one call' : ''}`, async () => {
       const { zone, provider } = ground;
       const sets = Array.from({ length: 12 }, (_, at) => set(`_mta-sts.d${at}.${zone}`, 'TXT', [`v=STSv1; id=${at};`]));
       const before = ground.calls().writes;

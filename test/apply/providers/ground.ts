@@ -1,5 +1,4 @@
 /** What the grounds of the contract hold, and the way to a name server that is given by its updates. */
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createProvider } from '../../../src/apply/providers/index.ts';
 import type { Provider } from '../../../src/apply/providers/provider.ts';
 import type { RecordSet } from '../../../src/dns/rrset.ts';
@@ -13,6 +12,7 @@ import { parts } from './parts.ts';
 import { standingAt } from './standing.ts';
 
 export const zones = { zone: 'contract.test', subZone: 'sub.contract.test', bigZone: 'big.test' } as const;
+export const fleetingZone = 'fleeting.test';
 
 /** The zones of a Ground, as the lab's name servers start with them. */
 export const zoneSpecs: readonly ZoneSpec[] = [
@@ -22,6 +22,7 @@ export const zoneSpecs: readonly ZoneSpec[] = [
     records: 'mx1 300 IN A 192.0.2.1\nalias 300 IN CNAME mx1\nfull 300 IN A 192.0.2.1',
   },
   { name: zones.subZone },
+  { name: fleetingZone, security: 'insecure' },
   {
     name: zones.bigZone,
     security: 'insecure',
@@ -40,13 +41,23 @@ export interface UpdateServer {
   readonly address: string;
   readonly tsig: TsigKey;
   readonly dynamicUpdate: Nsupdate;
+  /** Takes a zone away, or gives it back; resolves when that shows. */
+  readonly holds: (zone: string, does: boolean) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 /** A server has no word for "too often", and does each message whole or not. */
 export const updateTraits: GroundTraits = {
-  capabilities: capabilitiesOf.rfc2136,
-  has: { stranger: true, loseAnswer: true, throttle: false, failHalfway: false, absentZone: true },
+  type: 'rfc2136',
+  has: {
+    stranger: true,
+    loseAnswer: true,
+    throttle: false,
+    failHalfway: false,
+    failSecondCall: true,
+    fleeting: true,
+    absentZone: true,
+  },
 };
 
 const opcodeUpdate = 5;
@@ -58,11 +69,17 @@ export const isUpdate = (message: Buffer): boolean =>
 export async function rfc2136Ground(server: UpdateServer, absentZone: string): Promise<Ground> {
   const count = { reads: 0, writes: 0 };
   let losing = false;
+  /** Updates until one does not reach the server. */
+  let untilFailure = 0;
   const upstream = { address: server.address, port: 53 };
   const relay = await startDnsRelay({ address: '127.0.0.1', port: 0, upstream });
   relay.meddle(async ({ bytes }, pass) => {
     const writes = isUpdate(bytes);
     count[writes ? 'writes' : 'reads'] += 1;
+    if (writes && untilFailure > 0) {
+      untilFailure -= 1;
+      if (untilFailure === 0) throw new Error('the connection breaks');
+    }
     const answer = await pass();
     if (!writes || !losing) return answer;
     losing = false;
@@ -71,7 +88,7 @@ export async function rfc2136Ground(server: UpdateServer, absentZone: string): P
   const providerWith = (secret: string): Promise<Provider> =>
     createProvider(
       {
-        zones: Object.values(zones),
+        zones: [...Object.values(zones), fleetingZone],
         rfc2136: { server: `127.0.0.1:${relay.port}`, tsigKeyName: server.tsig.name },
       },
       { 'tsig-secret': secret },
@@ -82,6 +99,7 @@ export async function rfc2136Ground(server: UpdateServer, absentZone: string): P
     ...zones,
     absentZone,
     provider,
+    another: () => providerWith(server.tsig.secret),
     byHand: async (zone, { name, type, ttl, values }) => {
       const added = values.map((value) => `update add ${name}. ${ttl} ${type} ${contentOf(type, value)}`);
       await server.dynamicUpdate([`zone ${zone}`, `update delete ${name}. ${type}`, ...added].join('\n'));
@@ -91,6 +109,14 @@ export async function rfc2136Ground(server: UpdateServer, absentZone: string): P
     calls: () => ({ ...count }),
     loseAnswer: () => {
       losing = true;
+    },
+    failSecondCall: () => {
+      untilFailure = 2;
+    },
+    fleeting: {
+      zone: fleetingZone,
+      lose: () => server.holds(fleetingZone, false),
+      giveBack: () => server.holds(fleetingZone, true),
     },
     stop: async () => {
       provider.close?.();

@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createProvider } from '../../../src/apply/providers/index.ts';
 import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
 import type { RecordSet } from '../../../src/dns/rrset.ts';
 import { addAddress, newFolder } from '../../lab/namespace.ts';
 import { type Powerdns, startPowerdns } from '../../lab/powerdns.ts';
 import { type Ground, contract } from './contract.ts';
-import { contentOf, zoneSpecs, zones } from './ground.ts';
+import { contentOf, fleetingZone, zoneSpecs, zones } from './ground.ts';
 import { parts } from './parts.ts';
 import { type HttpRelay, startHttpRelay } from './relay.ts';
 import { standingAt } from './standing.ts';
@@ -28,8 +27,17 @@ const byHand =
   };
 
 const traits = {
-  capabilities: capabilitiesOf.powerdns,
-  has: { stranger: true, loseAnswer: true, throttle: true, failHalfway: false, absentZone: true },
+  type: 'powerdns',
+  has: {
+    stranger: true,
+    loseAnswer: true,
+    throttle: true,
+    failHalfway: false,
+    // All changes go out in one call, however many they are.
+    failSecondCall: false,
+    fleeting: true,
+    absentZone: true,
+  },
 } as const;
 
 contract('PowerDNS', traits, async (): Promise<Ground> => {
@@ -43,9 +51,15 @@ contract('PowerDNS', traits, async (): Promise<Ground> => {
     ...zones,
     absentZone: 'absent.test',
     provider,
+    another: () => providerAt(relay.url, server.apiKey),
     byHand: byHand(server),
     standing: (_, name, type) => standingAt(address, name, type),
     stranger: () => providerAt(relay.url, 'nobody'),
+    fleeting: {
+      zone: fleetingZone,
+      lose: () => server.holds(fleetingZone, false),
+      giveBack: () => server.holds(fleetingZone, true),
+    },
     stop: async () => {
       provider.close?.();
       await relay.stop();
@@ -125,6 +139,46 @@ test('a set with a disabled record is a stranger’s, whichever way it is looked
   await expect(provider.apply('example.test', [over])).rejects.toMatchObject({ reason: 'RecordChanged' });
   await server.call('PATCH', '/zones/example.test.', { rrsets: [{ ...set, changetype: 'DELETE' }] });
 });
+
+test.each([
+  ['ALIAS', 'policy.example.net.', ['A', 'AAAA'], 'an ALIAS of PowerDNS to "policy.example.net"'],
+  ['LUA', `A "pickrandom({'192.0.2.1','192.0.2.2'})"`, ['A'], 'a LUA record of PowerDNS: "pickrandom('],
+] as const)(
+  'a record of type %s is a stranger’s set of what it answers with, and nothing is written beside or over it',
+  async (type, content, types, words) => {
+    const name = `mta-sts.${type.toLowerCase()}.example.test`;
+    const record = { name: `${name}.`, type, ttl: 300 };
+    const put = (changetype: string): Promise<string> =>
+      server.call('PATCH', '/zones/example.test.', {
+        rrsets: [{ ...record, changetype, records: [{ content, disabled: false }] }],
+      });
+    await put('REPLACE');
+    const others = Array.from({ length: 300 }, (_, at) => ({ name: `n${at}.example.test`, type: 'A' }) as const);
+    const ours = { name, type: 'A', ttl: 300, values: ['192.0.2.7'] } as const;
+    for (const sought of [[], others]) {
+      const listed = await provider.list('example.test', [ours, { name, type: 'AAAA' }, ...sought]);
+      expect(listed.map((set) => set.type)).toEqual(types);
+      for (const set of listed) expect(set).toMatchObject({ name, values: [expect.stringContaining(words)] });
+    }
+    const [before] = await provider.list('example.test', [ours]);
+    const alias = { name, type: 'CNAME', ttl: 300, values: ['policy.example.net'] } as const;
+    for (const after of [ours, alias])
+      await expect(provider.apply('example.test', [created(after)])).rejects.toMatchObject({ reason: 'RecordChanged' });
+    // As where it was given to us.
+    await expect(provider.apply('example.test', [{ ...ours, before, after: ours }])).rejects.toMatchObject({
+      reason: 'ProviderRefused',
+      kind: 'Stalled',
+      message: expect.stringContaining('remove it'),
+    });
+    const held = await server.call('GET', `/zones/example.test.?rrset_name=${name}.`);
+    expect(JSON.parse(held)).toMatchObject({ rrsets: [{ ...record, records: [{ content }] }] });
+    expect(JSON.parse(held).rrsets).toHaveLength(1);
+    await provider.apply('example.test', [created(txt(name, 'beside it'))]);
+    await put('DELETE');
+    await provider.apply('example.test', [created(ours)]);
+    expect(await standingAt(address, name, 'A')).toEqual(ours.values);
+  },
+);
 
 test('what a wildcard answers does not stand at the name', async () => {
   const wildcard = { name: '*.wild.example.test', type: 'A', ttl: 300, values: ['192.0.2.9'] } as const;

@@ -1,9 +1,10 @@
 /** Answers of Route 53 as its documentation and its users show them, through the SDK as it is. */
 import { createServer, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Provider } from '../../../src/apply/providers/provider.ts';
+import type { Provider, RecordChange } from '../../../src/apply/providers/provider.ts';
 import { createRoute53, fromSpec } from '../../../src/apply/providers/route53.ts';
-import { errorXml, pageXml, refusedXml, zonesXml } from '../../lab/route53-xml.ts';
+import type { RecordSet } from '../../../src/dns/rrset.ts';
+import { changeXml, errorXml, pageXml, refusedXml, zonesXml } from '../../lab/route53-xml.ts';
 import { parts } from './parts.ts';
 
 const zone = 'example.test';
@@ -20,7 +21,14 @@ let endpoint: string;
 let seen: string[] = [];
 
 const empty: Reply = { body: pageXml([], undefined, 20) };
-const zoneFound: Reply = { body: zonesXml([`<Id>/hostedzone/Z1</Id><Name>${zone}.</Name>`], zone, 100) };
+const otherZone = 'other.test';
+const zoneFound: Reply = {
+  body: zonesXml(
+    [`<Id>/hostedzone/Z1</Id><Name>${zone}.</Name>`, `<Id>/hostedzone/Z2</Id><Name>${otherZone}.</Name>`],
+    zone,
+    100,
+  ),
+};
 
 beforeAll(async () => {
   server = createServer((request, response) => {
@@ -148,6 +156,30 @@ test.each<readonly [string, Reply, string]>([
   [toList, toChange] = [empty, reply];
   const applied = made().apply(zone, [{ name, type: 'TXT', before: undefined, after: wanted }]);
   await expect(applied).rejects.toMatchObject({ reason });
+});
+
+test('a zone that still works on a change holds up its own changes and nothing else', async () => {
+  const busy = refusal('PriorRequestNotComplete', 'The request was rejected because Route 53 was still processing');
+  [toList, toChange, seen] = [empty, busy && { ...busy, retryAfter: '1' }, []];
+  const provider = made();
+  const created = (after: RecordSet): readonly RecordChange[] => [{ ...after, before: undefined, after }];
+  await expect(provider.apply(zone, created(wanted))).rejects.toMatchObject({
+    reason: 'ProviderThrottled',
+    retryAfterSeconds: 1,
+    message: expect.stringContaining(zone),
+  });
+  toChange = { body: changeXml('ChangeResourceRecordSetsResponse', 'C1', false) };
+  seen = [];
+  const again = provider.apply(zone, created(wanted));
+  await provider.list(zone, [wanted]);
+  const name = `_mta-sts.${otherZone}`;
+  await provider.list(otherZone, [{ name, type: 'TXT' }]);
+  await provider.apply(otherZone, created({ ...wanted, name }));
+  const changed = (): readonly (string | undefined)[] =>
+    seen.filter((line) => line.includes(' POST ')).map((line) => /hostedzone\/(Z\d)/.exec(line)?.[1]);
+  expect(changed()).toEqual(['Z2']);
+  await again;
+  expect(changed()).toEqual(['Z2', 'Z1']);
 });
 
 test('a list whose connection is cut off is asked for once more, a change never', async () => {

@@ -1,4 +1,4 @@
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
+import type { Provider } from '../../../src/apply/providers/provider.ts';
 import { createRoute53 } from '../../../src/apply/providers/route53.ts';
 import { newFolder } from '../../lab/namespace.ts';
 import { startRoute53 } from '../../lab/route53.ts';
@@ -7,16 +7,25 @@ import { parts } from './parts.ts';
 
 const zone = 'example.test';
 const bigZone = 'big.test';
+const fleetingZone = 'fleeting.test';
 
 contract(
   'Route 53',
   {
-    capabilities: capabilitiesOf.route53,
-    has: { stranger: true, loseAnswer: true, throttle: true, failHalfway: false, absentZone: true },
+    type: 'route53',
+    has: {
+      stranger: true,
+      loseAnswer: true,
+      throttle: true,
+      failHalfway: false,
+      failSecondCall: true,
+      fleeting: true,
+      absentZone: true,
+    },
   },
   async (): Promise<Ground> => {
     const route53 = await startRoute53(newFolder('route53'));
-    for (const name of [zone, `sub.${zone}`, bigZone, `other.${bigZone}`]) await route53.createZone(name);
+    for (const name of [zone, `sub.${zone}`, bigZone, `other.${bigZone}`, fleetingZone]) await route53.createZone(name);
     const a = { type: 'A', ttl: 300, values: ['192.0.2.1'] };
     await route53.put(zone, [
       { name: `mx1.${zone}`, ...a },
@@ -29,11 +38,13 @@ contract(
     );
     const spec = { endpoint: route53.url, plainHttp: true };
     const made = { ...parts(), spec, timeoutMs: 3000, rate: { atOnce: 4 } };
-    const provider = createRoute53({ ...made, credentials: route53.credentials });
+    const another = (): Provider => createRoute53({ ...made, credentials: route53.credentials });
+    const provider = another();
     const credentials = { ...route53.credentials, 'access-key-id': 'AKIASOMEBODYELSE0000' };
     const stranger = createRoute53({ ...made, credentials });
     return {
       provider,
+      another: () => Promise.resolve(another()),
       zone,
       subZone: `sub.${zone}`,
       bigZone,
@@ -47,6 +58,12 @@ contract(
       calls: route53.calls,
       loseAnswer: route53.loseAnswer,
       throttle: () => route53.throttle(7),
+      failSecondCall: () => route53.failWrite(2),
+      fleeting: {
+        zone: fleetingZone,
+        lose: () => route53.removeZone(fleetingZone),
+        giveBack: async () => void (await route53.createZone(fleetingZone)),
+      },
       stop: async () => {
         provider.close?.();
         stranger.close?.();

@@ -1,7 +1,7 @@
 /** The webhook provider against a strict webhook in front of BIND. */
 import { join } from 'node:path';
-import { capabilitiesOf } from '../../../src/api/capabilities.ts';
 import { createProvider } from '../../../src/apply/providers/index.ts';
+import type { Provider } from '../../../src/apply/providers/provider.ts';
 import { quoteTxt } from '../../../src/dns/txt.ts';
 import { startBind } from '../../lab/dns.ts';
 import { addAddress, newFolder } from '../../lab/namespace.ts';
@@ -14,7 +14,8 @@ import { standingAt } from './standing.ts';
 const zone = 'example.test';
 const subZone = `sub.${zone}`;
 const bigZone = 'big.test';
-const zones = [zone, subZone, bigZone];
+const fleetingZone = 'fleeting.test';
+const zones = [zone, subZone, bigZone, fleetingZone];
 
 const records = ['mx1 IN A 192.0.2.1', 'alias IN CNAME mx1', 'full IN A 192.0.2.1'].join('\n');
 const many = Array.from({ length: 10_000 }, (_, at) => `h${at} IN A 192.0.2.1`).join('\n');
@@ -30,12 +31,23 @@ async function start(): Promise<Ground> {
       { name: zone, records, security: 'insecure' },
       { name: subZone, security: 'insecure' },
       { name: bigZone, records: many, security: 'insecure' },
+      { name: fleetingZone, security: 'insecure' },
     ],
   });
-  const webhook = await startWebhook(bindStore(bind, zones));
-  const provider = await createProvider({ zones, webhook: { url: webhook.url, plainHttp: true } }, {}, parts());
+  const served = new Set(zones);
+  const store = bindStore(bind, zones);
+  const webhook = await startWebhook({
+    ...store,
+    get include() {
+      return [...served];
+    },
+  });
+  const another = (): Promise<Provider> =>
+    createProvider({ zones, webhook: { url: webhook.url, plainHttp: true } }, {}, parts());
+  const provider = await another();
   return {
     provider,
+    another,
     zone,
     subZone,
     bigZone,
@@ -54,6 +66,11 @@ async function start(): Promise<Ground> {
     loseAnswer: webhook.loseAnswer,
     throttle: webhook.throttle,
     failHalfway: webhook.failHalfway,
+    fleeting: {
+      zone: fleetingZone,
+      lose: async () => void served.delete(fleetingZone),
+      giveBack: async () => void served.add(fleetingZone),
+    },
     stop: async () => {
       provider.close?.();
       await webhook.stop();
@@ -65,8 +82,18 @@ async function start(): Promise<Ground> {
 contract(
   'webhook',
   {
-    capabilities: capabilitiesOf.webhook,
-    has: { stranger: false, loseAnswer: true, throttle: true, failHalfway: true, absentZone: true },
+    type: 'webhook',
+    has: {
+      stranger: false,
+      loseAnswer: true,
+      throttle: true,
+      failHalfway: true,
+      // All changes go out in one call.
+      failSecondCall: false,
+      fleeting: true,
+      absentZone: true,
+    },
+    zoneless: true,
   },
   start,
 );
