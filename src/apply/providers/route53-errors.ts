@@ -136,6 +136,12 @@ export function errorOf(error: unknown, action: Action, zone: string): MailsealE
         'ProviderUnauthorized',
         `the credentials have expired (${name}): renew "session-token" and the keys of the credentials Secret, or use keys that do not expire`,
       );
+    case 'InvalidIdentityToken':
+    case 'IDPRejectedClaim':
+      return stalled(
+        'ProviderUnauthorized',
+        `AWS does not accept the token of the operator's ServiceAccount (${name}): see the trust policy of the role, for the cluster's OIDC provider, and for the namespace and name of the account`,
+      );
     case 'AccessDenied':
     case 'AccessDeniedException':
     case 'NotAuthorizedException': {

@@ -81,8 +81,9 @@ test('with it another role is assumed, where the DNSProvider names one', async (
 test('a token that AWS does not take is said, and nothing is written', async () => {
   writeFileSync(tokenFile, 'of another cluster');
   await expect(publish(own(), wanted('stranger'))).rejects.toMatchObject({
+    reason: 'ProviderUnauthorized',
     kind: 'Stalled',
-    message: expect.stringContaining('InvalidIdentityToken'),
+    message: expect.stringContaining('the trust policy of the role'),
   });
   expect((await route53.records(zone)).map(({ name }) => name)).not.toContain(wanted('stranger').name);
 });
