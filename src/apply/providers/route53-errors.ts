@@ -137,7 +137,9 @@ export function errorOf(error: unknown, action: Action, zone: string): MailsealE
         `the credentials have expired (${name}): renew "session-token" and the keys of the credentials Secret, or use keys that do not expire`,
       );
     case 'InvalidIdentityToken':
+    case 'InvalidIdentityTokenException':
     case 'IDPRejectedClaim':
+    case 'IDPRejectedClaimException':
       return stalled(
         'ProviderUnauthorized',
         `AWS does not accept the token of the operator's ServiceAccount (${name}): see the trust policy of the role, for the cluster's OIDC provider, and for the namespace and name of the account`,

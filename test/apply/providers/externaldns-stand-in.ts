@@ -1,6 +1,7 @@
 /** What external-dns does with DNSEndpoint objects, over records in memory: it publishes, and takes back what it published. */
 import type { DNSEndpoint } from '../../../src/apply/providers/externaldns.ts';
 import { parseTxt } from '../../../src/dns/txt.ts';
+import { hasReason } from '../../../src/kube/error.ts';
 import type { Kube } from '../../../src/kube/types.ts';
 import type { FakeWorld } from '../../fakes/resolver.ts';
 
@@ -56,7 +57,12 @@ export function externalDns(
           metadata: { name, namespace },
           status: { observedGeneration: generation },
         };
-        await kube.apply(seen, { fieldManager: 'external-dns', subresource: 'status' });
+        try {
+          await kube.apply(seen, { fieldManager: 'external-dns', subresource: 'status' });
+        } catch (error) {
+          // Deleted since it was listed: the next round takes its records back.
+          if (!hasReason(error, 'NotFound')) throw error;
+        }
       }
     },
   };

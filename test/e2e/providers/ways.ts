@@ -157,11 +157,11 @@ async function endpoints({ bind, kube }: World, parts: Parts): Promise<Way> {
   const stopping = new AbortController();
   const working = (async () => {
     while (!stopping.signal.aborted) {
-      await round();
+      // A round that fails is said, and the next one is held all the same: so does external-dns.
+      await round().catch((error: unknown) => console.error('external-dns: a round failed:', error));
       await new Promise((resolve) => setTimeout(resolve, intervalMs));
     }
   })();
-  working.catch(() => undefined);
   parts.keep({
     stop: () => {
       stopping.abort();
