@@ -120,6 +120,10 @@ export function createRoute53Api(options: Route53Options): Route53Api {
   const limiter = (options.limiterFor ?? createLimiter)(options.rate);
   const writes = createTurns(1);
   const ids = new Map<string, Promise<string>>();
+  /** Ids that an answer about another zone showed. */
+  const neighbours = new Map<string, string>();
+  /** One search at a time: what it shows of other zones spares theirs. */
+  const searches = createTurns(1);
   let underWay = 0;
   let closed = false;
 
@@ -164,11 +168,14 @@ export function createRoute53Api(options: Route53Options): Route53Api {
     byName.delete(nameOf(shown.at(-1)?.Name ?? ''));
     for (const [name, zones] of byName) {
       const [first, ...others] = zones.filter(({ Config }) => Config?.PrivateZone !== true);
-      if (first?.Id !== undefined && others.length === 0 && !ids.has(name)) ids.set(name, Promise.resolve(first.Id));
+      if (first?.Id !== undefined && others.length === 0) neighbours.set(name, first.Id);
     }
   };
 
   const find = async (zone: string): Promise<string> => {
+    const shown = neighbours.get(zone);
+    // Believed once: where it proves wrong the zone is asked for.
+    if (neighbours.delete(zone) && shown !== undefined) return shown;
     const command = new ListHostedZonesByNameCommand({ DNSName: toApiName(zone), MaxItems: zonesOfName });
     const { HostedZones = [] } = await send(zone, 'ListHostedZonesByName', (abort) => client.send(command, abort));
     const found = HostedZones.filter(({ Name = '', Config }) => nameOf(Name) === zone && Config?.PrivateZone !== true);
@@ -187,7 +194,7 @@ export function createRoute53Api(options: Route53Options): Route53Api {
   const idOf = (zone: string): Promise<string> => {
     const known = ids.get(zone);
     if (known !== undefined) return known;
-    const id = find(zone);
+    const id = searches.take('', () => find(zone));
     ids.set(zone, id);
     id.catch(() => ids.delete(zone));
     return id;
@@ -198,7 +205,10 @@ export function createRoute53Api(options: Route53Options): Route53Api {
       return await work(await idOf(zone));
     } catch (error) {
       const isGone = error instanceof MailsealError && error.reason === 'ZoneNotFound';
-      if (isGone) ids.delete(zone);
+      if (isGone) {
+        ids.delete(zone);
+        neighbours.delete(zone);
+      }
       // It may have been made anew, and has another id by now.
       if (!isGone || !isRemembered) throw error;
       return work(await idOf(zone));

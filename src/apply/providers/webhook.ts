@@ -14,11 +14,10 @@ import type { Credentials, ProviderParts } from './index.ts';
 import type { Provider, RecordChange, SetKey } from './provider.ts';
 import { type Changes, createWire, type DomainFilter, type WebhookWire } from './webhook-wire.ts';
 
-/**
- * Milliseconds for which the list of all records is good for looks, and what the webhook serves with it: what it serves no
- * more it does not list either. A write of ours ends both, and begins with new ones.
- */
+/** Milliseconds for which the list of all records is good for looks; a write of ours ends it, and begins with a new one. */
 const freshMs = 5_000;
+/** Milliseconds for which what the webhook serves is good for a row of writes; a new list for a look asks for it anew. */
+const servedMs = 1_000;
 /** Changes in one call: the webhook may make them one by one, at some DNS provider's pace, and has one timeout for all. */
 const changesPerCall = 50;
 /** More records than that are no zone that a webhook could list in time. */
@@ -148,7 +147,7 @@ function bodyOf(
 
 function createWebhook(wire: WebhookWire, clock: Clock): Provider {
   const recent = createAging<Promise<Records>>(clock, freshMs, 1);
-  const filters = createAging<Promise<DomainFilter>>(clock, freshMs, 1);
+  const filters = createAging<Promise<DomainFilter>>(clock, servedMs, 1);
   const turns = createTurns(1);
 
   const remembered = <T>(aging: ReturnType<typeof createAging<Promise<T>>>, make: () => Promise<T>): Promise<T> => {
@@ -160,11 +159,6 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
       if (aging.get('') === made) aging.delete('');
     });
     return made;
-  };
-
-  const forget = (): void => {
-    recent.delete('');
-    filters.delete('');
   };
 
   const checkServed = async (zone: string, names: readonly string[]): Promise<void> => {
@@ -199,18 +193,24 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
   };
 
   const list: Provider['list'] = async (zone, sought) => {
+    const records = remembered(recent, async () => {
+      // What it serves no more it does not list either.
+      filters.delete('');
+      await remembered(filters, wire.negotiate);
+      return readRecords(wire);
+    });
     await checkServed(
       zone,
       sought.map(({ name }) => name),
     );
-    return pick(await remembered(recent, () => readRecords(wire)), sought);
+    return pick(await records, sought);
   };
 
   const apply: Provider['apply'] = async (zone, changes) => {
     if (changes.length === 0) return;
     // Two writes at a time would each compare with what the other is about to change.
     await turns.take('', async () => {
-      forget();
+      recent.delete('');
       await checkServed(
         zone,
         changes.map(({ name }) => name),
@@ -221,7 +221,7 @@ function createWebhook(wire: WebhookWire, clock: Clock): Provider {
       try {
         if (body !== undefined) await wire.send(body);
       } finally {
-        forget();
+        recent.delete('');
       }
     });
   };
