@@ -12,6 +12,10 @@ import { type Report, type Row, table } from './report.ts';
 
 /** Each runs inside the namespaces of a lab as `node SCRIPT ROWS_FILE [FLAG]…`, and writes its rows there. */
 const benches: Readonly<Record<string, { readonly script: string; readonly says: string }>> = {
+  acme: {
+    script: 'acme.ts',
+    says: 'a thousand certificates of one name, beside lego and beside the least that ACME takes',
+  },
   converge: {
     script: 'converge.ts',
     says: 'many domains at once, beside the same orders and updates driven raw; then idle',
@@ -32,10 +36,15 @@ const benches: Readonly<Record<string, { readonly script: string; readonly says:
     script: 'policy-server.ts',
     says: 'processor time a connection beside nginx, and five thousand hosts',
   },
+  rollover: {
+    script: 'rollover.ts',
+    says: 'a thousand exchangers whose keys are replaced at once, beside the same orders and updates driven raw',
+  },
 };
 
 const usage = `usage: npm run bench -- NAME [--quick] [--json FILE]
        npm run bench -- converge [--size N]… [--brief] [--profile FOLDER] [--json FILE]
+       npm run bench -- rollover [--size N]… [--profile FOLDER] [--quick] [--json FILE]
        npm run bench -- dns [--only API]… [--quick] [--json FILE]\n${Object.entries(benches)
          .map(([name, { says }]) => `  ${name.padEnd(14)} ${says}\n`)
          .join('')}`;

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createAcme, newAccountKey, type Acme, type OrderStatus } from '../src/apply/acme.ts';
-import { createKey } from '../src/apply/acme-keys.ts';
+import { createAcme, type Acme, type OrderStatus } from '../src/apply/acme.ts';
+import { createKey, newAccountKey } from '../src/apply/acme-keys.ts';
 import type { RecordChange } from '../src/apply/providers/provider.ts';
 import { createRfc2136 } from '../src/apply/providers/rfc2136.ts';
 import { createZoneWriter, type ZoneWriter } from '../src/apply/zonewriter.ts';
@@ -25,6 +25,11 @@ export interface Placed {
   readonly zone: string;
 }
 
+interface Servers {
+  readonly bind: Bind;
+  readonly pebble: Pebble;
+}
+
 export interface Floor {
   readonly seconds: number;
   /** Of this script. */
@@ -33,7 +38,7 @@ export interface Floor {
   readonly dnsUpdates: number;
 }
 
-interface Tools {
+export interface Tools {
   readonly acme: Acme;
   readonly writer: ZoneWriter;
   readonly shown: (zone: string, name: string, value: string) => Promise<boolean>;
@@ -41,7 +46,7 @@ interface Tools {
 
 const patience = { timeoutMs: 120_000, everyMs: 50 };
 
-const change = (name: string, type: RecordType, before?: string, after?: string): RecordChange => {
+export const change = (name: string, type: RecordType, before?: string, after?: string): RecordChange => {
   const set = (value: string) => ({ name, type, ttl: 5, values: [value] });
   return {
     name,
@@ -52,11 +57,11 @@ const change = (name: string, type: RecordType, before?: string, after?: string)
 };
 
 /** As many domains at once as the operator has workers for them would be too few: an order waits, a worker need not. */
-export async function runFloor(
-  { bind, pebble }: { readonly bind: Bind; readonly pebble: Pebble },
-  domains: readonly Placed[],
-  atOnce: number,
-): Promise<Floor> {
+export const runFloor = (lab: Servers, domains: readonly Placed[], atOnce: number): Promise<Floor> =>
+  floorOf(lab, (tools) => atMost(atOnce, domains, (one) => converge(tools, one)));
+
+/** What `work` costs, with an account of its own. */
+export async function floorOf({ bind, pebble }: Servers, work: (tools: Tools) => Promise<void>): Promise<Floor> {
   const acme = createAcme({
     directoryUrl: pebble.directoryUrl,
     caBundle: readFileSync(pebble.caFile, 'utf8'),
@@ -82,7 +87,7 @@ export async function runFloor(
   const before = { acme: pebble.requests().length, dns: bind.updates(), cpu: process.cpuUsage() };
   const started = performance.now();
   await acme.register({});
-  await atMost(atOnce, domains, (one) => converge(tools, one));
+  await work(tools);
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage(before.cpu);
   authorities.close();
@@ -102,7 +107,7 @@ const denialMs = 5_500;
 
 async function converge(tools: Tools, { domain, zone }: Placed): Promise<void> {
   const keyPem = await createKey('ECDSA-P256');
-  const { txtName, txtValue } = await prove(tools, domain, zone, keyPem);
+  const { txtName, txtValue } = await prove(tools, { host: `mta-sts.${domain}`, zone, owner: domain }, keyPem);
   const records = [
     change(`_mailseal.${domain}`, 'TXT', undefined, 'heritage=mailseal,owner=floor'),
     change(`mta-sts.${domain}`, 'A', undefined, places.policy),
@@ -114,28 +119,27 @@ async function converge(tools: Tools, { domain, zone }: Placed): Promise<void> {
 }
 
 /** Gets a certificate; the proof still stands when it resolves. A resolver of the CA may have an old denial: again then. */
-async function prove(
+export async function prove(
   { acme, writer, shown }: Tools,
-  domain: string,
-  zone: string,
+  { host, zone, owner }: { readonly host: string; readonly zone: string; readonly owner: string },
   keyPem: string,
 ): Promise<{ readonly txtName: string; readonly txtValue: string }> {
-  const names = [`mta-sts.${domain}`];
+  const names = [host];
   let standing: string | undefined;
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     if (attempt > 1) await pause(denialMs);
     const order = await acme.newOrder(names);
     const [authorization] = order.authorizations;
-    if (authorization === undefined) throw new Error(`the order for ${domain} asks for no proof`);
+    if (authorization === undefined) throw new Error(`the order for ${host} asks for no proof`);
     const { txtName, txtValue } = authorization;
     const proof = [change(txtName, 'TXT', standing, txtValue)];
-    await writer.submit({ provider: 'floor', zone }, proof, { urgency: 'now', owner: domain });
+    await writer.submit({ provider: 'floor', zone }, proof, { urgency: 'now', owner });
     standing = txtValue;
     await waitFor(`${txtName} everywhere`, () => shown(zone, txtName, txtValue), patience);
     await acme.answer(order);
     const settled = (from: OrderStatus['status']) =>
       waitFor(
-        `the order for ${domain} to go on`,
+        `the order for ${host} to go on`,
         async () => {
           const { status } = await acme.poll(order);
           return status === from || status === 'processing' ? undefined : status;
@@ -148,7 +152,7 @@ async function prove(
     await acme.certificate(order);
     return { txtName, txtValue };
   }
-  throw new Error(`the CA refuses ${domain} ${attempts} times`);
+  throw new Error(`the CA refuses ${host} ${attempts} times`);
 }
 
 /** Runs `work` for each, so many at a time; rejects with the first failure. */

@@ -20,7 +20,9 @@ import type { ZoneSpec } from '../test/lab/dns-zone.ts';
 import { labDir } from '../test/lab/namespace.ts';
 import { waitFor } from '../test/lab/process.ts';
 import { atMost, type Placed, runFloor } from './converge-floor.ts';
-import { type BulkLab, exchanger, namespace, startBulkLab } from './converge-lab.ts';
+import { type BulkLab, exchanger, startBulkLab } from './converge-lab.ts';
+import { namespace } from './operator-part.ts';
+import { ownCounts, settled, watchHealth } from './operator-watch.ts';
 import { cpuByProgram, cpuSeconds, type Program, residentMegabytes } from './proc.ts';
 import { type Found, growth, rowsOf } from './converge-rows.ts';
 
@@ -117,65 +119,6 @@ async function convergeAll({ controlPlane }: BulkLab, domains: readonly Placed[]
   return [...readyAt.values()].sort((a, b) => a - b);
 }
 
-/** Asks the operator for its health ten times a second: what its event loop makes a request wait. */
-function watchHealth({
-  operatorUrl,
-  operator,
-}: BulkLab): () => { readonly p99Ms: number; readonly peakMegabytes: number } {
-  const taken: number[] = [];
-  let peakMegabytes = 0;
-  let busy = false;
-  const look = async (): Promise<void> => {
-    if (busy) return;
-    busy = true;
-    const asked = performance.now();
-    try {
-      await (await fetch(`${operatorUrl}/healthz`)).text();
-      taken.push(performance.now() - asked);
-      peakMegabytes = Math.max(peakMegabytes, residentMegabytes(operator.pid).all);
-    } finally {
-      busy = false;
-    }
-  };
-  const timer = setInterval(() => void look(), 100);
-  return () => {
-    clearInterval(timer);
-    const sorted = taken.toSorted((a, b) => a - b);
-    return { p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN, peakMegabytes };
-  };
-}
-
-/** A counter of the operator's, summed over the labels that `fits` takes: cheap enough to be asked for often. */
-async function counter({ operatorUrl }: BulkLab, name: string, fits: (labels: string) => boolean): Promise<number> {
-  const text = await (await fetch(`${operatorUrl}/metrics`)).text();
-  return [...text.matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d+)$`, 'gm'))]
-    .filter(([, labels = '']) => fits(labels))
-    .reduce((sum, [, , count]) => sum + Number(count), 0);
-}
-
-const isRead = (labels: string): boolean => /method="(GET|LIST|WATCH)"/i.test(labels);
-const requests = 'rest_client_requests_total';
-
-/** What the operator itself counts: looks at domains, and reads of the API. */
-async function ownCounts(lab: BulkLab): Promise<{ readonly looks: number; readonly reads: number }> {
-  const [looks, reads] = await Promise.all([
-    counter(lab, 'controller_runtime_reconcile_total', (labels) => labels.includes('controller="domain"')),
-    counter(lab, requests, isRead),
-  ]);
-  return { looks, reads };
-}
-
-/** Resolves when nothing has been written for so long that statuses which were held back are out. */
-async function settled(lab: BulkLab): Promise<void> {
-  const last = { writes: -1, since: performance.now() };
-  const quiet = async (): Promise<boolean> => {
-    const writes = await counter(lab, requests, (labels) => !isRead(labels) && !labels.includes('leases'));
-    if (writes !== last.writes) Object.assign(last, { writes, since: performance.now() });
-    return performance.now() - last.since > quietMs;
-  };
-  await waitFor('the operator has nothing more to do', quiet, { timeoutMs: 600_000, everyMs: 2000 });
-}
-
 async function idle(lab: BulkLab): Promise<Pick<Found, 'idleWrites' | 'idleShare'>> {
   const ours = () =>
     readWrites(lab.controlPlane.auditLogPath).filter(
@@ -201,17 +144,21 @@ async function measure(size: number, program: string): Promise<Found> {
   const auditLog = lab.controlPlane.auditLogPath;
   const zoneNames = zones.map(({ name }) => name);
   const counted = startCounting({ ...lab, auditLog, user: operatorUser, zones: zoneNames });
-  const before = { cpu: cpuSeconds(lab.operator.pid), questions: lab.bind.queries().length, own: await ownCounts(lab) };
+  const before = {
+    cpu: cpuSeconds(lab.operator.pid),
+    questions: lab.bind.queries().length,
+    own: await ownCounts(lab, 'domain'),
+  };
   const programs = cpuByProgram();
   const health = watchHealth(lab);
   const readyAt = await steps.run(`${size}: domains`, () => convergeAll(lab, domains));
   const cpu = cpuSeconds(lab.operator.pid) - before.cpu;
   const after = Object.entries(cpuByProgram()) as (readonly [Program, number])[];
   const others = Object.fromEntries(after.map(([name, seconds]) => [name, seconds - programs[name]]));
-  const own = await ownCounts(lab);
+  const own = await ownCounts(lab, 'domain');
   const questions = lab.bind.queries().length - before.questions;
   const { p99Ms, peakMegabytes } = health();
-  await steps.run(`${size}: settling`, () => settled(lab));
+  await steps.run(`${size}: settling`, () => settled(lab, quietMs));
   const { kubernetes, acme, dns } = counted();
   steps.say(`    ${JSON.stringify({ kubernetes, acme, dns: Object.values(dns).reduce((a, b) => a + b, 0) })}`);
   const rest = await steps.run(`${size}: idle for ${idleSeconds} s`, () => idle(lab));

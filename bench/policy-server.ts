@@ -81,6 +81,7 @@ async function startOurs(
 
 async function startNginx({ certificate, key }: HostEntry): Promise<Contender & { readonly part: Running }> {
   const folder = join(dir, 'nginx');
+  if (certificate === null || key === null) throw new Error('nginx needs a certificate');
   mkdirSync(join(folder, 'www/.well-known'), { recursive: true });
   writeFileSync(join(folder, 'www', path), policy);
   writeFileSync(join(folder, 'cert.pem'), certificate);

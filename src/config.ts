@@ -14,6 +14,8 @@ export interface OperatorConfig {
   readonly policyService: string;
   readonly policySelector: string;
   readonly policyPort: number;
+  /** Where the policy pods answer HTTP-01 challenges; undefined where the installation does not let them. */
+  readonly challengePort: number | undefined;
   readonly shards: number;
   readonly shardSecretPrefix: string;
   readonly outsideResolvers: readonly string[];
@@ -41,6 +43,7 @@ const options = {
   'policy-service': { type: 'string', default: 'mailseal-policy' },
   'policy-selector': { type: 'string', default: 'app.kubernetes.io/component=policy' },
   'policy-port': { type: 'string', default: '8443' },
+  'challenge-port': { type: 'string' },
   shards: { type: 'string', default: '8' },
   'shard-secret-prefix': { type: 'string', default: 'mailseal-policy-shard-' },
   'outside-resolver': { type: 'string', multiple: true, default: ['tls://9.9.9.9:853#dns.quad9.net'] },
@@ -63,6 +66,7 @@ export const operatorUsage: string = `mailseal operator: reconciles every kind o
   --tenant-namespaces A,B             where it may keep the Secrets that MX hosts mount
   --policy-service NAME, --policy-selector LABELS, --policy-port PORT
                                       the policy pods and the way to them
+  --challenge-port PORT               where they answer HTTP-01 challenges; without it they answer none
   --shards N, --shard-secret-prefix P the Secrets that they mount
   --outside-resolver URL              tls://ADDRESS:853#NAME or udp://ADDRESS:53; may be repeated
   --inside-resolver URL               the view from inside, where it may differ; may be repeated
@@ -132,6 +136,8 @@ export function operatorConfig(args: readonly string[]): OperatorConfig {
     policyService: values['policy-service'],
     policySelector: values['policy-selector'],
     policyPort: whole('policy-port', values['policy-port'], 1, 65_535),
+    challengePort:
+      values['challenge-port'] === undefined ? undefined : whole('challenge-port', values['challenge-port'], 1, 65_535),
     shards: whole('shards', values.shards, 1, 256),
     shardSecretPrefix: values['shard-secret-prefix'],
     outsideResolvers: resolvers('outside-resolver', values['outside-resolver']),

@@ -12,12 +12,14 @@ import type { Kube } from './kube/types.ts';
 import type { EventRecorder } from './kube/events.ts';
 import type { Log } from './log.ts';
 import type { AddressPolicy } from './observe/dns/address.ts';
+import type { AskChallenge } from './observe/challenge.ts';
 import type { PolicyWatch } from './observe/policypods.ts';
 import type { Prober } from './observe/prober.ts';
 import type { Recents } from './observe/recent.ts';
 import type { Ledger } from './reconcile/ledger.ts';
 import type { Orders } from './reconcile/orders.ts';
 import type { Pace } from './reconcile/pace.ts';
+import type { Suggestions } from './reconcile/suggestions.ts';
 import type { StatusWriter } from './reconcile/statuswriter.ts';
 
 /** A policy pod that has not ended, ready or not. */
@@ -47,6 +49,8 @@ export interface Cache {
 /** All that a reconcile reads from and writes to; put together once, at the start of the operator. */
 export interface World {
   readonly clock: Clock;
+  /** Milliseconds since 1970: when the clock was last set while this program ran; absent where it never was. */
+  readonly steadySince?: number | undefined;
   readonly log: Log;
   readonly kube: Kube;
   /** The operator's own. */
@@ -61,6 +65,7 @@ export interface World {
   readonly zoneWriter: ZoneWriter;
   readonly ledger: Ledger;
   readonly orders: Orders;
+  readonly suggestions: Suggestions;
   readonly allow: AddressPolicy;
   readonly outside: Resolver;
   /** Undefined where no inside view is set up. */
@@ -75,6 +80,8 @@ export interface World {
   /** Record changes that ride with the next batch and are on their way, so that none is submitted twice. */
   readonly riding: Set<string>;
   readonly policyPort: number;
+  /** Where policy pods answer HTTP-01 challenges, undefined where they don't; and how they are asked. */
+  readonly challenges: { readonly port: number | undefined; readonly ask: AskChallenge };
 }
 
 /** What a reconcile returns: when to look again, at the latest; never sooner than it is worth. */

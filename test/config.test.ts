@@ -7,6 +7,7 @@ test('without a flag there is a default for everything', () => {
     namespace: 'mailseal',
     tenantNamespaces: [],
     policyPort: 8443,
+    challengePort: undefined,
     shards: 8,
     insideResolvers: [],
     allowAddresses: [],
@@ -51,6 +52,7 @@ test.each<readonly [string, readonly string[], object]>([
     ['--kubeconfig', '/k', '--context', 'c'],
     { kube: { from: 'file', file: '/k', context: 'c' } },
   ],
+  ['a port for challenges', ['--challenge-port', '8080'], { challengePort: 8080 }],
   ['no election', ['--no-leader-election'], { leaderElection: false }],
 ])('%s', (_, args, want) => {
   expect(operatorConfig(args)).toMatchObject(want);
@@ -64,6 +66,7 @@ describe('what can’t be read is refused with the name of the flag', () => {
     ['policy-port', '8443.5'],
     ['policy-port', '1e3'],
     ['policy-port', ''],
+    ['challenge-port', ''],
     ['shards', '0'],
     ['shards', '-1'],
     ['shards', '257'],

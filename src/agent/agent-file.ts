@@ -1,17 +1,41 @@
 /** The one file that an MX host gets: whom to ask, with which token, and where the mail server keeps its key. */
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { KubeAccess } from '../kube/config.ts';
 import { writeAtomically } from './atomic-file.ts';
+import { withFormerNames } from './former-file.ts';
+import { type MailServerKind, mailServerKinds, type Port, type TlsFiles } from './servers/server.ts';
 
 export const agentFileVersion = 1;
 
-/** `chain`: key and chain in one file, which alone is swapped atomically (Postfix ≥ 3.4, smtpd_tls_chain_files). */
-export type TlsFiles = { readonly chain: string } | { readonly certificate: string; readonly key: string };
+/** Validating resolvers, as the operator is told of its own. */
+export interface ResolverSettings {
+  /** `tls://ADDRESS:853#NAME` or `udp://ADDRESS:53`, in the order of preference. */
+  readonly servers: readonly string[];
+  /** PEM: whom to trust for `tls://` beside the public CAs. */
+  readonly ca?: string;
+  /** What shows whether a resolver validates. */
+  readonly secureName: string;
+  readonly bogusName: string;
+}
 
-export interface AgentFile {
+/** One mail server of one host, and where it keeps its key. */
+export interface Installation {
+  /** A-labels, lower case. */
+  readonly host: string;
+  readonly mailServer: MailServerKind;
+  /** As `openServer` takes it. */
+  readonly mailConfig: string;
+  readonly files: TlsFiles;
+  /** Where the mail server answers; asked of its configuration when absent. */
+  readonly port?: Port;
+  /** Who is asked whether live TLSA records match a new key; `off` where an administrator said that nobody is. */
+  readonly resolvers: ResolverSettings | 'off';
+}
+
+export interface AgentFile extends Installation {
   readonly formatVersion: typeof agentFileVersion;
   readonly server: string;
   /** PEM; absent where the system's roots vouch for the API server. */
@@ -24,15 +48,6 @@ export interface AgentFile {
   readonly serviceAccount: string;
   readonly secretName: string;
   readonly configMapName: string;
-  readonly host: string;
-  readonly postfixDir: string;
-  readonly files: TlsFiles;
-  /** IP address and port at which our own mail server answers; asked of Postfix when absent. */
-  readonly smtp?: { readonly address: string; readonly port: number };
-}
-
-export function defaultFiles(postfixDir: string): TlsFiles {
-  return { chain: join(postfixDir, 'mailseal', 'chain.pem') };
 }
 
 export function formatAgentFile(file: AgentFile): string {
@@ -55,7 +70,7 @@ export function parseAgentFile(text: string): AgentFile {
     throw new Error('the agent file is not JSON');
   }
   if (typeof value !== 'object' || value === null) throw new Error('the agent file is not an object');
-  const raw = value as Record<string, unknown>;
+  const raw = withFormerNames(value as Record<string, unknown>);
   if (raw['formatVersion'] !== agentFileVersion) {
     const found = JSON.stringify(raw['formatVersion']) ?? 'nothing';
     throw new Error(`the agent file's formatVersion is ${found}; this program reads ${agentFileVersion}`);
@@ -100,7 +115,7 @@ export function accessOf(current: () => AgentFile): KubeAccess {
 
 const texts = ['token', 'namespace', 'serviceAccount', 'secretName', 'configMapName', 'host'] as const;
 
-function problemsOf(raw: Record<string, unknown>): readonly string[] {
+function problemsOf(raw: Readonly<Record<string, unknown>>): readonly string[] {
   const problems: string[] = [];
   for (const name of texts) {
     if (typeof raw[name] !== 'string' || raw[name] === '') problems.push(`${name} is not a text`);
@@ -112,10 +127,24 @@ function problemsOf(raw: Record<string, unknown>): readonly string[] {
     if (Number.isNaN(Date.parse(String(raw[name])))) problems.push(`${name} is not a time`);
   }
   if (raw['caData'] !== undefined && typeof raw['caData'] !== 'string') problems.push('caData is not a text');
-  if (!isPath(raw['postfixDir'])) problems.push('postfixDir is not an absolute path');
+  if (!mailServerKinds.some((kind) => kind === raw['mailServer'])) {
+    problems.push(`mailServer is not one of ${mailServerKinds.join(', ')}`);
+  }
+  if (!isPath(raw['mailConfig'])) problems.push('mailConfig is not an absolute path');
   if (!isFiles(raw['files'])) problems.push('files names neither chain, nor certificate and key, by absolute paths');
-  if (raw['smtp'] !== undefined && !isSmtp(raw['smtp'])) problems.push('smtp is not an IP address with a port');
+  if (raw['port'] !== undefined && !isPort(raw['port'])) {
+    problems.push('port is not an IP address with a port and StartTls or Direct');
+  }
+  if (!isResolvers(raw['resolvers'])) problems.push('resolvers is neither off nor servers with names to test them by');
   return problems;
+}
+
+function isResolvers(value: unknown): boolean {
+  if (value === 'off') return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { servers, ca = '', secureName, bogusName } = value as Record<string, unknown>;
+  const texts = [ca, secureName, bogusName, ...(Array.isArray(servers) ? servers : [undefined])];
+  return texts.length > 3 && texts.every((text) => typeof text === 'string');
 }
 
 function isPath(value: unknown): value is string {
@@ -128,8 +157,13 @@ function isFiles(value: unknown): value is TlsFiles {
   return isPath(chain) ? certificate === undefined && key === undefined : isPath(certificate) && isPath(key);
 }
 
-function isSmtp(value: unknown): boolean {
+function isPort(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { address, port } = value as Record<string, unknown>;
-  return typeof address === 'string' && isIP(address) !== 0 && Number.isInteger(port);
+  const { address, port, tls } = value as Record<string, unknown>;
+  return (
+    typeof address === 'string' &&
+    isIP(address) !== 0 &&
+    Number.isInteger(port) &&
+    (tls === 'StartTls' || tls === 'Direct')
+  );
 }

@@ -1,19 +1,23 @@
 /** Files that are whole at every moment, whatever kills us: written beside, flushed, renamed. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Owner } from './servers/server.ts';
 
-/** @throws NodeJS.ErrnoException; the old content then still stands. */
-export async function writeAtomically(path: string, content: string, mode = 0o600): Promise<void> {
+/** Without an owner it is ours alone. @throws NodeJS.ErrnoException; the old content then still stands. */
+export async function writeAtomically(path: string, content: string, owner?: Owner): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await makeFolder(folder, owner);
+  const temporary = temporaryOf(path);
   try {
-    const file = await open(temporary, 'wx', mode);
+    // Nobody else's from the first byte on, whatever the umask.
+    const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(content);
-      // The umask may have taken bits away.
-      await file.chmod(mode);
+      if (owner !== undefined) {
+        await file.chown(owner.uid, owner.gid);
+        await file.chmod(owner.mode);
+      }
       await file.sync();
     } finally {
       await file.close();
@@ -23,12 +27,36 @@ export async function writeAtomically(path: string, content: string, mode = 0o60
     await rm(temporary, { force: true });
     throw error;
   }
-  const parent = await open(folder, 'r');
+  await flushFolder(folder);
+}
+
+/** A name beside a path, for what will take its place. */
+export function temporaryOf(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
+}
+
+/** So that a rename in it outlives a power cut. */
+export async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
   try {
-    await parent.sync();
+    await handle.sync();
   } finally {
-    await parent.close();
+    await handle.close();
   }
+}
+
+/** One that exists is left as it is. A group that may read the files gets through to them. */
+export async function makeFolder(folder: string, owner?: Owner): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made === undefined || owner === undefined || (owner.mode & 0o040) === 0) return;
+  await chown(folder, owner.uid, owner.gid);
+  await chmod(folder, 0o710);
+}
+
+/** Of a file that is to be replaced by one like it. */
+export async function ownerOf(path: string): Promise<Owner> {
+  const { uid, gid, mode } = await stat(path);
+  return { uid, gid, mode: mode & 0o7777 };
 }
 
 /** `undefined` when there is no such file. */

@@ -7,15 +7,14 @@ import { apiVersion, type MailExchanger } from '../api/types.ts';
 import { createKube, type KubeClient } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/config.ts';
 import type { KubeObject } from '../kube/types.ts';
-import { type AgentFile, agentFileVersion, defaultFiles, type TlsFiles, writeAgentFile } from './agent-file.ts';
+import { type AgentFile, agentFileVersion, type Installation, writeAgentFile } from './agent-file.ts';
 import { userAgent } from './user-agent.ts';
 
 export interface EnrollOptions {
   readonly namespace: string;
   /** Of the MailExchanger. */
   readonly exchanger: string;
-  /** A-labels, lower case. */
-  readonly host: string;
+  readonly installation: Installation;
   readonly kubeconfig: string;
   readonly context?: string;
   /** Where the agent file is written, mode 0600. */
@@ -24,9 +23,6 @@ export interface EnrollOptions {
   readonly server?: string;
   /** Default: the exchanger's. */
   readonly secretName?: string;
-  readonly postfixDir: string;
-  readonly files?: TlsFiles;
-  readonly smtp?: { readonly address: string; readonly port: number };
   /** Seconds, 600 at least: what the agent may sleep through at most is half of it. */
   readonly tokenSeconds: number;
   readonly now: number;
@@ -42,18 +38,21 @@ const fieldManager = 'mailseal-enroll';
 
 /** Repeatable: a second run renews the token and leaves the rest. Rejects with KubeError, or Error saying what to mend. */
 export async function enroll(options: EnrollOptions): Promise<Enrolled> {
-  const { namespace, host, now } = options;
+  const { namespace, exchanger, installation, now } = options;
+  const { host } = installation;
   const context = options.context === undefined ? {} : { context: options.context };
   const access = await loadKubeConfig({ from: 'file', file: options.kubeconfig, ...context });
   const kube = createKube(access, { userAgent });
   try {
     const { secretName, notes } = await secretOf(kube, options);
     const name = agentName(host);
-    for (const object of agentObjects({ ...options, name, secretName })) await kube.apply(object, { fieldManager });
+    for (const object of agentObjects({ namespace, exchanger, host, name, secretName }))
+      await kube.apply(object, { fieldManager });
     const account = { namespace, name };
     const { token, expires } = await kube.createToken(account, { expirationSeconds: options.tokenSeconds });
     const { ca } = (await access.credentials()).tls;
     const file: AgentFile = {
+      ...installation,
       formatVersion: agentFileVersion,
       server: options.server ?? access.server.href,
       ...(ca === undefined ? {} : { ca: ca.toString() }),
@@ -64,10 +63,6 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
       serviceAccount: name,
       secretName,
       configMapName: name,
-      host,
-      postfixDir: options.postfixDir,
-      files: options.files ?? defaultFiles(options.postfixDir),
-      ...(options.smtp === undefined ? {} : { smtp: options.smtp }),
     };
     await writeAgentFile(options.out, file);
     return { file, notes };
@@ -78,7 +73,7 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
 
 async function secretOf(
   kube: KubeClient,
-  { namespace, exchanger, host, secretName }: EnrollOptions,
+  { namespace, exchanger, installation: { host }, secretName }: EnrollOptions,
 ): Promise<{ readonly secretName: string; readonly notes: readonly string[] }> {
   const found = await kube.get<MailExchanger>({ apiVersion, kind: 'MailExchanger', namespace, name: exchanger });
   const name = secretName ?? found?.status?.secretName ?? found?.spec.certificate?.secretName ?? `${exchanger}-tls`;
@@ -93,10 +88,13 @@ async function secretOf(
   return { secretName: name, notes: [] };
 }
 
-type AgentNames = Pick<EnrollOptions, 'namespace' | 'exchanger' | 'host'> & {
+interface AgentNames {
+  readonly namespace: string;
+  readonly exchanger: string;
+  readonly host: string;
   readonly name: string;
   readonly secretName: string;
-};
+}
 
 function agentObjects({ namespace, exchanger, host, name, secretName }: AgentNames): readonly KubeObject[] {
   const labels = { 'app.kubernetes.io/managed-by': 'mailseal', [exchangerLabel]: exchanger };

@@ -1,9 +1,10 @@
 /** A key with its chain, as the Secret holds it, and what must be true of it before a mail server may get it. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { secretRevisionOf } from '../api/attestation.ts';
+import { digest } from '../dane/tlsa.ts';
 import { messageOf } from '../errors.ts';
 import type { SecretObject } from '../kube/types.ts';
-import type { TlsFiles } from './agent-file.ts';
+import type { TlsFiles } from './servers/server.ts';
 
 export interface Pair {
   /** PKCS #8 PEM. */
@@ -13,6 +14,8 @@ export interface Pair {
   readonly revision: string;
   /** Of the leaf, as `X509Certificate.fingerprint256` has it. */
   readonly fingerprint: string;
+  /** Of the leaf's key, as `3 1 1` has it. */
+  readonly spkiSha256: string;
 }
 
 /**
@@ -48,7 +51,8 @@ export function checkedPair(key: string, chain: string, now: number): Pair {
   }
   const ended = (pem: string): string => (pem.endsWith('\n') ? pem : `${pem}\n`);
   const revision = secretRevisionOf(chain);
-  return { key: ended(key), chain: ended(chain), revision, fingerprint: leaf.fingerprint256 };
+  const spkiSha256 = digest(leaf.publicKey.export({ type: 'spki', format: 'der' }));
+  return { key: ended(key), chain: ended(chain), revision, fingerprint: leaf.fingerprint256, spkiSha256 };
 }
 
 /** What each file must hold, in the order in which they are written. */

@@ -5,7 +5,6 @@ import type { ConfigMapObject, Kube } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import type { AgentFile } from './agent-file.ts';
 
-const reportFieldManager = 'mailseal-agent';
 const dayMs = 86_400_000;
 
 export interface Report {
@@ -13,13 +12,24 @@ export interface Report {
   readonly attest: (attestation: Attestation) => Promise<void>;
 }
 
+/**
+ * What the operator reads is about the server that takes mail. Dovecot stands on the same host: what it presents is
+ * reported beside that, for people.
+ */
+function placeOf({ mailServer }: AgentFile): { readonly key: string; readonly fieldManager: string } {
+  return mailServer === 'dovecot'
+    ? { key: 'dovecot.json', fieldManager: 'mailseal-agent-dovecot' }
+    : { key: attestationDataKey, fieldManager: 'mailseal-agent' };
+}
+
 export function createReport(kube: Kube, file: () => AgentFile, log: Log): Report {
+  const { key, fieldManager } = placeOf(file());
   let last: Attestation | undefined;
   let known = false;
   const read = async (): Promise<void> => {
     const { namespace, configMapName: name } = file();
     const found = await kube.get<ConfigMapObject>({ apiVersion: 'v1', kind: 'ConfigMap', namespace, name });
-    const text = found?.data?.[attestationDataKey];
+    const text = found?.data?.[key];
     try {
       last = text === undefined ? undefined : parseAttestation(text);
     } catch (error) {
@@ -36,9 +46,9 @@ export function createReport(kube: Kube, file: () => AgentFile, log: Log): Repor
         apiVersion: 'v1',
         kind: 'ConfigMap',
         metadata: { name, namespace },
-        data: { [attestationDataKey]: formatAttestation(attestation) },
+        data: { [key]: formatAttestation(attestation) },
       },
-      { fieldManager: reportFieldManager },
+      { fieldManager },
     );
     last = attestation;
     log.info('attested', { presents: attestation.presents?.spkiSha256, error: attestation.error });

@@ -1,6 +1,6 @@
 import { ageColumn, readyColumns } from './columns.ts';
 import { defaults } from './defaults.ts';
-import { commonStatus } from './fields.ts';
+import { commonStatus, nameRef } from './fields.ts';
 import type { KindDefinition, ObjectSchema } from './schema.ts';
 import type { CertificateIssuer, CertificateIssuerSpec } from './types.ts';
 
@@ -19,7 +19,7 @@ spec:
 
 const acme: ObjectSchema<NonNullable<CertificateIssuerSpec['acme']>> = {
   type: 'object',
-  description: 'An ACME CA (RFC 8555), asked with DNS-01. Using it accepts its terms of service.',
+  description: 'An ACME CA (RFC 8555). Using it accepts its terms of service.',
   properties: {
     server: {
       type: 'string',
@@ -50,6 +50,46 @@ const acme: ObjectSchema<NonNullable<CertificateIssuerSpec['acme']>> = {
       maxLength: 64,
       defaultsTo: "the CA's default",
     },
+    preferredChain: {
+      type: 'string',
+      description:
+        "Which chain is fetched where the CA offers several: the common name of the topmost certificate's issuer, such as ISRG Root X1. Where there is none, the CA's own choice is used, and the status says so.",
+      format: 'commonName',
+      minLength: 1,
+      maxLength: 256,
+      defaultsTo: "the CA's choice",
+    },
+    eab: {
+      type: 'object',
+      description:
+        'For a CA that binds accounts to its customers (external account binding); read when the account is made.',
+      properties: {
+        keyId: {
+          type: 'string',
+          description: 'The key id that the CA gave you.',
+          format: 'keyId',
+          minLength: 1,
+          maxLength: 1024,
+          required: true,
+        },
+        secretRef: {
+          ...nameRef(
+            "A Secret in the operator's namespace, whose key `hmac-key` holds the MAC key that the CA gave you, in base64url.",
+          ),
+          required: true,
+        },
+      },
+    },
+    challenge: {
+      type: 'string',
+      description: 'How the CA is shown that `mta-sts.DOMAIN` is ours. MX hosts are always proven by DNS-01.',
+      maxLength: 6,
+      enum: {
+        DNS01: 'By a TXT record at `_acme-challenge.mta-sts.DOMAIN`.',
+        HTTP01: 'By the policy pods, at port 80; `policy.http01.enabled` in the values of the chart opens it.',
+      },
+      defaultsTo: defaults.issuer.challenge,
+    },
   },
 };
 
@@ -67,6 +107,16 @@ const selfSigned: ObjectSchema<NonNullable<CertificateIssuerSpec['selfSigned']>>
   },
 };
 
+const external: ObjectSchema<NonNullable<CertificateIssuerSpec['external']>> = {
+  type: 'object',
+  description:
+    'Certificates of MX hosts that someone else gets, such as cert-manager: each MailExchanger names the Secret that they are ' +
+    'put into (`certificate.sourceSecretName`). Not for policy hosts.',
+  properties: {},
+};
+
+const types = ['acme', 'selfSigned', 'external'] as const;
+
 const spec: ObjectSchema<CertificateIssuerSpec> = {
   type: 'object',
   description: 'Who signs, and how it is asked.',
@@ -78,13 +128,15 @@ const spec: ObjectSchema<CertificateIssuerSpec> = {
     },
     acme,
     selfSigned,
+    external,
   },
   rules: [
     {
       name: 'OneIssuerType',
-      cel: 'has(self.acme) != has(self.selfSigned)',
-      message: 'must have exactly one of acme (a CA that senders trust) and selfSigned (for DANE only)',
-      holds: (self) => (self.acme !== undefined) !== (self.selfSigned !== undefined),
+      cel: `[${types.map((type) => `has(self.${type})`).join(', ')}].filter(set, set).size() == 1`,
+      message:
+        'must have exactly one of acme (a CA that senders trust), selfSigned (for DANE only) and external (Secrets that someone else fills)',
+      holds: (self) => types.filter((type) => self[type] !== undefined).length === 1,
     },
   ],
 };
@@ -104,7 +156,19 @@ export const certificateIssuer: KindDefinition<CertificateIssuerSpec, Status> = 
   description: 'Who signs certificates of MX hosts and policy hosts.',
   notes:
     'Every MailDomain and MailExchanger may use every issuer: what it signs is bounded by the DNS names that a ' +
-    'DNSProvider grants. The ACME account key is made on first use and kept in the namespace of the operator.',
+    'DNSProvider grants. The ACME account key is made on first use and kept in the namespace of the operator; a new value of the annotation ' +
+    '`mailseal.dev/rotate-account-key`, such as the time, has it replaced by another. An account that the CA has ' +
+    'deactivated is replaced by a new one, and the status says so. ' +
+    'Before an order is opened the CAA records of its names are looked at, as the CA will look at them (RFC 8659, RFC 8657): ' +
+    'whom they have to name is said by the directory of the CA (`meta.caaIdentities`) and by the URL of our account. Where ' +
+    'they forbid it, no order is opened, and the reason `CAAForbids` spells out the record to publish; Mailseal writes none. ' +
+    'A first order waits too where they can not be looked up; a renewal does not. Of a CA whose directory does not say who it is, only what forbids every CA counts, such ' +
+    'as `0 issue ";"`, and what is for another account or method. ' +
+    'HTTP-01 is for policy hosts alone, since MX names lead to MX hosts and not to Mailseal: the CA is told only when every ' +
+    'policy pod and each published address of `mta-sts.DOMAIN` were seen to answer. ' +
+    'An `external` issuer signs nothing: [keys](keys.md) says how a certificate from elsewhere, and its key, come to the hosts ' +
+    'without a sender noticing. Policy hosts have no source Secret: beside `selfSigned` and `external` for the MX hosts ' +
+    'name an `acme` issuer in `spec.mtaSts.issuerRef` of the MailDomain.',
   example,
   spec,
   status,

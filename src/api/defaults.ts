@@ -11,6 +11,7 @@ export const defaults = {
     afterDays: 14,
     immediately: false,
   },
+  certificate: { algorithm: 'ECDSA-P256', keyRotationDays: 90 },
   dane: { mode: 'Auto', ttlSeconds: 3600 },
   deletionPolicy: 'Retire',
   suspend: false,
@@ -23,5 +24,5 @@ export const defaults = {
     powerdnsServerId: 'localhost',
     route53Region: 'us-east-1',
   },
-  issuer: { default: false, selfSignedYears: 3 },
+  issuer: { default: false, challenge: 'DNS01', selfSignedYears: 3 },
 } as const;

@@ -84,7 +84,7 @@ const spec: ObjectSchema<DNSProviderSpec> = {
     delegated: {
       type: 'object',
       description:
-        'Zones that others write, and whose CNAMEs lead into a zone of this provider: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_25._tcp` of MX hosts and `_acme-challenge`. A human sets the CNAMEs once; `status.requiredRecords` of each object lists them.',
+        'Zones that others write, and whose CNAMEs lead into a zone of this provider: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_25._tcp` of MX hosts (and the other ports that `tlsaPorts` lists) and `_acme-challenge`. A human sets the CNAMEs once; `status.requiredRecords` of each object lists them.',
       properties: {
         zones: {
           type: 'array',
@@ -195,8 +195,8 @@ export const dnsProvider: KindDefinition<DNSProviderSpec, Status> = {
   scope: 'Cluster',
   description: "An administrator's grant of DNS zones to namespaces, with the API that writes them.",
   notes:
-    'Only these names are ever written: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_acme-challenge`, `_25._tcp` of MX hosts ' +
-    'and the ownership mark `_mailseal`. A record there that is not ours is reported as foreign and left alone. The APIs, ' +
+    'Only these names are ever written: `_mta-sts`, `mta-sts`, `_smtp._tls`, `_acme-challenge`, `_25._tcp` of MX hosts, ' +
+    'the other mail ports that `tlsaPorts` lists, and the ownership mark `_mailseal`. A record there that is not ours is reported as foreign and left alone. The APIs, ' +
     'delegation by CNAMEs, records by hand, adoption and the guard against mass changes: [dns.md](dns.md).',
   example,
   spec,

@@ -5,7 +5,6 @@ import type {
   CertificateIssuer,
   CertificateSpec,
   Condition,
-  DaneSpec,
   DeletionPolicy,
   NextStep,
   PublishedRecord,
@@ -99,29 +98,55 @@ export const certificate: ObjectSchema<CertificateSpec> = {
       maxLength: 253,
       defaultsTo: '`<name of the MailExchanger>-tls`',
     },
-    dnsNames: hostList('Further DNS names in the certificate, such as mail.example.com.', 0),
-  },
-};
-
-export const dane: ObjectSchema<DaneSpec> = {
-  type: 'object',
-  description: 'TLSA records of the MX hosts (RFC 7672).',
-  properties: {
-    mode: {
+    sourceSecretName: {
       type: 'string',
-      description: 'Whether TLSA records are published.',
-      maxLength: 8,
-      enum: {
-        Auto: 'In every zone whose DNSSEC chain of trust is secure, and in no other.',
-        Off: 'Nowhere; records that Mailseal published are withdrawn first, their TTL waited for.',
-      },
-      defaultsTo: defaults.dane.mode,
+      description:
+        'For an `external` issuer, and for it alone: the Secret of type kubernetes.io/tls in this namespace that cert-manager ' +
+        'or a human fills. Mailseal reads it and never writes it; hosts mount `secretName`.',
+      format: 'objectName',
+      maxLength: 253,
+      defaultsTo: 'none',
     },
-    ttlSeconds: ttl(
-      'Seconds that the TLSA records may be cached. Short ones make key changes quicker.',
-      defaults.dane.ttlSeconds,
-    ),
+    dnsNames: hostList('Further DNS names in the certificate, such as mail.example.com.', 0),
+    algorithms: {
+      type: 'array',
+      description:
+        'What the key of the hosts is made by. Another one comes as the next key does: its TLSA record stands first, then ' +
+        'the hosts are moved to it.',
+      list: 'set',
+      minItems: 1,
+      maxItems: 1,
+      items: {
+        type: 'string',
+        description: 'An algorithm.',
+        maxLength: 16,
+        enum: {
+          'ECDSA-P256':
+            'ECDSA on the curve P-256: small and quick, and known to every mail server of the last ten years.',
+          'RSA-2048': 'RSA of 2048 bits: for mail servers, or peers of theirs, that know nothing else.',
+        },
+      },
+      defaultsTo: '`[ECDSA-P256]`',
+    },
+    keyRotationDays: {
+      type: 'integer',
+      description:
+        'After so many days the hosts get another key, whose TLSA record has stood for a week by then. ' +
+        '0: only when `mailseal.dev/rotate-now` asks for it. Renewals in between keep the key.',
+      minimum: 0,
+      maximum: 3650,
+      defaultsTo: defaults.certificate.keyRotationDays,
+    },
   },
+  rules: [
+    {
+      name: 'OwnSecret',
+      cel: '!has(self.sourceSecretName) || !has(self.secretName) || self.sourceSecretName != self.secretName',
+      field: 'sourceSecretName',
+      message: 'must not be secretName: Mailseal alone writes that one; have the certificate put into another Secret',
+      holds: ({ sourceSecretName: source, secretName }) => source === undefined || source !== secretName,
+    },
+  ],
 };
 
 const time = (description: string): StringSchema => ({ type: 'string', description, maxLength: 40 });

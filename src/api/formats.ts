@@ -6,10 +6,12 @@ import { quoted } from '../dns/problem.ts';
 import {
   apiUrl,
   certificateProblem,
+  commonName,
   email,
   encodedControl,
   externalId,
   httpsUrl,
+  keyId,
   keyName,
   labelName,
   labelValue,
@@ -48,6 +50,8 @@ export type Format =
   | 'serverAddress'
   | 'keyName'
   | 'profile'
+  | 'keyId'
+  | 'commonName'
   | 'time';
 
 interface FormatDefinition {
@@ -191,6 +195,16 @@ export const formats: Readonly<Record<Format, FormatDefinition>> = {
     ...tidy('must be the name of a certificate profile of the CA, such as tlsserver', matches(profile)),
     reason: 'InvalidSpec',
     problem: matching(profile, 'no name of a certificate profile; see `meta.profiles` in the directory of the CA'),
+  },
+  keyId: {
+    ...tidy('must be the key id that the CA gave you: letters, digits and . _ ~ + = -', matches(keyId)),
+    reason: 'InvalidSpec',
+    problem: matching(keyId, 'no key id of a CA; write the one that it gave you, without its MAC key'),
+  },
+  commonName: {
+    ...tidy('must be the common name of a CA, such as ISRG Root X1', matches(commonName)),
+    reason: 'InvalidSpec',
+    problem: matching(commonName, 'no common name of a CA; write it as it stands in the certificate, without CN='),
   },
   time: {
     ...tidy('must be a time such as 2026-11-22T14:05:00Z', matches(time)),

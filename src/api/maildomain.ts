@@ -1,4 +1,6 @@
-import { certificate, commonStatus, dane, deletionPolicy, hostList, nameRef, suspend } from './fields.ts';
+import { delivery } from './delivery.ts';
+import { dane } from './dane.ts';
+import { certificate, commonStatus, deletionPolicy, hostList, nameRef, suspend } from './fields.ts';
 import { ageColumn, readyColumns } from './columns.ts';
 import { announced, mtaSts } from './mtasts.ts';
 import type { ArraySchema, KindDefinition, ObjectSchema } from './schema.ts';
@@ -27,6 +29,7 @@ const mx: ObjectSchema<NonNullable<MailDomainSpec['mx']>> = {
     },
     certificate,
     dane,
+    delivery,
   },
 };
 

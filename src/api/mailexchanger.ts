@@ -1,9 +1,10 @@
 import { ageColumn, readyColumns } from './columns.ts';
+import { dane } from './dane.ts';
+import { delivery } from './delivery.ts';
 import {
   allowedNamespaces,
   certificate,
   commonStatus,
-  dane,
   deletionPolicy,
   hostList,
   maxHosts,
@@ -40,6 +41,7 @@ const spec: ObjectSchema<MailExchangerSpec> = {
     },
     certificate,
     dane,
+    delivery,
     dnsProviderRef: {
       ...nameRef('The DNSProvider that writes the TLSA and challenge records of the hosts.'),
       defaultsTo: 'for each host the DNSProvider with the longest matching zone that allows this namespace',
@@ -122,7 +124,8 @@ export const mailExchanger: KindDefinition<MailExchangerSpec, MailExchangerStatu
   description: 'MX hosts that share keys, a certificate and TLSA records.',
   notes:
     'Write one where several domains share MX hosts; for a domain with hosts of its own, `spec.mx` of the MailDomain ' +
-    'makes it. The hosts take key and chain from the Secret: mounted by a pod, or installed by `mailseal agent`.',
+    'makes it. The hosts take key and chain from the Secret: mounted by a pod, or installed by `mailseal agent`. ' +
+    'Mail servers that read them only when they start are restarted: [restarts](restarts.md).',
   example,
   spec,
   nameRules: [

@@ -20,7 +20,7 @@ export function semanticProblems(kind: KindName, object: unknown, report: Report
     case 'MailExchanger': {
       const { spec } = object as MailExchanger;
       hostProblems(spec.hosts, 'spec.hosts', report);
-      furtherNameProblems(spec.certificate, 'spec.certificate', report);
+      certificateProblems(spec.certificate, 'spec.certificate', (object as MailExchanger).metadata?.name, report);
       return;
     }
     case 'DNSProvider':
@@ -64,7 +64,7 @@ function mailDomainProblems({ spec, metadata }: MailDomain, report: Report): voi
   }
   if (spec.mx !== undefined) {
     hostProblems(spec.mx.hosts, 'spec.mx.hosts', report);
-    furtherNameProblems(spec.mx.certificate, 'spec.mx.certificate', report);
+    certificateProblems(spec.mx.certificate, 'spec.mx.certificate', metadata?.name, report);
     if (domain !== undefined) policyHostProblems(spec.mx.hosts, 'spec.mx.hosts', policyHost + domain, report);
   }
   // No CEL rule says this: the API server can't bound its cost.
@@ -89,8 +89,21 @@ function hostProblems(hosts: readonly string[], path: string, report: Report): v
   }
 }
 
-function furtherNameProblems(certificate: CertificateSpec | undefined, path: string, report: Report): void {
+function certificateProblems(
+  certificate: CertificateSpec | undefined,
+  path: string,
+  name: string | undefined,
+  report: Report,
+): void {
   if (certificate?.dnsNames !== undefined) hostProblems(certificate.dnsNames, `${path}.dnsNames`, report);
+  const { sourceSecretName: source, secretName } = certificate ?? {};
+  // Where both are written out a rule of the schema says so.
+  if (source !== undefined && secretName === undefined && source === `${name ?? ''}-tls`)
+    report(
+      `${path}.sourceSecretName`,
+      'OwnSecret',
+      `is ${source}, the Secret that the hosts mount, which Mailseal alone writes; have the certificate put into another one`,
+    );
 }
 
 /** We write the address records of the policy host; those of an MX host are never ours. */

@@ -25,6 +25,8 @@ export const labelName: RegExp =
 export const labelValue: RegExp = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u;
 export const externalId: RegExp = /^[A-Za-z0-9_+=,.@:-]{2,}$/u;
 export const time: RegExp = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$/u;
+export const keyId: RegExp = /^[A-Za-z0-9_+=][A-Za-z0-9._~+=-]*$/u;
+export const commonName: RegExp = /^[A-Za-z0-9]+([ .,&+-]{1,2}[A-Za-z0-9]+)*$/u;
 export const profile: RegExp = /^[A-Za-z0-9._-]+$/u;
 
 export function nameProblem(mend: string, rule: NameRule = {}): (text: string) => string | undefined {

@@ -81,14 +81,23 @@ export interface NameRef {
   readonly name: string;
 }
 
+/** What a key is made by. */
+export type KeyAlgorithm = 'ECDSA-P256' | 'RSA-2048';
+
 /** Which issuer signs and where the Secret that MX hosts mount lies. */
 export interface CertificateSpec {
   /** Default: the CertificateIssuer marked `default: true`. */
   readonly issuerRef?: NameRef;
   /** Default: `<exchanger name>-tls`. */
   readonly secretName?: string;
+  /** Of an external issuer alone: the Secret in this namespace that its certificates are put into. */
+  readonly sourceSecretName?: string;
   /** Further DNS names in the certificate, such as `mail.example.com`. */
   readonly dnsNames?: readonly string[];
+  /** Of the key. Default ECDSA-P256. */
+  readonly algorithms?: readonly KeyAlgorithm[];
+  /** Days; 0: only when asked for. Default 90. */
+  readonly keyRotationDays?: number;
 }
 
 /** DANE is published where the zone is secure (`Auto`), or nowhere (`Off`). */
@@ -96,6 +105,18 @@ export interface DaneSpec {
   readonly mode?: 'Auto' | 'Off';
   /** Seconds. Default 3600. */
   readonly ttlSeconds?: number;
+  /** Beside 25. */
+  readonly tlsaPorts?: readonly number[];
+}
+
+/** A workload in the namespace of the object whose pods run a mail server of its hosts. */
+export interface WorkloadRef {
+  readonly kind: 'Deployment' | 'StatefulSet' | 'DaemonSet';
+  readonly name: string;
+}
+
+export interface DeliverySpec {
+  readonly restart?: readonly WorkloadRef[];
 }
 
 /** Deletion withdraws what senders were told (`Retire`), or leaves it to the user as it stands (`Orphan`). */
@@ -103,7 +124,12 @@ export type DeletionPolicy = 'Retire' | 'Orphan';
 
 export interface MailDomainSpec {
   readonly domain: string;
-  readonly mx?: { readonly hosts: readonly string[]; readonly certificate?: CertificateSpec; readonly dane?: DaneSpec };
+  readonly mx?: {
+    readonly hosts: readonly string[];
+    readonly certificate?: CertificateSpec;
+    readonly dane?: DaneSpec;
+    readonly delivery?: DeliverySpec;
+  };
   readonly exchangerRefs?: readonly { readonly name: string; readonly namespace?: string }[];
   readonly dnsProviderRef?: NameRef;
   readonly mtaSts?: {
@@ -144,6 +170,7 @@ export interface MailExchangerSpec {
   readonly allowedNamespaces?: { readonly names: readonly string[] };
   readonly certificate?: CertificateSpec;
   readonly dane?: DaneSpec;
+  readonly delivery?: DeliverySpec;
   readonly dnsProviderRef?: NameRef;
   readonly deletionPolicy?: DeletionPolicy;
   readonly suspend?: boolean;
@@ -177,8 +204,14 @@ export interface CertificateIssuerSpec {
     /** PEM: whom to trust as the ACME server, beside the system's store. */
     readonly caBundle?: string;
     readonly profile?: string;
+    readonly preferredChain?: string;
+    /** Of CAs that bind accounts to customers: the key id, and a Secret with the key `hmac-key`. */
+    readonly eab?: { readonly keyId: string; readonly secretRef: NameRef };
+    readonly challenge?: 'DNS01' | 'HTTP01';
   };
   readonly selfSigned?: { readonly years?: number };
+  /** Certificates come from Secrets that someone else fills. */
+  readonly external?: Readonly<Record<string, never>>;
 }
 
 export interface CertificateIssuer extends KubeObject {

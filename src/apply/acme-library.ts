@@ -1,3 +1,3 @@
 /** What is large and loaded late: named exports of CommonJS packages survive bundling only through a static import. */
-export { Client, crypto } from 'acme-client';
+export { Client } from 'acme-client';
 export { Agent, request } from 'undici';

@@ -67,7 +67,7 @@ function meaningOf({ type, status }: AcmeProblem): Meaning {
       return {
         reason: 'ACMERefused',
         kind: 'Stalled',
-        mend: 'It binds accounts to its customers, which Mailseal does not support: name another CA in spec.acme.server.',
+        mend: 'It binds accounts to its customers: set spec.acme.eab to the key id that it gave you, and a Secret with its key.',
       };
     case 'invalidContact':
     case 'unsupportedContact':
@@ -105,4 +105,10 @@ export function problemTypeOf(error: unknown): string | undefined {
   if (!(error instanceof MailsealError)) return undefined;
   const cause = error.cause as Partial<AcmeProblem> | undefined;
   return typeof cause?.type === 'string' && typeof cause.status === 'number' ? cause.type : undefined;
+}
+
+/** What the CA said, behind an error of `acme.ts`; undefined where it said nothing. */
+export function problemDetailOf(error: unknown): string | undefined {
+  const cause = error instanceof MailsealError ? (error.cause as Partial<AcmeProblem> | undefined) : undefined;
+  return cause?.detail;
 }

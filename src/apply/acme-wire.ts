@@ -5,14 +5,18 @@
  * acme-client signs and knows the protocol; all its traffic passes through `http.request`, which is replaced here.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import { MailsealError, messageOf } from '../errors.ts';
 import { KubeError } from '../kube/error.ts';
 import type { MayWrite } from '../kube/guard.ts';
 import { isUnreadable, readAnswer, type WireAnswer } from './acme-answer.ts';
+import { createDirectory } from './acme-directory.ts';
+import type { Inner } from './acme-inner.ts';
+import { signLater } from './acme-sign.ts';
 import { problemError, readProblem, retryAfterSeconds } from './acme-problem.ts';
+import type { Limiter } from './providers/limiter.ts';
 import { fencedBy } from './fenced.ts';
 
 /** The kinds of request that are counted. */
@@ -21,12 +25,15 @@ export type AcmeResource =
   | 'newNonce'
   | 'newAccount'
   | 'account'
+  | 'keyChange'
   | 'newOrder'
   | 'order'
   | 'authorization'
   | 'challenge'
   | 'finalize'
-  | 'certificate';
+  | 'certificate'
+  | 'renewalInfo'
+  | 'revokeCert';
 
 type Method = 'GET' | 'HEAD' | 'POST';
 
@@ -38,32 +45,10 @@ export interface WireOptions {
   readonly onRequest?: ((method: Method, resource: AcmeResource) => void) | undefined;
   /** Asked right before each request that is more than a question. */
   readonly mayWrite?: MayWrite | undefined;
+  /** Of the nonces that are asked for. */
+  readonly noncePace?: Limiter | undefined;
   readonly timeoutMs: number;
   readonly clock: Clock;
-}
-
-/** The parts of acme-client beneath its public methods, which those hide headers and status behind. */
-interface Inner {
-  readonly http: {
-    request: (url: string, method: string, options?: { data?: unknown }) => Promise<WireAnswer>;
-    getNonce: () => Promise<string>;
-    directoryCache: object | null;
-    maxBadNonceRetries: number;
-    accountKey: string | KeyObject;
-    readonly getJwk: () => object;
-    externalAccountBinding: { kid?: string; hmacKey?: string };
-    readonly getResourceUrl: (resource: string) => Promise<string>;
-  };
-  readonly api: {
-    readonly apiRequest: (
-      url: string,
-      payload: object | null,
-      valid: readonly number[],
-      options?: { includeJwsKid?: boolean; includeExternalAccountBinding?: boolean },
-    ) => Promise<WireAnswer>;
-    accountUrl: string | null;
-  };
-  readonly getChallengeKeyAuthorization: (challenge: object) => Promise<string>;
 }
 
 export interface Ask {
@@ -72,26 +57,42 @@ export interface Ask {
   readonly asked: string;
   /** Absent: POST-as-GET (RFC 8555 §6.3). */
   readonly payload?: object;
+  /** A plain GET. */
+  readonly unsigned?: true;
 }
 
 export interface Wire {
+  /** Whether the directory has a resource that not every CA has. */
+  readonly offers: (directory: string) => Promise<boolean>;
+  /** A question below such a resource, which nobody signs; undefined where the CA has none. */
+  readonly get: (directory: string, below: string, ask: Ask) => Promise<WireAnswer | undefined>;
   /** A signed request to a URL, or to the resource of that name in the directory. */
   readonly post: (target: { readonly url: string } | { readonly directory: string }, ask: Ask) => Promise<WireAnswer>;
+  /** One to the account itself. */
+  readonly postToAccount: (ask: Ask) => Promise<WireAnswer>;
+  /** The same where no account speaks, but the key of this wire itself. */
+  readonly postByKey: (directory: string, ask: Ask) => Promise<WireAnswer>;
   /** Makes the account (RFC 8555 §7.3), or finds the one of this key; returns its URL. */
   readonly register: (
     payload: object,
     eab: { readonly kid: string; readonly hmacKey: string } | undefined,
   ) => Promise<string>;
+  /** What the directory says of the CA (RFC 8555 §7.1.1); null where it does not say it. */
+  readonly metaOf: (field: string) => Promise<unknown>;
+  /** Has another key, PKCS #8 PEM, take the place of this one (RFC 8555 §7.3.5); this wire is of no use afterwards. */
+  readonly changeKey: (keyPem: string) => Promise<void>;
   /** The TXT value that proves control for a dns-01 challenge's token (RFC 8555 §8.4). */
   readonly txtValue: (token: string) => Promise<string>;
+  /** What is answered to an http-01 challenge's token (RFC 8555 §8.1). */
+  readonly keyAuthorization: (token: string) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
 const mostNonces = 64;
 /** Milliseconds that a connection is kept idle, unless the CA says otherwise: orders that follow each other share it. */
 const keptMs = 15_000;
-/** A request survives a CA that refuses nine nonces of ten: giving up in the middle of an order costs a new one. */
-const nonceRetries = 50;
+/** A request survives a CA that refuses nine nonces of ten, of a million requests all but three: giving up costs an order. */
+const nonceRetries = 120;
 
 /** Opens nothing yet: connections, directory and nonces come with the first request. */
 export async function createWire(options: WireOptions): Promise<Wire> {
@@ -111,7 +112,9 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   client.http.maxBadNonceRetries = nonceRetries;
   // What acme-client needs of the text it keeps; then it need not be read anew for each signature.
   client.http.getJwk();
-  client.http.accountKey = createPrivateKey(options.accountKeyPem);
+  const accountKey = createPrivateKey(options.accountKeyPem);
+  client.http.accountKey = accountKey;
+  const complete = signLater(client.http, accountKey);
   // acme-client asks for nonces and retries beneath one call: this says for which of ours it does so.
   const asking = new AsyncLocalStorage<Ask>();
   const nonces: string[] = [];
@@ -124,14 +127,15 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   const send = async (url: string, method: Method, data: unknown, dispatcher: Dispatcher): Promise<WireAnswer> => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const body = data === undefined ? {} : { body: JSON.stringify(data) };
+    const body = data === undefined ? {} : { body: JSON.stringify(await complete(data)) };
     const headers = { 'content-type': 'application/jose+json', 'user-agent': 'mailseal' };
     return readAnswer(await request(url, { dispatcher, method, headers, signal, ...body }));
   };
 
   client.http.request = async (url, verb, { data } = {}) => {
     const method = verb.toUpperCase() as Method;
-    const ask = method === 'POST' ? asking.getStore() : undefined;
+    const now = asking.getStore();
+    const ask = method === 'POST' || now?.unsigned === true ? now : undefined;
     const resource = ask?.resource ?? (method === 'HEAD' ? 'newNonce' : 'directory');
     const asked = ask?.asked ?? (method === 'HEAD' ? 'a nonce' : 'its directory');
     options.onRequest?.(method, resource);
@@ -160,7 +164,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   const freshNonce = client.http.getNonce.bind(client.http);
   // RFC 8555 §6.5: every answer brings a nonce; the youngest is the likeliest to be good.
-  client.http.getNonce = async () => nonces.pop() ?? freshNonce();
+  client.http.getNonce = async () =>
+    nonces.pop() ?? (options.noncePace === undefined ? freshNonce() : options.noncePace.run(ca, freshNonce));
 
   const signed = async (url: string, ask: Ask, anonymous: boolean): Promise<WireAnswer> => {
     try {
@@ -175,49 +180,48 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     }
   };
 
-  // Many orders may begin at once; they share the first look at the directory.
-  let directory: Promise<unknown> | undefined;
-  /** One of the directory's places; acme-client keeps whatever it was given for a directory, and its own words for it. */
-  const placeOf = async (resource: string): Promise<string> => {
-    let place: unknown;
-    let cause: unknown;
-    try {
-      place = await client.http.getResourceUrl(resource);
-    } catch (error) {
-      if (error instanceof MailsealError) throw error;
-      cause = error;
-    }
-    if (typeof place === 'string' && URL.canParse(place)) return place;
-    client.http.directoryCache = null;
-    const message = `The CA ${ca} gives no ACME directory: ${directoryUrl} does not say where ${resource} is. See whether spec.acme.server is right.`;
-    throw new MailsealError('ACMEUnavailable', message, { cause });
+  const { offers, urlOf } = createDirectory(client.http, ca, directoryUrl);
+  const accountUrl = (): string => {
+    if (client.api.accountUrl !== null) return client.api.accountUrl;
+    throw new MailsealError('IssuerNotReady', `There is no account at the CA ${ca} yet.`);
   };
-  const resourceUrl = async (resource: string): Promise<string> => {
-    directory ??= placeOf('newNonce').catch((error: unknown) => {
-      directory = undefined;
-      throw error;
-    });
-    await directory;
-    return placeOf(resource);
-  };
+  const postByKey: Wire['postByKey'] = async (resource, ask) => signed(await urlOf(resource), ask, true);
 
   return {
-    post: async (target, ask) => {
-      if (client.api.accountUrl === null) {
-        throw new MailsealError('IssuerNotReady', `There is no account at the CA ${ca} yet.`);
-      }
-      return signed('url' in target ? target.url : await resourceUrl(target.directory), ask, false);
+    offers,
+    postByKey,
+    get: async (resource, below, ask) => {
+      if (!(await offers(resource))) return undefined;
+      const url = `${(await urlOf(resource)).replace(/\/$/u, '')}/${below}`;
+      return asking.run({ ...ask, unsigned: true }, () => client.http.request(url, 'GET'));
     },
+    post: async (target, ask) => {
+      accountUrl();
+      return signed('url' in target ? target.url : await urlOf(target.directory), ask, false);
+    },
+    postToAccount: (ask) => signed(accountUrl(), ask, false),
     register: async (payload, eab) => {
       client.http.externalAccountBinding = eab === undefined ? {} : { ...eab };
-      const url = await resourceUrl('newAccount');
-      const answer = await signed(url, { resource: 'newAccount', asked: 'an account', payload }, true);
+      const answer = await postByKey('newAccount', { resource: 'newAccount', asked: 'an account', payload });
       const location = answer.headers['location'];
       if (location === undefined) throw new MailsealError('ACMEUnavailable', `The CA ${ca} named no account URL.`);
       client.api.accountUrl = location;
       return location;
     },
+    metaOf: async (field) => ((await offers('meta')) ? client.http.getMetaField(field) : null),
+    changeKey: async (keyPem) => {
+      if (!(await offers('keyChange'))) {
+        throw new MailsealError('ACMERefused', `The CA ${ca} has no way to change the key of an account.`);
+      }
+      const url = await urlOf('keyChange');
+      const next = new Client({ directoryUrl, accountKey: keyPem }) as unknown as Inner;
+      // RFC 8555 §7.3.5: the new key signs what the old one sends.
+      const consent = { account: client.api.accountUrl, oldKey: client.http.getJwk() };
+      const payload = next.http.createSignedBody(url, consent);
+      await signed(url, { resource: 'keyChange', asked: 'another key for the account', payload }, false);
+    },
     txtValue: (token) => client.getChallengeKeyAuthorization({ type: 'dns-01', token }),
+    keyAuthorization: (token) => client.getChallengeKeyAuthorization({ type: 'http-01', token }),
     close: () => agent.destroy(),
   };
 }

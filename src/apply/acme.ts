@@ -6,21 +6,24 @@
  * Nothing sleeps. What is remembered saves requests, and an order that could not be stored; after a crash a stored order
  * gives back the rest.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import { MailsealError } from '../errors.ts';
+import type { AcmeMethod, CaaApplicant } from '../dns/caa.ts';
+import type { OrderRank } from '../plan/change.ts';
 import type { StoredAuthorization, StoredOrder } from '../plan/state.ts';
 import type { WireAnswer } from './acme-answer.ts';
+import { accountCalls, type ExternalAccount } from './acme-account.ts';
+import { fetchChain, type FetchedChain } from './acme-chain.ts';
 import { createRequest } from './acme-keys.ts';
-import { type AcmeProblem, problemTypeOf, readProblem, retryAfterSeconds } from './acme-problem.ts';
-import { type AcmeOrder, readAuthorization, readOrder } from './acme-read.ts';
+import { type OrderWish, requestOrder } from './acme-new-order.ts';
+import type { OrderPace } from './acme-pace.ts';
+import { isGone, readChallenges, titleOf, whyInvalid } from './acme-order.ts';
+import { problemTypeOf, retryAfterSeconds } from './acme-problem.ts';
+import { type AcmeOrder, readIdentities, readOrder } from './acme-read.ts';
+import { askRenewalInfo, type RenewalInfo } from './acme-renewal.ts';
+import { revokeCertificate } from './acme-revoke.ts';
+import { remember } from './remember.ts';
 import { createWire, type Wire, type WireOptions } from './acme-wire.ts';
-
-/** A key for a new account, PKCS #8 PEM; the caller stores it before the CA hears of it. */
-export function newAccountKey(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
 
 export interface AcmeOptions {
   readonly directoryUrl: string;
@@ -32,6 +35,12 @@ export interface AcmeOptions {
   readonly accountUrl?: string | undefined;
   /** The CA's profile for all orders (`shortlived`), where it has profiles. */
   readonly profile?: string | undefined;
+  /** The issuer's common name of the topmost certificate in the chain that is wanted, where the CA offers several. */
+  readonly preferredChain?: string | undefined;
+  /** Of the new orders of this account. */
+  readonly pace?: OrderPace | undefined;
+  /** Of the nonces that are asked for. */
+  readonly noncePace?: WireOptions['noncePace'];
   /** Asked right before each request that is more than a question. */
   readonly mayWrite?: WireOptions['mayWrite'];
   /** Called for every request before it is sent. */
@@ -54,12 +63,22 @@ export interface Acme {
   /** Makes the account of the key, or finds it (RFC 8555 §7.3.1); returns its URL, which the caller stores. */
   readonly register: (account: {
     readonly email?: string | undefined;
-    readonly eab?: { readonly kid: string; readonly hmacKey: string } | undefined;
+    readonly eab?: ExternalAccount | undefined;
   }) => Promise<string>;
+  /** The URL of the account that has this key at the CA already; undefined where none has. */
+  readonly findAccount: () => Promise<string | undefined>;
+  /** Why the CA does not accept the account any more, in its words; undefined while it does. */
+  readonly accountRefusal: () => Promise<string | undefined>;
+  /** Has another key, PKCS #8 PEM, take the place of the account's, which the caller has stored beside it. */
+  readonly changeKey: (keyPem: string) => Promise<void>;
   /** Opens an order and reads its challenges; `replaces` as RFC 9773 §5. The caller stores it before it goes on. */
   readonly newOrder: (
     names: readonly string[],
-    extra?: { readonly replaces?: string | undefined },
+    extra?: {
+      readonly replaces?: string | undefined;
+      readonly rank?: OrderRank | undefined;
+      readonly method?: AcmeMethod;
+    },
   ) => Promise<StoredOrder>;
   /** Says that the records of all pending challenges stand. May be repeated after a crash. */
   readonly answer: (order: StoredOrder) => Promise<void>;
@@ -67,29 +86,18 @@ export interface Acme {
   readonly poll: (order: StoredOrder) => Promise<OrderStatus>;
   /** Sends the certificate request of this key; often the answer is `valid` already. */
   readonly finalize: (order: StoredOrder, keyPem: string, names: readonly string[]) => Promise<OrderStatus>;
-  /** The chain of a valid order, PEM, leaf first. */
-  readonly certificate: (order: StoredOrder) => Promise<string>;
+  /** The chain of a valid order. */
+  readonly certificate: (order: StoredOrder) => Promise<FetchedChain>;
+  /** Whom CAA records have to name: the CA by its identities in the directory (RFC 8555 §7.1.1), and our account. */
+  readonly inCaa: () => Promise<Omit<CaaApplicant, 'method'>>;
+  /**
+   * Has the first certificate of a chain revoked as its key is no secret any more; `keyPem` is that key, absent where it is
+   * lost. May be repeated.
+   */
+  readonly revoke: (chain: string, keyPem: string | undefined) => Promise<void>;
+  /** When the CA wants a certificate to be renewed, by its `renewalId`; undefined of a CA that says nothing of that. */
+  readonly renewalInfo: (id: string) => Promise<RenewalInfo | undefined>;
   readonly close: () => Promise<void>;
-}
-
-const mostRemembered = 1000;
-
-function titleOf(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ');
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
-}
-
-/** Also an order of another account is lost to us, as where that account's key was lost. */
-function isGone(error: unknown): boolean {
-  const cause = error instanceof MailsealError ? (error.cause as Partial<AcmeProblem> | undefined) : undefined;
-  return cause?.status === 404 || (cause?.status === 403 && cause.type === 'unauthorized');
-}
-
-/** As the youngest; the oldest go. */
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) if (map.size > mostRemembered) map.delete(oldest);
 }
 
 const wishOf = (names: readonly string[]): string => JSON.stringify(names);
@@ -97,7 +105,9 @@ const wishOf = (names: readonly string[]): string => JSON.stringify(names);
 export function createAcme(options: AcmeOptions): Acme {
   const { clock = systemClock, timeoutMs = 30_000 } = options;
   let opened: Promise<Wire> | undefined;
+  let { accountUrl } = options;
   const wire = (): Promise<Wire> => (opened ??= createWire({ ...options, clock, timeoutMs }));
+  const account = accountCalls(wire);
   /** What orders last looked like: it saves a request, a crash loses nothing. */
   const seen = new Map<string, AcmeOrder>();
   /** Orders whose challenges were not answered yet, by their names: whoever could not store one is given it again. */
@@ -118,14 +128,6 @@ export function createAcme(options: AcmeOptions): Acme {
     return { order: note(order.url, answer), answer };
   };
 
-  const authorization = async (url: string, names: readonly string[]): Promise<StoredAuthorization> => {
-    const at = await wire();
-    const asked = `an authorization for ${titleOf(names)}`;
-    const read = readAuthorization(url, (await at.post({ url }, { resource: 'authorization', asked })).data);
-    const { token, ...rest } = read;
-    return { ...rest, txtValue: await at.txtValue(token) };
-  };
-
   const known = async (
     order: Pick<StoredOrder, 'url' | 'names'>,
     needed: (seen: AcmeOrder) => boolean,
@@ -141,17 +143,9 @@ export function createAcme(options: AcmeOptions): Acme {
   };
 
   /** Opens an order at the CA; returns where it is. */
-  const open = async (names: readonly string[], replaces: string | undefined): Promise<string> => {
-    const at = await wire();
-    const identifiers = names.map((value) => ({ type: 'dns', value }));
-    const payload = { identifiers, ...(options.profile === undefined ? {} : { profile: options.profile }) };
-    const ask = { resource: 'newOrder', asked: `the order for ${titleOf(names)}` } as const;
-    const create = (body: object): Promise<WireAnswer> => at.post({ directory: 'newOrder' }, { ...ask, payload: body });
-    const answer = await create(replaces === undefined ? payload : { ...payload, replaces }).catch((error: unknown) => {
-      // RFC 9773 §5: a certificate can be replaced once; the order itself is still wanted.
-      if (replaces === undefined || problemTypeOf(error) !== 'alreadyReplaced') throw error;
-      return create(payload);
-    });
+  const open = async (wish: OrderWish): Promise<string> => {
+    const { names, replaces } = wish;
+    const answer = await requestOrder(await wire(), wish, options);
     const url = answer.headers['location'];
     if (url === undefined) throw new MailsealError('ACMEUnavailable', 'The CA opened an order and did not say where.');
     remember(unanswered, wishOf(names), { url, replaces });
@@ -159,31 +153,33 @@ export function createAcme(options: AcmeOptions): Acme {
     return url;
   };
 
-  const read = async (url: string, names: readonly string[]): Promise<StoredOrder> => {
+  const read = async (url: string, names: readonly string[], method: AcmeMethod): Promise<StoredOrder> => {
     try {
-      const { authorizations: places, expires } = await known({ url, names }, () => true);
-      const authorizations = await Promise.all(places.map((place) => authorization(place, names)));
-      return { url, names, authorizations, ...(expires === undefined ? {} : { expires }) };
+      const order = await known({ url, names }, () => true);
+      const { expires } = order;
+      const challenges = await readChallenges(await wire(), order, names, method);
+      return { url, names, ...challenges, ...(expires === undefined ? {} : { expires }) };
     } catch (error) {
       if (isGone(error)) unanswered.delete(wishOf(names));
       throw error;
     }
   };
 
-  const newOrder: Acme['newOrder'] = async (names, { replaces } = {}) => {
+  const newOrder: Acme['newOrder'] = async (names, { replaces, rank = 'First', method = 'dns-01' } = {}) => {
     const last = unanswered.get(wishOf(names));
     if (last !== undefined && last.replaces === replaces) {
       const { status } = await poll({ url: last.url, names, authorizations: [] });
-      if (status === 'pending' || status === 'ready') return read(last.url, names);
+      if (status === 'pending' || status === 'ready') return read(last.url, names, method);
     }
-    return read(await open(names, replaces), names);
+    return read(await open({ names, replaces, rank }), names, method);
   };
 
   const answer: Acme['answer'] = async (order) => {
     if (unanswered.get(wishOf(order.names))?.url === order.url) unanswered.delete(wishOf(order.names));
     const at = await wire();
-    const pending = order.authorizations.filter(({ status }) => status === 'pending');
-    const prove = async ({ challengeUrl, name }: StoredAuthorization): Promise<void> => {
+    const all = [...order.authorizations, ...(order.http ?? [])];
+    const pending = all.filter(({ status }) => status === 'pending');
+    const prove = async ({ challengeUrl, name }: Pick<StoredAuthorization, 'challengeUrl' | 'name'>): Promise<void> => {
       const ask = { resource: 'challenge', asked: `the proof for ${name}`, payload: {} } as const;
       await at.post({ url: challengeUrl }, ask).catch((error: unknown) => {
         // Some CAs refuse an answer that was given before a crash; whether it was good shows in the order.
@@ -193,27 +189,9 @@ export function createAcme(options: AcmeOptions): Acme {
     await Promise.all(pending.map(prove));
   };
 
-  /** Why an order failed: its own problem, else that of the challenge that failed. */
-  const whyInvalid = async (order: StoredOrder, now: AcmeOrder): Promise<string> => {
-    const at = await wire();
-    const reasons = await Promise.all(
-      order.authorizations.map(async ({ url, name }) => {
-        const { data } = await at.post({ url }, { resource: 'authorization', asked: `the reason for ${name}` });
-        const { status, problem } = readAuthorization(url, data);
-        return problem === undefined
-          ? status === 'invalid'
-            ? `${name}: the proof failed`
-            : ''
-          : `${name}: ${readProblem(problem).detail}`;
-      }),
-    );
-    const known = reasons.filter((reason) => reason !== '');
-    if (known.length > 0) return known.join('; ');
-    return now.error === undefined ? 'the CA gives no reason' : readProblem(now.error).detail;
-  };
-
   const statusOf = async (order: StoredOrder, now: AcmeOrder, headers: WireAnswer['headers']): Promise<OrderStatus> => {
-    if (now.status === 'invalid') return { status: 'invalid', detail: await whyInvalid(order, now) };
+    if (now.status === 'invalid')
+      return { status: 'invalid', detail: await whyInvalid(await wire(), order, now.error) };
     const seconds = retryAfterSeconds(headers['retry-after'], clock.now());
     return { status: now.status, ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }) };
   };
@@ -236,26 +214,36 @@ export function createAcme(options: AcmeOptions): Acme {
     return statusOf(order, note(order.url, reply), reply.headers);
   };
 
-  const certificate: Acme['certificate'] = async (order) => {
-    const { certificate: url, status } = await known(order, (last) => last.certificate !== undefined);
-    const title = titleOf(order.names);
-    if (status === 'invalid') throw new MailsealError('OrderInvalid', `The order for ${title} has failed at the CA.`);
-    if (url === undefined)
-      throw new MailsealError('OrderPending', `The CA has not made the certificate for ${title} yet.`);
-    const { data } = await (await wire()).post(
-      { url },
-      { resource: 'certificate', asked: `the certificate for ${title}` },
-    );
-    if (typeof data === 'string' && data.includes('-----BEGIN CERTIFICATE-----')) return data;
-    throw new MailsealError('ACMEUnavailable', `The CA sent something that is no certificate for ${title}.`);
+  const register: Acme['register'] = async (wish) => {
+    accountUrl = await account.register(wish);
+    return accountUrl;
   };
 
-  const register: Acme['register'] = async ({ email, eab }) => {
-    // RFC 8555 §7.3: whoever names the CA in a CertificateIssuer has agreed to its terms.
-    const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
-    return (await wire()).register({ termsOfServiceAgreed: true, ...contact }, eab);
+  const inCaa: Acme['inCaa'] = async () => ({
+    identities: readIdentities(await (await wire()).metaOf('caaIdentities')),
+    accountUrl,
+  });
+
+  const certificate: Acme['certificate'] = async (order) =>
+    fetchChain(
+      await wire(),
+      order,
+      await known(order, (last) => last.certificate !== undefined),
+      options.preferredChain,
+    );
+
+  const renewalInfo: Acme['renewalInfo'] = async (id) => askRenewalInfo(await wire(), id, clock.now());
+
+  const revoke: Acme['revoke'] = async (chain, keyPem) => {
+    if (keyPem === undefined) return revokeCertificate(chain, { account: await wire() });
+    const key = await createWire({ ...options, accountKeyPem: keyPem, accountUrl: undefined, clock, timeoutMs });
+    try {
+      await revokeCertificate(chain, { key });
+    } finally {
+      await key.close();
+    }
   };
 
   const close = async (): Promise<void> => (await opened)?.close();
-  return { register, newOrder, answer, poll, finalize, certificate, close };
+  return { ...account, register, newOrder, answer, poll, finalize, certificate, revoke, renewalInfo, inCaa, close };
 }

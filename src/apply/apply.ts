@@ -1,11 +1,11 @@
 import { MailsealError, messageOf } from '../errors.ts';
 import { hasReason } from '../kube/error.ts';
 import type { SecretObject } from '../kube/types.ts';
-import { checkCertificate, parseChain, renewalTime } from '../pki/certificate.ts';
 import type { Change } from '../plan/change.ts';
-import type { OpenOrder, State, StoredCertificate, StoredKey } from '../plan/state.ts';
+import type { State } from '../plan/state.ts';
 import type { World } from '../world.ts';
-import type { IssuerApi } from './issuers.ts';
+import { answerChallenges, fetchCertificate, finalize, openOrder, revoke, selfSign } from './issuing.ts';
+import { restart } from './restart.ts';
 import { identityOf } from './store.ts';
 
 export interface Applied {
@@ -85,17 +85,22 @@ async function applyChange(world: World, owner: string, change: Change, { save, 
       await answerChallenges(world, change);
       return;
     case 'Finalize':
-      await (await acmeOf(world, change.order.issuer)).finalize(change.order, change.key.pem, change.order.names);
-      world.orders.answered(change.order.url);
+      await finalize(world, change);
       return;
     case 'FetchCertificate':
       await fetchCertificate(world, change, save);
+      return;
+    case 'Revoke':
+      await revoke(world, change, save);
       return;
     case 'Records':
       await submit(world, owner, change);
       return;
     case 'Deliver':
       await deliver(world, change.secret);
+      return;
+    case 'Restart':
+      await restart(world.kube, change);
       return;
     case 'Serve':
       await world.shards.serve(change.host, change.entry);
@@ -109,73 +114,7 @@ async function applyChange(world: World, owner: string, change: Change, { save, 
   }
 }
 
-async function acmeOf(world: World, name: string): Promise<Extract<IssuerApi, { kind: 'acme' }>['acme']> {
-  const issuer = await world.issuerOf(name);
-  if (issuer.kind !== 'acme') throw new MailsealError('IssuerNotReady', `CertificateIssuer ${name} is no ACME server`);
-  return issuer.acme;
-}
-
 type Of<D extends Change['do']> = Extract<Change, { do: D }>;
-
-async function openOrder(
-  world: World,
-  { state, key, names, issuer }: Of<'Order'>,
-  save: (state: State) => Promise<void>,
-): Promise<void> {
-  const order = await (await acmeOf(world, issuer)).newOrder(names);
-  const open: OpenOrder = { ...order, issuer, spkiSha256: key.spkiSha256 };
-  world.orders.opened(order.url);
-  await save({ ...state, order: open });
-}
-
-async function answerChallenges(world: World, { order }: Of<'AnswerChallenges'>): Promise<void> {
-  try {
-    await (await acmeOf(world, order.issuer)).answer(order);
-    world.orders.answered(order.url);
-  } catch (error) {
-    // The order may have failed or be lost, so that the CA is to be asked how it stands before anything is said again.
-    world.orders.forget(order.url);
-    throw error;
-  }
-}
-
-function stored(chain: string, issuer: string, key: StoredKey): StoredCertificate {
-  const [leaf] = parseChain(chain);
-  if (leaf === undefined) throw new MailsealError('CertificateInvalid', 'the issuer gave no certificate');
-  const { names, notBefore, notAfter } = leaf;
-  return { chain, issuer, spkiSha256: key.spkiSha256, names, notBefore, notAfter, renewAt: renewalTime(chain) };
-}
-
-async function selfSign(
-  world: World,
-  { state, key, names, issuer }: Of<'SelfSign'>,
-  save: (state: State) => Promise<void>,
-): Promise<void> {
-  const api = await world.issuerOf(issuer);
-  if (api.kind !== 'selfSigned')
-    throw new MailsealError('IssuerNotReady', `CertificateIssuer ${issuer} does not sign itself`);
-  const { issueSelfSigned } = await import('./selfsigned.ts');
-  const chain = await issueSelfSigned({ names, keyPem: key.pem, years: api.years, now: world.clock.now() });
-  await save({ ...state, certificate: stored(chain, issuer, key) });
-}
-
-async function fetchCertificate(
-  world: World,
-  { order, key, state }: Of<'FetchCertificate'>,
-  save: (state: State) => Promise<void>,
-): Promise<void> {
-  const chain = await (await acmeOf(world, order.issuer)).certificate(order);
-  // A mismatched or expired leaf never gets as far as an installation.
-  const problems = checkCertificate({ chain, key: key.pem, names: order.names, now: world.clock.now() });
-  const { order: _, orderAfter: __, failures: ___, failure: ____, ...rest } = state;
-  world.orders.forget(order.url);
-  if (problems.length > 0) {
-    const failure = `the CA's certificate can't be used: ${problems.map(({ message }) => message).join('; ')}`;
-    await save({ ...rest, failures: (state.failures ?? 0) + 1, orderAfter: world.clock.now() + 60_000, failure });
-    throw new MailsealError('CertificateInvalid', failure);
-  }
-  await save({ ...rest, certificate: stored(chain, order.issuer, key) });
-}
 
 function submit(
   world: World,

@@ -1,19 +1,30 @@
 import { defaults } from '../api/defaults.ts';
 import type { CertificateIssuer } from '../api/types.ts';
 import type { Clock } from '../clock.ts';
-import { MailsealError, messageOf } from '../errors.ts';
-import { hasReason } from '../kube/error.ts';
+import { MailsealError } from '../errors.ts';
 import type { MayWrite } from '../kube/guard.ts';
 import type { Kube, SecretObject } from '../kube/types.ts';
-import { formatAccount, parseAccount, type StoredAccount } from '../plan/account.ts';
-import type { Acme } from './acme.ts';
-import { problemTypeOf } from './acme-problem.ts';
-import { hashedName } from './store.ts';
+import { accountNote } from '../plan/account.ts';
+import { accountStore } from './accounts.ts';
+import type { Acme, AcmeOptions } from './acme.ts';
+import type { ExternalAccount } from './acme-account.ts';
+import { createOrderPace, limitsOf, type OrderPace } from './acme-pace.ts';
+import { createLimiter, type Limiter } from './providers/limiter.ts';
+import { rotateAnnotation, watched } from './account-watch.ts';
 
 /** An issuer, ready to issue. */
 export type IssuerApi =
-  | { readonly kind: 'acme'; readonly name: string; readonly acme: Acme }
-  | { readonly kind: 'selfSigned'; readonly name: string; readonly years: number };
+  | {
+      readonly kind: 'acme';
+      readonly name: string;
+      readonly acme: Acme;
+      /** How policy hosts are proven; DNS01 where it is not said. */
+      readonly challenge?: 'DNS01' | 'HTTP01' | undefined;
+      /** What a human should know of its account. */
+      readonly note?: string;
+    }
+  | { readonly kind: 'selfSigned'; readonly name: string; readonly years: number }
+  | { readonly kind: 'external'; readonly name: string };
 
 export interface Issuers {
   /**
@@ -34,49 +45,12 @@ export interface IssuersOptions {
   readonly onRequest: (method: string, resource: string) => void;
 }
 
-interface Account extends StoredAccount {
-  readonly resourceVersion: string | undefined;
-}
+type AcmeSpec = NonNullable<CertificateIssuer['spec']['acme']>;
 
-interface AccountWatch {
-  /** The CA does not know the account any more. */
-  readonly onLost: () => Promise<void>;
-  /** It refuses an order in a way that may be about the account; returns what else is to be said. */
-  readonly onDoubt: () => string;
-}
+/** In the Secret of an external account binding. */
+const eabKey = 'hmac-key';
 
-/** The same, but that tells when the account is no longer good at the CA. */
-function watched(acme: Acme, { onLost, onDoubt }: AccountWatch): Acme {
-  const watch =
-    <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      try {
-        return await call(...args);
-      } catch (error) {
-        if (problemTypeOf(error) === 'accountDoesNotExist') await onLost();
-        throw error;
-      }
-    };
-  const newOrder: Acme['newOrder'] = async (...args) => {
-    try {
-      return await acme.newOrder(...args);
-    } catch (error) {
-      // RFC 8555 §7.3.6: of a deactivated account all requests are unauthorized; of one with another key they are malformed.
-      const doubtful = ['unauthorized', 'malformed'].includes(problemTypeOf(error) ?? '');
-      if (!doubtful || !(error instanceof MailsealError)) throw error;
-      const { reason, message, kind, retryAfterSeconds, cause } = error;
-      throw new MailsealError(reason, `${message} ${onDoubt()}`, { kind, retryAfterSeconds, cause });
-    }
-  };
-  return {
-    ...acme,
-    newOrder: watch(newOrder),
-    answer: watch(acme.answer),
-    poll: watch(acme.poll),
-    finalize: watch(acme.finalize),
-    certificate: watch(acme.certificate),
-  };
-}
+type Paces = Pick<AcmeOptions, 'pace' | 'noncePace'>;
 
 interface Doubt {
   readonly acme: Acme;
@@ -86,105 +60,80 @@ interface Doubt {
 export function createIssuers(options: IssuersOptions): Issuers {
   const { kube, namespace } = options;
   const ready = new Map<string, { readonly spec: string; readonly issuer: Promise<IssuerApi> }>();
+  /** Kept as long as the program runs, whichever key an account has: the CA counts on. */
+  const orderPaces = new Map<string, OrderPace>();
+  const noncePaces = new Map<string, Limiter>();
   /** Issuers in doubt: whether the Secret of the account is another by now, or none. */
   const doubts = new Map<string, Doubt>();
 
-  const secretFor = (name: string, server: string, account: Account): SecretObject => ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name: hashedName('mailseal-issuer', `${name} ${server}`),
-      namespace,
-      labels: { 'app.kubernetes.io/managed-by': 'mailseal', 'mailseal.dev/state': 'issuer' },
-      annotations: { 'mailseal.dev/of': name },
-      ...(account.resourceVersion === undefined ? {} : { resourceVersion: account.resourceVersion }),
-    },
-    type: 'mailseal.dev/state',
-    data: { 'account.json': Buffer.from(formatAccount(server, account)).toString('base64') },
-  });
-
-  const loadAccount = async (name: string, server: string): Promise<Account | undefined> => {
-    const { metadata } = secretFor(name, server, { keyPem: '', url: undefined, resourceVersion: undefined });
-    const secret = await kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name: metadata.name });
-    if (secret === undefined) return undefined;
-    try {
-      const text = Buffer.from(secret.data?.['account.json'] ?? '', 'base64').toString('utf8');
-      return { ...parseAccount(text, server), resourceVersion: secret.metadata.resourceVersion };
-    } catch (error) {
-      const where = `Secret ${namespace}/${metadata.name} (the ACME account of CertificateIssuer ${name})`;
-      const mend = 'Restore it from a backup, or delete it to register a new account; nothing is written over it';
-      const message = `${where} can't be read: ${messageOf(error)}. ${mend}`;
-      throw new MailsealError('StateUnreadable', message, { kind: 'Stalled', cause: error });
-    }
+  const eabOf = async (name: string, spec: AcmeSpec): Promise<ExternalAccount | undefined> => {
+    if (spec.eab === undefined) return undefined;
+    const secret = spec.eab.secretRef.name;
+    const found = await kube.get<SecretObject>({ apiVersion: 'v1', kind: 'Secret', namespace, name: secret });
+    const hmacKey = Buffer.from(found?.data?.[eabKey] ?? '', 'base64')
+      .toString('utf8')
+      .trim();
+    if (/^[A-Za-z0-9_-]+=*$/u.test(hmacKey)) return { kid: spec.eab.keyId, hmacKey };
+    const [reason, what] =
+      hmacKey === ''
+        ? (['CredentialsMissing', `has no "${eabKey}"`] as const)
+        : (['CredentialsInvalid', `holds a "${eabKey}" that is not base64url`] as const);
+    const which = found === undefined ? 'does not exist' : what;
+    const message = `Secret ${namespace}/${secret} ${which}: put the MAC key there that the CA of CertificateIssuer ${name} gave you for ${spec.eab.keyId}`;
+    throw new MailsealError(reason, message, { kind: 'Stalled' });
   };
 
-  /** The account's key is stored before the CA hears of it (RFC 8555 §7.3: the same key gives the same account). */
-  const openAccount = async (name: string, server: string): Promise<Account> => {
-    const found = await loadAccount(name, server);
-    if (found !== undefined) return found;
-    const { newAccountKey } = await import('./acme.ts');
-    const account: Account = { keyPem: newAccountKey(), url: undefined, resourceVersion: undefined };
-    try {
-      const written = await kube.create(secretFor(name, server, account));
-      return { ...account, resourceVersion: written.metadata.resourceVersion };
-    } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-      const other = await loadAccount(name, server);
-      if (other === undefined) throw error;
-      return other;
-    }
+  const pacesOf = (name: string, server: string): Paces => {
+    const account = `${name} ${server}`;
+    const limits = limitsOf(server);
+    const pace = orderPaces.get(account) ?? createOrderPace(limits?.newOrders, options.clock);
+    orderPaces.set(account, pace);
+    if (limits === undefined) return { pace };
+    const noncePace = noncePaces.get(server) ?? createLimiter(limits.nonces);
+    noncePaces.set(server, noncePace);
+    return { pace, noncePace };
   };
 
-  /** What the CA no longer knows is registered anew, with the same key, when the issuer is next asked for. */
-  const loseAccount = async (name: string, server: string, url: string): Promise<void> => {
-    const account = await loadAccount(name, server);
-    // Another that failed with the same account may have been here already.
-    if (account?.url !== url) return;
-    try {
-      await kube.replace(secretFor(name, server, { ...account, url: undefined }));
-      ready.delete(name);
-    } catch (error) {
-      if (!hasReason(error, 'Conflict')) throw error;
-    }
-  };
-
-  const openAcme = async (name: string, spec: NonNullable<CertificateIssuer['spec']['acme']>): Promise<IssuerApi> => {
+  const openAcme = async (name: string, spec: AcmeSpec, asked: string | undefined): Promise<IssuerApi> => {
     const { createAcme } = await import('./acme.ts');
-    const account = await openAccount(name, spec.server);
-    const acme = createAcme({
-      directoryUrl: spec.server,
-      caBundle: spec.caBundle,
-      accountKeyPem: account.keyPem,
-      accountUrl: account.url,
-      profile: spec.profile,
-      onRequest: options.onRequest,
-      clock: options.clock,
-      mayWrite: options.mayWrite,
-    });
-    const url = account.url ?? (await acme.register({ email: spec.email }));
-    const resourceVersion =
-      account.url === undefined
-        ? (await kube.replace(secretFor(name, spec.server, { ...account, url }))).metadata.resourceVersion
-        : account.resourceVersion;
-    const isReplaced = async (): Promise<boolean> =>
-      (await loadAccount(name, spec.server))?.resourceVersion !== resourceVersion;
-    const onDoubt = (): string => {
+    const { settledAccount } = await import('./account-steps.ts');
+    const store = accountStore(kube, namespace, name, spec.server);
+    const clientOf = ({ keyPem, url }: { readonly keyPem: string; readonly url: string | undefined }): Acme =>
+      createAcme({
+        directoryUrl: spec.server,
+        caBundle: spec.caBundle,
+        accountKeyPem: keyPem,
+        accountUrl: url,
+        profile: spec.profile,
+        preferredChain: spec.preferredChain,
+        onRequest: options.onRequest,
+        clock: options.clock,
+        mayWrite: options.mayWrite,
+        ...pacesOf(name, spec.server),
+      });
+    const account = await settledAccount({ store, clientOf, asked, email: spec.email, eab: () => eabOf(name, spec) });
+    const acme = clientOf(account);
+    const onReplaced = (): void => void ready.delete(name);
+    const onUnsure = (): void => {
+      const isReplaced = async (): Promise<boolean> =>
+        (await store.load())?.resourceVersion !== account.resourceVersion;
       // Whoever deletes the Secret is to have a new account with the next look.
       doubts.set(name, { acme, isReplaced });
-      const secret = secretFor(name, spec.server, account).metadata.name;
-      return `If it no longer accepts our account, delete Secret ${namespace}/${secret}: a new account is registered then.`;
     };
-    return { kind: 'acme', name, acme: watched(acme, { onLost: () => loseAccount(name, spec.server, url), onDoubt }) };
+    const note = accountNote(account);
+    const guarded = watched(acme, { account, store, clock: options.clock, onReplaced, onUnsure });
+    const { challenge } = spec;
+    return { kind: 'acme', name, acme: guarded, challenge, ...(note === undefined ? {} : { note }) };
   };
 
-  const open = async ({ metadata: { name }, spec }: CertificateIssuer): Promise<IssuerApi> => {
-    if (spec.acme !== undefined) return openAcme(name, spec.acme);
+  const open = async ({ metadata: { name, annotations }, spec }: CertificateIssuer): Promise<IssuerApi> => {
+    if (spec.acme !== undefined) return openAcme(name, spec.acme, annotations?.[rotateAnnotation]);
     if (spec.selfSigned !== undefined) {
       return { kind: 'selfSigned', name, years: spec.selfSigned.years ?? defaults.issuer.selfSignedYears };
     }
-    throw new MailsealError('InvalidSpec', `CertificateIssuer ${name} names neither acme nor selfSigned`, {
-      kind: 'Stalled',
-    });
+    if (spec.external !== undefined) return { kind: 'external', name };
+    const message = `CertificateIssuer ${name} names none of acme, selfSigned and external`;
+    throw new MailsealError('InvalidSpec', message, { kind: 'Stalled' });
   };
 
   /** Only one whose Secret someone has replaced is opened anew: many domains share it, and a refusal is mostly about one. */
@@ -207,7 +156,7 @@ export function createIssuers(options: IssuersOptions): Issuers {
       if (issuer === undefined) {
         throw new MailsealError('IssuerNotFound', `the CertificateIssuer ${name} does not exist`, { kind: 'Stalled' });
       }
-      const spec = JSON.stringify(issuer.spec);
+      const spec = JSON.stringify([issuer.spec, issuer.metadata.annotations?.[rotateAnnotation]]);
       const known = ready.get(name);
       if (known?.spec === spec) return known.issuer;
       const opening = open(issuer);

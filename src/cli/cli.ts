@@ -12,11 +12,13 @@ usage: mailseal PROGRAM [ARGUMENTS]
   policy-server   serves MTA-STS policies by SNI from the shards that the operator writes
   uninstall-check fails while objects or withdrawals still need the operator
   agent enroll    lets an MX host outside the cluster take its certificate from one Secret
-  agent run       installs that certificate into Postfix, tests, reloads, verifies, and attests what is served
+  agent run       installs that certificate into the mail server, tests, reloads, verifies, and attests what is served
   plan -f PATH    shows what would be done about manifests, as a diff with reasons and waits; writes nothing
+  drill KIND NAME shows what a rotation of keys would do, step by step, when, and what would hold it up; writes nothing
   lint KIND FILE  reads a text as its readers do: mta-sts-policy, mta-sts-record, tlsrpt-record, tlsa, manifest
 
-Every program takes --help. Exit codes: 0 fine, 1 not, 2 the command line could not be read; of plan 2 means changes.
+Every program takes --help. Exit codes: 0 fine, 1 not, 2 the command line could not be read; of plan 2 means changes,
+of drill that it would not come to its end.
 `;
 
 /** Runs one program; its exit code. */
@@ -37,6 +39,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
         });
       case 'plan':
         return await (await import('./plan.ts')).runPlan(rest, io);
+      case 'drill':
+        return await (await import('./drill.ts')).runDrill(rest, io);
       case 'lint':
         return await (await import('./lint.ts')).runLint(rest, {
           ...io,

@@ -78,6 +78,8 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
   const resting = setInterval(() => rest(controllers.looks()), restMs);
   caches.start();
 
+  /** When the clock was last set. */
+  let steadySince: number | undefined;
   const lead = async (signal: AbortSignal): Promise<void> => {
     await caches.synced;
     metrics.leader.set({ name: 'mailseal' }, 1);
@@ -105,16 +107,19 @@ export async function runOperator(args: readonly string[], io: Io): Promise<numb
     log.info('leading', { installationId: id });
     while (!signal.aborted) {
       const watched = watchClock(io.clock);
+      const steady = { ...parts, steadySince };
       const term = {
         kube,
         isLeader,
         controllers,
-        createWorld: (writing: Kube, mayWrite: MayWrite) => createWorld({ ...parts, kube: writing, mayWrite }),
+        createWorld: (writing: Kube, mayWrite: MayWrite) => createWorld({ ...steady, kube: writing, mayWrite }),
       };
       await serveTerm(term, AbortSignal.any([signal, watched.set]));
       watched.stop();
       // What is remembered for a while, by a clock that was set back, would be remembered for that long too.
-      if (watched.set.aborted) log.warn('the clock was set: what was remembered is forgotten, and all is looked at');
+      if (!watched.set.aborted) continue;
+      steadySince = io.clock.now();
+      log.warn('the clock was set: what was remembered is forgotten, and all is looked at');
     }
     metrics.leader.set({ name: 'mailseal' }, 0);
   };

@@ -27,7 +27,7 @@ export const planUsage: string = `mailseal plan: shows what Mailseal would do ab
   --installation-id ID   by which the installation marks its records, where the cluster does not tell
 and as the operator has them: --outside-resolver URL, --inside-resolver URL, --resolver-ca FILE, --secure-name NAME,
   --bogus-name NAME, --allow-addresses CIDR,CIDR, --policy-service NAME, --policy-selector LABELS, --policy-port PORT,
-  --shards N, --shard-secret-prefix P, --ehlo-name NAME
+  --challenge-port PORT, --shards N, --shard-secret-prefix P, --ehlo-name NAME
 
 Exit codes: 0 nothing to do, 2 changes (now, later or by hand), 1 an error, of the command line too.
 `;
@@ -50,6 +50,7 @@ const options = {
   'policy-service': { type: 'string' },
   'policy-selector': { type: 'string' },
   'policy-port': { type: 'string' },
+  'challenge-port': { type: 'string' },
   shards: { type: 'string' },
   'shard-secret-prefix': { type: 'string' },
   'installation-id': { type: 'string' },
@@ -58,9 +59,19 @@ const options = {
 
 /** @throws UsageError */
 export function planOptions(args: readonly string[]): PlanOptions {
+  const options = lookOptions(args);
+  if (options.files.length === 0)
+    throw new UsageError('--file says what to plan: a file, a folder, or - for standard input');
+  return options;
+}
+
+/**
+ * Of any program that looks as the operator would and writes nothing; there may be no files.
+ * @throws UsageError
+ */
+export function lookOptions(args: readonly string[]): PlanOptions {
   const { values } = parse(args);
   const { file: files, json, 'no-probe': quiet, 'policy-address': policyAddresses, ...flags } = values;
-  if (files.length === 0) throw new UsageError('--file says what to plan: a file, a folder, or - for standard input');
   const { kubeconfig, context } = flags;
   if (context !== undefined && kubeconfig === undefined) throw new UsageError('--context needs --kubeconfig');
   const wrong = policyAddresses.find((text) => !ipaddr.isValid(text));

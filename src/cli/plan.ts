@@ -34,16 +34,25 @@ export async function runPlan(args: readonly string[], io: Io): Promise<number> 
 }
 
 async function planOf(options: PlanOptions, io: Io): Promise<PlanReport> {
-  const { texts, problems: unread } = await readManifestFiles(options.files, io.readStdin);
   const { openPreview } = await import('../preview/open.ts');
-  const namespaceOf = await defaultNamespace(options);
+  const { objects, problems } = await readObjects(options, io);
+  const found = await openPreview(objects, { ...options, caBundle: await caBundleOf(options), clock: io.clock });
+  return { notices: found.notices, problems, objects: found.objects };
+}
+
+/** PEM, from `--resolver-ca`. */
+export async function caBundleOf({ config }: Pick<PlanOptions, 'config'>): Promise<string | undefined> {
+  return config.resolverCaFile && (await readFile(config.resolverCaFile, 'utf8'));
+}
+
+/** The objects of `--file`, and what is wrong with them. */
+export async function readObjects(options: PlanOptions, io: Pick<Io, 'readStdin'>): Promise<Collected> {
+  const { texts, problems: unread } = await readManifestFiles(options.files, io.readStdin);
   const { objects, problems } = collect(
     texts.map(({ source, text, named }) => ({ source, named, ...readManifest(text) })),
-    namespaceOf,
+    await defaultNamespace(options),
   );
-  const caBundle = options.config.resolverCaFile && (await readFile(options.config.resolverCaFile, 'utf8'));
-  const found = await openPreview(objects, { ...options, caBundle, clock: io.clock });
-  return { notices: found.notices, problems: [...unread, ...problems], objects: found.objects };
+  return { objects, problems: [...unread, ...problems] };
 }
 
 /** Where objects without a namespace go: as with kubectl, where the kubeconfig says. */

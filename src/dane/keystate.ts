@@ -10,6 +10,7 @@ type Phase = 'Steady' | 'Armed' | 'Swapping' | 'Retiring';
 export interface RolloverState {
   readonly phase: Phase;
   readonly current: string;
+  /** The same as `current` where no next key is known in advance: then nothing stands beside the current one. */
   readonly next: string;
   /** The key after `next`, from Retiring on. */
   readonly spare?: string;
@@ -23,6 +24,16 @@ export interface RolloverState {
   readonly goneSince?: number;
   /** Since when every host presents the key it was given, while a removal waits for that. */
   readonly presentedSince?: number;
+  /** A set that was not ours did not match `current`; and since when none fails to any more. */
+  readonly contradicted?: Contradiction;
+  /** The same of `next`. */
+  readonly nextContradicted?: Contradiction;
+}
+
+/** What a set that is not ours leaves in caches when it goes or takes up a key. */
+export interface Contradiction {
+  /** Milliseconds since 1970; absent while such a set may stand. */
+  readonly endedAt?: number;
 }
 
 /** A live TLSA set of a host, at any of its ports, followed through CNAMEs. */
@@ -32,11 +43,20 @@ export interface LiveSet {
   readonly values: readonly string[];
   /** Fingerprints whose certificates match otherwise than by `3 1 1`, as `verifyDane` found. */
   readonly alsoMatches?: readonly string[];
+  /** It is not ours, so that nothing tells since when it stands as it does. */
+  readonly foreign?: true;
+  /** Its name is one of those whose sets Mailseal keeps, so that it can be given to us. */
+  readonly givable?: true;
 }
 
 /** What was seen and is wanted. Times in milliseconds since 1970; `undefined` for a key means that it is not known. */
 export interface RolloverFacts {
   readonly now: number;
+  /**
+   * Since when this program has seen the time go by itself: whatever was noted earlier may be of a clock that was wrong,
+   * and counts as no older. Absent: the clock was never set.
+   */
+  readonly steadySince?: number;
   /** `Rotate`: the key is due; `RotateNow`: asked for; `Compromised`; `Back`: to the current key while Swapping. */
   readonly wanted: 'Nothing' | 'Rotate' | 'RotateNow' | 'Compromised' | 'Back';
   /** Suspended or held by annotation: nothing but renewals. */
@@ -54,13 +74,21 @@ export interface RolloverFacts {
   readonly delivered: string | undefined;
   /** A further key, made and stored. */
   readonly spare: string | undefined;
-  readonly presented: readonly { readonly address: string; readonly key: string | undefined }[];
+  readonly presented: readonly {
+    readonly address: string;
+    readonly key: string | undefined;
+    /** Adopted values that match it otherwise than by `3 1 1`, as `verifyDane` found. */
+    readonly alsoPinnedBy?: readonly string[];
+  }[];
   readonly attested: readonly { readonly endpoint: string; readonly key: string | undefined }[];
+  /** What senders may be told: as each authoritative server has it, and as the outside view has. */
   readonly live: readonly LiveSet[];
   /** The TLSA values of our own sets as they stand at the provider: someone may rely on them, whatever the state knows. */
   readonly relied: readonly string[];
-  /** The administrator lets us take over a live set that does not match. */
+  /** The administrator lets us take over every live set that does not match. */
   readonly adopt: boolean;
+  /** Of `relied`, values of sets that the administrator lets us take over and that we never wrote. */
+  readonly given?: readonly string[];
 }
 
 export interface RolloverWait {
@@ -94,14 +122,21 @@ export function givenKey(state: RolloverState): string {
   return state.phase === 'Steady' || state.phase === 'Armed' ? state.current : state.next;
 }
 
-/** Every address was seen to present the key and every endpoint attests it; nothing seen is no proof. */
+/**
+ * Every address was seen to present the key, every endpoint attests it, and the Secret holds it: else the next restart
+ * would bring another one back. Nothing seen is no proof.
+ */
 export function everywhere(key: string, facts: RolloverFacts): boolean {
-  return facts.presented.length > 0 && lagging(key, facts).length === 0;
+  return facts.delivered === key && facts.presented.length > 0 && lagging(key, facts).length === 0;
 }
 
 /** No address is without proof that the records which are to stand will match what it presents. */
 export function covered(values: readonly string[], presented: RolloverFacts['presented']): boolean {
-  return presented.length > 0 && presented.every(({ key }) => key !== undefined && values.includes(tlsaOfKey(key)));
+  const pins = (value: string): boolean => values.includes(value);
+  return (
+    presented.length > 0 &&
+    presented.every(({ key, alsoPinnedBy = [] }) => key !== undefined && [tlsaOfKey(key), ...alsoPinnedBy].some(pins))
+  );
 }
 
 /** Where another key, or none known, was seen. */
@@ -123,7 +158,17 @@ export function lagging(
 export function hasStood(state: RolloverState, facts: RolloverFacts, key: string, forMs: number): boolean {
   if (!state.published) return true;
   const since = facts.standing[key];
-  return since !== undefined && facts.now >= since + forMs;
+  return since !== undefined && facts.now >= ripeAt(facts, since, forMs);
+}
+
+/**
+ * When what was noted at `since` will be that old, in milliseconds since 1970. A gate is counted by this program's own
+ * time; no longer a wait, since that would begin anew with each of its starts.
+ */
+export function ripeAt({ now, steadySince, gateMs }: RolloverFacts, since: number, forMs: number): number {
+  if (steadySince === undefined) return since + forMs;
+  if (since > now) return steadySince + forMs;
+  return Math.max(since + forMs, steadySince + Math.min(forMs, gateMs));
 }
 
 /** What of the zone forbids swaps and removals now; undefined where nothing does. */
@@ -161,18 +206,42 @@ export function deliveryWait(state: RolloverState, facts: RolloverFacts, key: st
     }
     // RFC 7672 §2.2: a secure set that does not match makes DANE senders defer the mail.
     if (set.outcome === 'Secure' && !holds(set, key)) {
-      const mend = `add ${tlsaOfKey(key)} to it, or remove it and wait for its TTL`;
+      const give = `let Mailseal take it over with the annotation mailseal.dev/adopt: ${set.name} TLSA`;
+      const list = set.name.startsWith('_25.') ? [] : ['list its port in spec.dane.tlsaPorts and give it to Mailseal'];
+      const ways = [...(set.givable === true ? [give] : list), `add ${tlsaOfKey(key)} to it`];
+      const mend = `${ways.join(', ')}, or remove it and wait for its TTL`;
       return {
         reason: 'TLSAMismatch',
         message: `The TLSA set at ${set.name} pins another key, and DANE senders would defer all mail: ${mend}.`,
       };
     }
   }
+  const contradicted = key === state.current ? state.contradicted : state.nextContradicted;
+  if (contradicted !== undefined) return contradictedWait(contradicted, facts);
   // Beside values that are not ours to give, caches may hold a set without the key; else it stood before it was given.
   const neededMs = state.adopted === undefined ? 0 : facts.gateMs;
   if (hasStood(state, facts, key, neededMs)) return undefined;
   return standingWait(facts, key, neededMs, 'The key may be delivered');
 }
+
+/**
+ * With another next key, which nobody looked for in sets of others: where none of ours stands their age is unknown, as long
+ * as the zone may have any that count.
+ */
+export function withNext(state: RolloverState, next: string, { zone }: Pick<RolloverFacts, 'zone'>): RolloverState {
+  const { nextContradicted: _of, ...rest } = state;
+  return { ...rest, next, ...(state.published || zone === 'Insecure' ? {} : { nextContradicted: {} }) };
+}
+
+function contradictedWait({ endedAt }: Contradiction, facts: RolloverFacts): RolloverWait {
+  const until = ripeAt(facts, endedAt ?? facts.now, facts.gateMs);
+  const message = `The key may be delivered after ${new Date(until).toISOString()}: caches may hold the TLSA set that pinned another.`;
+  return { reason: 'Waiting', message, until };
+}
+
+/** Whether a set that senders go by matches neither this key nor leaves it open. */
+export const contradicts = (key: string, { live }: Pick<RolloverFacts, 'live'>): boolean =>
+  live.some((set) => set.outcome === 'Secure' && !holds(set, key));
 
 function holds(set: LiveSet, key: string): boolean {
   if (set.values.includes(tlsaOfKey(key)) || set.alsoMatches?.includes(key) === true) return true;
@@ -186,7 +255,7 @@ export function standingWait(facts: RolloverFacts, key: string, forMs: number, w
     const message = `${what} once all servers and the outside view show its TLSA record ${tlsaOfKey(key)}.`;
     return { reason: 'NotAtAllServers', message };
   }
-  const until = since + forMs;
+  const until = ripeAt(facts, since, forMs);
   return { reason: 'Waiting', message: `${what} after ${new Date(until).toISOString()}: caches must know it.`, until };
 }
 

@@ -1,4 +1,4 @@
-import { deliveryWait, everywhere, hasStood, lagging, standingWait, swapWait } from './keystate.ts';
+import { deliveryWait, everywhere, hasStood, lagging, ripeAt, standingWait, swapWait } from './keystate.ts';
 import type { RolloverFacts, RolloverState, RolloverWait } from './keystate.ts';
 import { tlsaOfKey } from './tlsa.ts';
 
@@ -40,7 +40,8 @@ function neededMs(facts: RolloverFacts): number {
 }
 
 function fromSteady(state: RolloverState, facts: RolloverFacts): Advance {
-  if (!wantsRotation(facts)) return stay(state);
+  // `next` is `current` while there is none.
+  if (!wantsRotation(facts) || state.next === state.current) return stay(state);
   const forbidden = swapWait(state, facts);
   if (forbidden !== undefined) return stay(state, forbidden);
   if (!hasStood(state, facts, state.next, neededMs(facts))) return stay(state, nextWait(state, facts));
@@ -88,6 +89,12 @@ function backToCurrent(state: RolloverState, facts: RolloverFacts): Advance {
 
 /** Names where the key that was given out is not, or not known to be. At most ten places, for a status has bounds. */
 function laggingWait(key: string, facts: RolloverFacts): RolloverWait {
+  if (facts.delivered !== key) {
+    return {
+      reason: 'AwaitingDelivery',
+      message: 'The Secret of the hosts does not hold the key that they are to have.',
+    };
+  }
   if (facts.presented.length === 0) {
     return { reason: 'AwaitingDelivery', message: 'No address has been seen to present the key it was given.' };
   }
@@ -108,7 +115,7 @@ function fromRetiring(state: RolloverState, facts: RolloverFacts): Advance {
   if (forbidden !== undefined) return stay(state, forbidden);
   // RFC 7671 §8.1: the old record goes only when the new key is in place everywhere; a grace covers hosts seen in
   // haste.
-  const until = (state.presentedSince ?? facts.now) + facts.gateMs;
+  const until = ripeAt(facts, state.presentedSince ?? facts.now, facts.gateMs);
   if (facts.now < until) {
     const message = `The old key's TLSA record goes after ${new Date(until).toISOString()}.`;
     return stay(state, { reason: 'Waiting', message, until });
@@ -118,10 +125,19 @@ function fromRetiring(state: RolloverState, facts: RolloverFacts): Advance {
       return stay(state, standingWait(facts, key, 0, "The old key's TLSA record may go"));
     }
   }
-  const { spare: _spare, presentedSince: _since, ...rest } = state;
+  const { spare: _spare, presentedSince: _since, contradicted: _old, nextContradicted, ...rest } = state;
   const dropped = [...(state.dropped ?? []), tlsaOfKey(state.current)];
   return {
-    state: { ...rest, phase: 'Steady', current: state.next, next: spare, dropped },
+    state: {
+      ...rest,
+      phase: 'Steady',
+      current: state.next,
+      next: spare,
+      dropped,
+      ...(nextContradicted === undefined ? {} : { contradicted: nextContradicted }),
+      // Nobody looked for the spare key in sets of others.
+      ...(state.published ? {} : { nextContradicted: {} }),
+    },
     waits: [],
     rotatedOut: state.current,
   };

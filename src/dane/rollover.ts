@@ -1,16 +1,19 @@
+import { adoptedWait, givenValues, heldUnion, ours, withAdopted, without } from './adoption.ts';
 import { advance } from './phases.ts';
 import {
+  contradicts,
   covered,
   deliveryWait,
   everywhere,
   givenKey,
   hasStood,
   lagging,
+  ripeAt,
   standingWait,
   swapWait,
   zoneWait,
 } from './keystate.ts';
-import type { LiveSet, RolloverFacts, RolloverState, RolloverStep, RolloverWait } from './keystate.ts';
+import type { Contradiction, LiveSet, RolloverFacts, RolloverState, RolloverStep, RolloverWait } from './keystate.ts';
 import { tlsaOfKey } from './tlsa.ts';
 
 /**
@@ -49,7 +52,7 @@ export function step(before: RolloverState, facts: RolloverFacts): RolloverStep 
     state,
     publish: publication.values,
     deliver: delivery.key,
-    certify: keysInUse(state),
+    certify: keysInUse(state, facts.delivered),
     makeSpare: state.phase === 'Retiring' && state.spare === undefined,
     ...(facts.wanted === 'Compromised' && state.phase === 'Retiring' && allPresent ? { revoke: state.current } : {}),
     ...(advanced.rotatedOut === undefined ? {} : { rotatedOut: advanced.rotatedOut }),
@@ -57,8 +60,17 @@ export function step(before: RolloverState, facts: RolloverFacts): RolloverStep 
   };
 }
 
-/** The old key may still be served until every host presents the next one, so that it is renewed until then. */
-function keysInUse(state: RolloverState): readonly string[] {
+/**
+ * The old key may still be served until every host presents the next one, so that it is renewed until then; and so is
+ * what the Secret holds, as long as a way back that was decided has not come as far.
+ */
+function keysInUse(state: RolloverState, delivered: string | undefined): readonly string[] {
+  const meant = keysMeant(state);
+  const between = delivered !== undefined && [state.current, state.next].includes(delivered);
+  return between && !meant.includes(delivered) ? [...meant, delivered] : meant;
+}
+
+function keysMeant(state: RolloverState): readonly string[] {
   switch (state.phase) {
     case 'Steady':
       return [state.current];
@@ -77,7 +89,7 @@ function keysInUse(state: RolloverState): readonly string[] {
 function withGiven(state: RolloverState, { delivered, wanted, relied }: RolloverFacts): RolloverState {
   // In these phases nothing but the current key is ever given.
   const early = state.phase === 'Armed' || (state.phase === 'Steady' && wanted !== 'Back');
-  if (early && delivered === state.next) return { ...state, phase: 'Swapping' };
+  if (early && delivered === state.next && state.next !== state.current) return { ...state, phase: 'Swapping' };
   if (delivered === undefined || ours(state).includes(tlsaOfKey(delivered))) return state;
   if (!relied.includes(tlsaOfKey(delivered))) return state;
   const { spare: _spare, presentedSince: _since, ...rest } = state;
@@ -90,7 +102,7 @@ function withGiven(state: RolloverState, { delivered, wanted, relied }: Rollover
  */
 function withRelied(state: RolloverState, facts: RolloverFacts): RolloverState {
   const { dropped, ...rest } = state;
-  const leaving = dropped?.filter((value) => facts.relied.includes(value)) ?? [];
+  const leaving = without(dropped?.filter((value) => facts.relied.includes(value)) ?? [], facts.given ?? []);
   const published = state.published || facts.relied.length > 0;
   const going: RolloverState = { ...rest, published, ...(leaving.length === 0 ? {} : { dropped: leaving }) };
   const found = without(facts.relied, [...withAdopted(state), ...leaving]);
@@ -105,21 +117,43 @@ function withRelied(state: RolloverState, facts: RolloverFacts): RolloverState {
 /** Notes the spare key and the clock of a removal, and forgets a withdrawn set once no cache holds it. */
 function withSightings(before: RolloverState, facts: RolloverFacts): RolloverState {
   const state = withRelied(withGiven(before, facts), facts);
-  const { presentedSince, goneSince: _gone, adopted, ...rest } = state;
+  const { presentedSince, goneSince: _gone, adopted, contradicted: _current, nextContradicted: _next, ...rest } = state;
+  const contradicted = contradiction(state.contradicted, state.current, state, facts);
+  const nextContradicted = contradiction(state.nextContradicted, state.next, state, facts);
   const counting = state.phase === 'Retiring' || state.adopted !== undefined;
-  const otherKey = lagging(givenKey(state), facts).some((one) => one.known);
-  const since = presentedSince ?? (everywhere(givenKey(state), facts) ? facts.now : undefined);
+  const given = givenKey(state);
+  const otherInSecret = facts.delivered !== undefined && facts.delivered !== given;
+  const otherKey = otherInSecret || lagging(given, facts).some((one) => one.known);
+  const since = presentedSince ?? (everywhere(given, facts) ? facts.now : undefined);
   const spare = state.phase === 'Retiring' ? (state.spare ?? facts.spare) : undefined;
   const goneSince = goneSinceOf(state, facts);
-  const gone = goneSince !== undefined && facts.now >= goneSince + facts.gateMs;
+  const gone = goneSince !== undefined && facts.now >= ripeAt(facts, goneSince, facts.gateMs);
   return {
     ...rest,
     published: state.published && !gone,
     ...(goneSince === undefined || gone ? {} : { goneSince }),
     ...(adopted === undefined || gone ? {} : { adopted }),
     ...(spare === undefined ? {} : { spare }),
+    ...(contradicted === undefined ? {} : { contradicted }),
+    ...(nextContradicted === undefined ? {} : { nextContradicted }),
     ...(counting && !otherKey && since !== undefined ? { presentedSince: since } : {}),
   };
+}
+
+/** What caches may hold of sets that are not ours and do not match the key. */
+function contradiction(
+  before: Contradiction | undefined,
+  key: string,
+  { published }: RolloverState,
+  facts: RolloverFacts,
+): Contradiction | undefined {
+  // Where a set of ours stands its age is what waits for it; of others nothing is known but what was seen.
+  const live = published ? facts.live.filter(({ foreign }) => foreign === true) : facts.live;
+  if (contradicts(key, { live })) return {};
+  if (before === undefined) return undefined;
+  if (facts.live.some(({ outcome }) => outcome === 'Unknown')) return {};
+  const endedAt = before.endedAt ?? facts.now;
+  return facts.now >= ripeAt(facts, endedAt, facts.gateMs) ? undefined : { endedAt };
 }
 
 /** Since when nothing of a set that was withdrawn is to be seen. */
@@ -146,18 +180,6 @@ function publish(state: RolloverState, facts: RolloverFacts): Publication {
   return facts.relied.length === 0 ? publishAgain(state, facts) : dropAdopted(state, facts);
 }
 
-function ours(state: RolloverState): readonly string[] {
-  const spare = state.spare === undefined ? [] : [state.spare];
-  return [...new Set([state.current, state.next, ...spare].map(tlsaOfKey))].sort();
-}
-
-function withAdopted(state: RolloverState): readonly string[] {
-  return [...new Set([...ours(state), ...(state.adopted ?? [])])].sort();
-}
-
-const without = (values: readonly string[], others: readonly string[]): readonly string[] =>
-  values.filter((value) => !others.includes(value));
-
 function withdraw(state: RolloverState, facts: RolloverFacts): Publication {
   if (!state.published) return { state, values: 'Keep', waits: [] };
   const forbidden = facts.held ? undefined : zoneWait(state, facts);
@@ -166,17 +188,19 @@ function withdraw(state: RolloverState, facts: RolloverFacts): Publication {
   return { state, values: [], waits: [] };
 }
 
+/** Where a set stands that is not ours, and is given to us, it is never without its values before our key is everywhere. */
 function firstPublication(state: RolloverState, facts: RolloverFacts): Publication {
-  if (facts.held) return { state, values: 'Keep', waits: [] };
-  const foreign = facts.live.filter((set) => set.outcome === 'Secure').flatMap((set) => set.values);
-  if (facts.adopt && foreign.length > 0 && deliveryWait(state, facts, givenKey(state))?.reason === 'TLSAMismatch') {
-    const union: RolloverState = { ...state, published: true, adopted: [...new Set(foreign)].sort() };
-    return { state: union, values: withAdopted(union), waits: [] };
-  }
-  if (everywhere(givenKey(state), facts)) {
-    return { state: { ...state, published: true }, values: ours(state), waits: [] };
-  }
-  const message = 'TLSA records are published once every address of the hosts presents the key.';
+  const key = givenKey(state);
+  const foreign = givenValues(state, facts);
+  // From now on the age of our own sets is what counts.
+  const { contradicted: _current, nextContradicted: _next, ...rest } = state;
+  const union: RolloverState = { ...rest, published: true, ...(foreign.length === 0 ? {} : { adopted: foreign }) };
+  const blocked = foreign.length > 0 && deliveryWait(state, facts, key)?.reason === 'TLSAMismatch';
+  if (facts.held) return { state, values: 'Keep', waits: blocked ? [heldUnion(union)] : [] };
+  if (blocked || everywhere(key, facts)) return { state: union, values: withAdopted(union), waits: [] };
+  const become = `TLSA sets that are given to Mailseal become ${withAdopted(union).join(' | ')}`;
+  const what = foreign.length === 0 ? 'TLSA records are published' : become;
+  const message = `${what} once every address of the hosts presents the key.`;
   return { state, values: 'Keep', waits: [{ reason: 'AwaitingDelivery', message }] };
 }
 
@@ -192,8 +216,11 @@ function dropAdopted(state: RolloverState, facts: RolloverFacts): Publication {
   const since = state.presentedSince;
   const may = everywhere(givenKey(state), facts) && zoneWait(state, facts) === undefined && !facts.held;
   const ripe =
-    since !== undefined && facts.now >= since + facts.gateMs && hasStood(state, facts, givenKey(state), facts.gateMs);
-  if (state.adopted === undefined || !may || !ripe) return { state, values: withAdopted(state), waits: [] };
+    since !== undefined &&
+    facts.now >= ripeAt(facts, since, facts.gateMs) &&
+    hasStood(state, facts, givenKey(state), facts.gateMs);
+  if (state.adopted === undefined || !may) return { state, values: withAdopted(state), waits: [] };
+  if (!ripe) return { state, values: withAdopted(state), waits: [adoptedWait(facts, since)] };
   const { adopted, presentedSince: _since, ...rest } = state;
   const free: RolloverState = { ...rest, dropped: without(adopted, ours(state)) };
   return {
@@ -207,7 +234,7 @@ function deliver(
   state: RolloverState,
   facts: RolloverFacts,
 ): { readonly key: string | undefined; readonly waits: readonly RolloverWait[] } {
-  const key = givenKey(state);
+  const key = keyToDeliver(state, facts);
   // A renewal with the same key is no change of key: nothing may stop it.
   if (facts.delivered === key) return { key, waits: [] };
   const forbidden = deliveryWait(state, facts, key) ?? swapInterrupted(state, facts, key);
@@ -218,11 +245,24 @@ function deliver(
   return { key, waits: [] };
 }
 
+const isSpoilt = ({ current, next }: RolloverState, { delivered }: RolloverFacts): boolean =>
+  delivered !== current && delivered !== next;
+
+/**
+ * What is to be in the Secret. On the way to the next key others may have spoilt the Secret, and that key's record too:
+ * then the hosts go back to the former one, whose record is the older.
+ */
+function keyToDeliver(state: RolloverState, facts: RolloverFacts): string {
+  const given = givenKey(state);
+  const shaken = isSpoilt(state, facts) && !hasStood(state, facts, given, facts.gateMs);
+  return state.phase === 'Swapping' && shaken ? state.current : given;
+}
+
 /**
  * A swap that was decided but not written before a crash is proven again; a Secret spoilt by others is simply mended.
  */
 function swapInterrupted(state: RolloverState, facts: RolloverFacts, key: string): RolloverWait | undefined {
-  if (facts.delivered !== state.current && facts.delivered !== state.next) return undefined;
+  if (isSpoilt(state, facts)) return undefined;
   const forbidden = swapWait(state, facts);
   if (forbidden !== undefined || hasStood(state, facts, key, facts.gateMs)) return forbidden;
   return standingWait(facts, key, facts.gateMs, 'The key may be delivered');

@@ -11,6 +11,9 @@ export interface Tlsa {
   readonly data: string;
 }
 
+/** Where a mail server may show the key of an MX host, and TLSA records of ours may pin it. */
+export const mailPorts: readonly number[] = [25, 110, 143, 465, 587, 993, 995, 4190];
+
 /** The TLSA base domain of a host's SMTP port, or of another one; names canonical. RFC 7672 §2.2.3, RFC 6698 §3. */
 export function tlsaName(host: string, port: number = 25): string {
   return `_${port}._tcp.${host}`;

@@ -8,6 +8,28 @@ export type Resolution<T> =
 
 export const refuse = (reason: Reason, message: string): Resolution<never> => ({ ok: false, reason, message });
 
+/** Why an issuer and a source Secret do not go together; undefined where they do. */
+export function sourceProblem(
+  { spec, metadata: { name } }: CertificateIssuer,
+  sourceSecretName: string | undefined,
+): string | undefined {
+  const isExternal = spec.external !== undefined;
+  if (isExternal === (sourceSecretName !== undefined)) return undefined;
+  const field = 'spec.certificate.sourceSecretName';
+  return isExternal
+    ? `CertificateIssuer ${name} is external: name the Secret that its certificate comes in, in ${field}`
+    : `${field} is for an external issuer, and CertificateIssuer ${name} is none: name one in spec.certificate.issuerRef, or remove the field`;
+}
+
+/** Why a key can't be imported; undefined where it can. An external issuer gives each key with its certificate. */
+export const importProblem = (
+  { spec, metadata: { name } }: CertificateIssuer,
+  secret: string | undefined,
+): string | undefined =>
+  spec.external === undefined || secret === undefined
+    ? undefined
+    : `mailseal.dev/adopt names Secret ${secret}, and keys come from the external CertificateIssuer ${name} alone: take the Secret out, and leave the TLSA sets, which keep the key that the hosts have until they get theirs`;
+
 /** The issuer that is referred to, remembered, or the only one that is marked as default. */
 export function resolveIssuer(
   issuers: readonly CertificateIssuer[],

@@ -132,10 +132,11 @@ export function createKube(access: KubeAccess, options: KubeClientOptions): Kube
       let next: string | undefined;
       do {
         const page: Page<T> = await listPage<T>(query, {
-          limit: pageLimit,
+          limit: Math.min(pageLimit, (query.most ?? pageLimit) + 1),
           ...(next === undefined ? {} : { continue: next }),
         });
         all.push(...page.items);
+        if (all.length > (query.most ?? Infinity)) throw new KubeError(0, 'TooLarge', `more than ${query.most} match`);
         next = page.continue;
       } while (next !== undefined);
       return all;

@@ -18,6 +18,8 @@ export interface ListQuery {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** A list of more is not read to its end: it rejects with reason `TooLarge`. */
+  readonly most?: number;
 }
 
 /**

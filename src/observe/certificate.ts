@@ -94,7 +94,7 @@ async function viewChallenge(
 }
 
 /** The CA is still to be told that the challenges stand; afterwards it is the CA that looks. */
-function wantsProof(order: OrderView | undefined): boolean {
+export function wantsProof(order: OrderView | undefined): boolean {
   return order === undefined || order.status === 'created' || (order.status === 'pending' && !order.answered);
 }
 
@@ -140,10 +140,22 @@ export async function observeChallenges(
 
 /** How far the open order is, and what its proofs need to be seen for. */
 export async function observeIssuance(
-  world: CertificateObserver & Pick<World, 'orders'>,
+  world: CertificateObserver & Pick<World, 'orders' | 'suggestions'>,
   issuer: IssuerApi,
   state: State | undefined,
-): Promise<Pick<CertificateInput, 'order' | 'challenges' | 'spentLive'>> {
+): Promise<Pick<CertificateInput, 'order' | 'suggested' | 'challenges' | 'spentLive'>> {
   const order = state?.order === undefined ? undefined : await world.orders.view(issuer, state.order);
-  return { order, ...(await observeChallenges(world, state, order)) };
+  const suggested = await suggestionFor(world, issuer, state, world.askedAt);
+  return { order, suggested, ...(await observeChallenges(world, state, order)) };
+}
+
+/** When the CA wants the stored certificate to be renewed; not asked while an order for the next is open. */
+export async function suggestionFor(
+  { suggestions }: Pick<World, 'suggestions'>,
+  issuer: IssuerApi,
+  state: State | undefined,
+  askedAt = 0,
+): Promise<CertificateInput['suggested']> {
+  if (state?.certificate === undefined || state.order !== undefined) return undefined;
+  return suggestions.view(issuer, state.certificate, askedAt);
 }

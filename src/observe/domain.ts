@@ -7,6 +7,7 @@ import type { MxAtServers } from '../plan/publication.ts';
 import type { DomainState } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import { challengesLed, observeIssuance } from './certificate.ts';
+import { observeHttp } from './challenge.ts';
 import { drawKey } from './exchanger.ts';
 import { observeLeads } from './leads.ts';
 import { longestKeptMs } from './recent.ts';
@@ -178,7 +179,8 @@ export async function observeDomain(
     providerRef: request.providerRef,
     askedAt: request.askedAt,
   };
-  const led = [...soughtLed(desired), ...(issuer.kind === 'acme' ? challengesLed(at, [desired.policyHost]) : [])];
+  const byDns = issuer.kind === 'acme' && issuer.challenge !== 'HTTP01';
+  const led = [...soughtLed(desired), ...challengesLed(at, byDns ? [desired.policyHost] : [])];
   const [freshKey, mx, views, leads, served, issuance] = await Promise.all([
     state === undefined ? drawKey() : undefined,
     observeMx(at, desired, recent),
@@ -199,6 +201,6 @@ export async function observeDomain(
     exchangers: request.exchangers,
     ...served,
     addresses: world.cache.policyAddresses(),
-    certificate: { issuer, ...issuance },
+    certificate: { issuer, ...issuance, http: await observeHttp(world, issuer, state, issuance.order) },
   };
 }

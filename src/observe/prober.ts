@@ -57,6 +57,14 @@ function unknownAddresses(host: string, answers: readonly Answer[], now: number)
   });
 }
 
+/** Nor is what was not asked: nothing is proven of all addresses by the first of them. */
+function unasked(host: string, addresses: readonly string[], now: number): readonly SmtpProbe[] {
+  const [first] = addresses;
+  if (first === undefined) return [];
+  const detail = `${host} has more than ${mostAddresses} addresses: ${addresses.length} of them are not probed`;
+  return [{ host, address: first, port: 25, at: now, result: { outcome: 'Unknown', detail } }];
+}
+
 export function createProber(options: ProberOptions): Prober {
   const { clock, resolver, allow } = options;
   const memories = new Map<string, Memory>();
@@ -94,7 +102,13 @@ export function createProber(options: ProberOptions): Prober {
       const answers = await lookUp(host);
       const addresses = answers.flatMap(({ outcome, values }) => (outcome === 'Found' ? values : []));
       const asked = addresses.slice(0, mostAddresses).map((address) => probeAddress(host, address, wish));
-      return [...(await Promise.all(asked)), ...unknownAddresses(host, answers, clock.now())];
+      const probes = await Promise.all(asked);
+      const now = clock.now();
+      return [
+        ...probes,
+        ...unasked(host, addresses.slice(mostAddresses), now),
+        ...unknownAddresses(host, answers, now),
+      ];
     },
   };
 }

@@ -9,7 +9,8 @@ import type { ObservedDomainRetirement } from '../plan/retirement.ts';
 import type { DomainState, State } from '../plan/state.ts';
 import type { World } from '../world.ts';
 import { attempting, isLost } from './attempt.ts';
-import { challengesLed, observeChallenges } from './certificate.ts';
+import { challengesLed, observeChallenges, suggestionFor } from './certificate.ts';
+import { observeHttp } from './challenge.ts';
 import { observeLeads } from './leads.ts';
 import { answered } from './dns/shown.ts';
 import { fetchFromOutside, observePods } from './domain.ts';
@@ -170,9 +171,12 @@ export async function observeDomainRetirement(
   const open = state.order;
   const order =
     open === undefined || issuer === undefined ? undefined : await attempt(() => world.orders.view(issuer, open));
+  const suggested = issuer === undefined ? undefined : await suggestionFor(world, issuer, state, askedAt);
   const { challenges } = removal.observed;
   const renewable = issuer !== undefined && challenges !== undefined && removal.asked;
-  const certificate = renewable ? { issuer, order, ...challenges } : undefined;
+  const certificate = renewable
+    ? { issuer, order, suggested, ...challenges, http: await observeHttp(world, issuer, state, order) }
+    : undefined;
   return {
     observed: {
       ...removal.observed,

@@ -1,8 +1,9 @@
 /** Certificates as values: what was sent, whether it fits its key and names, when it is to be renewed. */
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import type { KeyAlgorithm } from '../api/types.ts';
 import { messageOf } from '../errors.ts';
 import type { SentCertificate } from './observed.ts';
-import { certificateFields, extensionValue, readChildren, readElement } from './der.ts';
+import { certificateFields } from './der.ts';
 import { dnsNames, matchesHost } from './names.ts';
 
 const longestChain = 10;
@@ -32,12 +33,15 @@ export function describeCertificate(certificate: X509Certificate): SentCertifica
   };
 }
 
+/** The certificates of a PEM chain, leaf first, whether or not they can be read. */
+export const certificatesIn = (pem: string): readonly string[] => pem.match(block) ?? [];
+
 /**
  * Splits a PEM chain, in the order in which it stands there; anything between the certificates is ignored.
  * @throws Error in words if there is none, more than ten, or one can't be read.
  */
 export function splitChain(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(block) ?? [];
+  const blocks = certificatesIn(pem);
   if (blocks.length === 0) throw new Error('there is no certificate in the text');
   if (blocks.length > longestChain) throw new Error(`there are more than ${longestChain} certificates in the chain`);
   return blocks.map((text, index) => {
@@ -57,6 +61,16 @@ export function parseChain(pem: string): readonly SentCertificate[] {
   return splitChain(pem).map(describeCertificate);
 }
 
+/** Whether the first certificate of a chain was signed by its own key, so that no CA could revoke it. Never throws. */
+export function isSelfSigned(chain: string): boolean {
+  try {
+    const [leaf] = splitChain(chain);
+    return leaf !== undefined && leaf.issuer === leaf.subject && leaf.verify(leaf.publicKey);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The digest that a `3 1 1` record of this private key carries, in lower-case hex (RFC 6698 §2.1).
  * @throws Error if the text is no private key.
@@ -65,18 +79,26 @@ export function spkiSha256OfKey(keyPem: string): string {
   return sha256(createPublicKey(createPrivateKey(keyPem)).export({ type: 'spki', format: 'der' }));
 }
 
-/** Whether a text is a private key of the one kind that Mailseal makes, PKCS #8 PEM. Never throws. */
-export function isEcdsaP256(keyPem: string): boolean {
+/** What a private key of the kinds that Mailseal makes was made by, PKCS #8 PEM; undefined for any other text. Never throws. */
+export function algorithmOfKey(keyPem: string): KeyAlgorithm | undefined {
   try {
     const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(keyPem);
-    return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+    if (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ECDSA-P256';
+    return asymmetricKeyType === 'rsa' && asymmetricKeyDetails?.modulusLength === 2048 ? 'RSA-2048' : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 export interface CertificateProblem {
-  readonly code: 'Unreadable' | 'KeyMismatch' | 'Expired' | 'NotYetValid' | 'NamesMissing' | 'ChainBroken';
+  readonly code:
+    | 'Unreadable'
+    | 'KeyMismatch'
+    | 'Expired'
+    | 'NotYetValid'
+    | 'NamesMissing'
+    | 'NotForServers'
+    | 'ChainBroken';
   readonly message: string;
 }
 
@@ -127,8 +149,19 @@ export function checkCertificate(check: CertificateCheck): readonly CertificateP
   if (missing.length > 0) {
     problems.push({ code: 'NamesMissing', message: `the certificate does not name ${missing.join(', ')}` });
   }
+  problems.push(...useProblems(chain[0]));
   const link = linkProblem(chain);
   return link === undefined ? problems : [...problems, link];
+}
+
+const serverAuth = '1.3.6.1.5.5.7.3.1';
+
+/** RFC 5280 §4.2.1.12: a certificate that says what it is for is good for nothing else. */
+function useProblems(leaf: X509Certificate | undefined): readonly CertificateProblem[] {
+  const uses = leaf?.keyUsage as readonly string[] | undefined;
+  if (leaf?.ca === true) return [{ code: 'NotForServers', message: "the first certificate is a CA's own" }];
+  if (uses === undefined || uses.length === 0 || uses.includes(serverAuth)) return [];
+  return [{ code: 'NotForServers', message: 'the certificate is not meant for servers' }];
 }
 
 function dateProblems(chain: readonly X509Certificate[], now: number): readonly CertificateProblem[] {
@@ -140,36 +173,4 @@ function dateProblems(chain: readonly X509Certificate[], now: number): readonly 
     if (notBefore > now) return [{ code: 'NotYetValid', message: `${which} is valid only from ${day(notBefore)}` }];
     return [];
   });
-}
-
-/**
- * When to renew, in milliseconds since 1970: a third of the lifetime before the end, less up to a thirtieth that the
- * serial number decides, so that certificates issued together are not all renewed in the same minute.
- * @throws Error if the chain can't be read.
- */
-export function renewalTime(chain: string): number {
-  const [leaf] = splitChain(chain);
-  if (leaf === undefined) throw new Error('there is no certificate in the text');
-  const { notBefore, notAfter } = describeCertificate(leaf);
-  const lifetime = notAfter - notBefore;
-  const spread = Number.parseInt(sha256(Buffer.from(leaf.serialNumber)).slice(0, 8), 16) / 0x1_0000_0000;
-  return Math.round(notAfter - lifetime / 3 - (lifetime / 30) * spread);
-}
-
-const authorityKeyIdentifier = '551d23';
-
-/**
- * The name of a certificate in ACME renewal information and in `replaces`; undefined where it names no authority key.
- * Source: RFC 9773 §4.1.
- */
-export function renewalId(certificate: X509Certificate): string | undefined {
-  const der = certificate.raw;
-  const fields = certificateFields(der);
-  const value = fields === undefined ? undefined : extensionValue(der, fields, authorityKeyIdentifier);
-  const sequence = value === undefined ? undefined : readElement(value, 0);
-  if (fields === undefined || value === undefined || sequence === undefined) return undefined;
-  const keyId = readChildren(value, sequence)?.find((part) => part.tag === 0x80);
-  if (keyId === undefined) return undefined;
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-  return `${text(value.subarray(keyId.contents, keyId.end))}.${text(fields.serial)}`;
 }

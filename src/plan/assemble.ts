@@ -5,9 +5,23 @@ import type { CertificatePlan } from './certificate.ts';
 import { type Change, humanMs, inLane, type Wait } from './change.ts';
 import { recordKey } from './record-view.ts';
 import type { RecordsPlan } from './records.ts';
+import type { RestartPlan } from './restart.ts';
+import type { RevocationPlan } from './revocation.ts';
 import type { State } from './state.ts';
 
 const stores: ReadonlySet<Change['do']> = new Set(['Order', 'SelfSign', 'FetchCertificate', 'SaveState']);
+
+/** Whether a step among these stores the state that it was planned with. */
+export const storesState = (changes: readonly Change[]): boolean => changes.some((change) => stores.has(change.do));
+
+/** Keys of a new exchanger are stored before anything depends on them, also where no order may be opened yet. */
+export function withFirstSave(certificate: CertificatePlan, stored: State | undefined): CertificatePlan {
+  if (stored !== undefined || storesState(certificate.changes)) return certificate;
+  const { state } = certificate;
+  const why = 'the keys are stored before anything depends on them';
+  return { ...certificate, changes: [...certificate.changes, { do: 'SaveState', why, state }] };
+}
+
 const second = 1000;
 const byHumans: ReadonlySet<Reason> = new Set(['AwaitingHuman', 'DelegationMissing', 'WildcardSynthesised']);
 
@@ -91,6 +105,8 @@ export function assemble(parts: {
   readonly certificate: CertificatePlan;
   readonly records: RecordsPlan;
   readonly steps: readonly Change[];
+  readonly restarts?: RestartPlan;
+  readonly revocations?: RevocationPlan;
   readonly suspended: boolean;
   /** Steps follow each other quickly at the moment: what merely confirms is stored with the next of them. */
   readonly settling: boolean;
@@ -100,7 +116,9 @@ export function assemble(parts: {
   const renewing = parts.stored?.certificate !== undefined;
   const isFirst = ({ do: what }: Change): boolean => (renewing ? what === 'SaveState' : stores.has(what));
   const first = certificate.changes.filter(isFirst);
-  const settling = parts.settling && records.pending.length > 0;
+  // After a removal nothing shows any more that the set stood, and caches hold it.
+  const removes = records.changes.some(({ change }) => change.after === undefined);
+  const settling = parts.settling && records.pending.length > 0 && !removes;
   const saving: readonly Change[] =
     first.length === 0 && worthSaving(parts.stored, parts.state, settling)
       ? [{ do: 'SaveState', why: 'what follows depends on it', state: parts.state }]
@@ -113,11 +131,14 @@ export function assemble(parts: {
     ...first,
     ...inLane('Certificate', proving),
     ...inLane('Own', [...parts.steps, ...(holding ? [] : recordChanges(records))]),
+    ...inLane('Restarts', parts.restarts?.changes ?? []),
+    ...inLane('Revocations', parts.revocations?.changes ?? []),
   ];
+  const begun = [...certificate.waits, ...(parts.restarts?.waits ?? []), ...(parts.revocations?.waits ?? [])];
   const waits = holding
-    ? certificate.waits
+    ? begun
     : [
-        ...certificate.waits,
+        ...begun,
         ...records.pending.map(({ message, reason }) => ({
           why: message,
           forMs: byHumans.has(reason) ? humanMs : second,

@@ -1,5 +1,6 @@
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
+import type { SuggestedWindow } from '../pki/renewal.ts';
 import type { RequiredRecord } from '../api/types.ts';
 import {
   type Cleanup,
@@ -10,9 +11,15 @@ import {
   refusalOf,
   spend,
 } from './challenges.ts';
+import { beforeOrder, type Obstacle, unledChallenges } from './before-order.ts';
+import type { ObservedCaa } from './caa.ts';
 import { type Change, humanMs, type Wait } from './change.ts';
-import { leadProblem, type Leads } from './leads.ts';
-import type { OpenOrder, State, StoredKey } from './state.ts';
+import { httpObstacle, methodOf, type ObservedHttp } from './http-proof.ts';
+import type { Leads } from './leads.ts';
+import { certificateOf, covers } from './lane.ts';
+import { heed, replacing } from './replacing.ts';
+import { type ObservedSource, planSource } from './source.ts';
+import type { OpenOrder, State, StoredCertificate, StoredKey } from './state.ts';
 
 /** What the CA last said of the open order, or that this run of the program has just made it or answered it. */
 export type OrderView =
@@ -29,19 +36,29 @@ export interface CertificateInput extends ObservedChallenges {
   readonly state: State;
   readonly key: StoredKey;
   readonly names: readonly string[];
-  readonly issuer: { readonly name: string; readonly kind: 'acme' | 'selfSigned' };
+  readonly issuer: { readonly name: string; readonly kind: 'acme' | 'selfSigned' | 'external' };
+  /** Of an external issuer. */
+  readonly source?: ObservedSource | undefined;
   readonly order: OrderView | undefined;
+  /** Of a policy host alone: an MX host is proven in the DNS, since MX names lead elsewhere than to us. */
+  readonly http?: ObservedHttp | undefined;
+  /** Undefined until a plan has asked for it. */
+  readonly caa?: ObservedCaa | undefined;
+  /** When the CA wants the stored certificate to be renewed, where it says so. */
+  readonly suggested?: SuggestedWindow | undefined;
   /** The CNAMEs that lead to challenges in a zone of ours. */
   readonly leads: Leads;
   readonly now: number;
 }
 
 export interface CertificatePlan {
-  /** The state with spent challenges that are gone taken out; not yet stored. */
+  /** The state with spent challenges that are gone taken out, and the time of renewal as the CA wants it; not yet stored. */
   readonly state: State;
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
   readonly problem: { readonly reason: Reason; readonly message: string } | undefined;
+  /** An order would be opened for these names, if CAA lets it: that is to be looked at. */
+  readonly asksCaa?: readonly string[] | undefined;
   /** Proofs that a human is to publish. */
   readonly required: readonly RequiredRecord[];
 }
@@ -54,51 +71,45 @@ const firstRetry = 60 * second;
 const longestFailure = 512;
 const longestRetry = 6 * 60 * 60 * second;
 
-/** Whether what is stored still serves: for these names, this key and issuer, and before its renewal is due. */
-function serves(input: CertificateInput): boolean {
-  const { certificate } = input.state;
-  if (certificate === undefined) return false;
-  const covered = input.names.every((name) => certificate.names.includes(name));
-  const same = certificate.spkiSha256 === input.key.spkiSha256 && certificate.issuer === input.issuer.name;
-  return covered && same && input.now < certificate.renewAt;
+/** Whether a certificate still serves: for these names, by this issuer, and before its renewal is due. */
+export function serves(
+  certificate: StoredCertificate,
+  { names, issuer, now }: Pick<CertificateInput, 'names' | 'now'> & { readonly issuer: { readonly name: string } },
+): boolean {
+  return covers(certificate, names) && certificate.issuer === issuer.name && now < certificate.renewAt;
 }
 
 /** Plans issuance and renewal of one certificate; with the same key, so that no DNS record changes with it. */
 export function planCertificate(input: CertificateInput): CertificatePlan {
-  const cleanup = cleanUp(input);
-  const state = cleanup.state;
+  const cleaned = cleanUp(input);
+  const state = heed(cleaned.state, input.suggested);
+  const cleanup = { ...cleaned, state };
   const { order } = state;
   const at = { ...input, state };
   if (order !== undefined) return join(planOrder(at, order), cleanup);
-  if (serves(at)) return join({ changes: [], waits: [], problem: undefined }, cleanup);
+  if (input.issuer.kind === 'external') return join(planSource(input.source), cleanup);
+  const certificate = certificateOf(state, input.key.spkiSha256);
+  if (certificate !== undefined && serves(certificate, at))
+    return join({ changes: [], waits: [], problem: undefined }, cleanup);
   const { names, issuer, now } = input;
-  const why =
-    state.certificate === undefined
-      ? `no certificate for ${names.join(', ')} yet`
-      : 'the certificate is due for renewal';
+  // The CA was asked about the certificate that the hosts have.
+  const suggested = certificate === state.certificate ? input.suggested : undefined;
   if (issuer.kind === 'acme' && state.orderAfter !== undefined && now < state.orderAfter) {
     const cause = state.failure === undefined ? 'the last order failed' : `the last order failed: ${state.failure}`;
     const problem = { reason: 'OrderInvalid', message: `${cause}. The next attempt waits` } as const;
     return join({ changes: [], waits: [{ why: problem.message, forMs: state.orderAfter - now }], problem }, cleanup);
   }
-  const unled = issuer.kind === 'acme' ? unledChallenges(input) : undefined;
-  if (unled !== undefined) return join(unled, cleanup);
-  const kind = issuer.kind === 'acme' ? 'Order' : 'SelfSign';
-  const problem = { reason: 'OrderPending', message: `a certificate for ${names.join(', ')} is being issued` } as const;
-  return join(
-    { changes: [{ do: kind, why, state, key: input.key, names, issuer: issuer.name }], waits: [], problem },
-    cleanup,
-  );
-}
-
-/** No order is opened that could not be proven: a human may take weeks to set a CNAME. */
-function unledChallenges({ names, leads }: CertificateInput): Step | undefined {
-  const problems = names.flatMap((name) => {
-    const lead = leads.get(`_acme-challenge.${name}`);
-    return lead === undefined ? [] : (leadProblem(lead) ?? []);
-  });
-  const [problem] = problems;
-  return problem && { changes: [], waits: [{ why: problem.message, forMs: humanMs }], problem };
+  const obstacle = beforeOrder(input);
+  if (obstacle !== undefined) return join(stopped(obstacle), cleanup);
+  const { why, ...told } = replacing(certificate, { names, issuer: issuer.name, suggested, now });
+  const reason = told.hurried === undefined ? '' : `: ${why}`;
+  const message = `a certificate for ${names.join(', ')} is being issued${reason}`;
+  const wanted = { why, state, key: input.key, names, issuer: issuer.name };
+  const change: Change =
+    issuer.kind === 'acme'
+      ? { do: 'Order', method: methodOf(input.http), ...wanted, ...told }
+      : { do: 'SelfSign', ...wanted };
+  return join({ changes: [change], waits: [], problem: { reason: 'OrderPending', message } }, cleanup);
 }
 
 type Step = Omit<CertificatePlan, 'state' | 'required'> & Partial<Pick<CertificatePlan, 'required'>>;
@@ -106,6 +117,13 @@ type Step = Omit<CertificatePlan, 'state' | 'required'> & Partial<Pick<Certifica
 function join(step: Step, cleanup: Cleanup): CertificatePlan {
   return { required: [], ...step, state: cleanup.state, changes: [...cleanup.changes, ...step.changes] };
 }
+
+const stopped = ({ problem, forMs, asksCaa }: Obstacle): Step => ({
+  changes: [],
+  waits: [{ why: problem.message, forMs }],
+  problem,
+  asksCaa,
+});
 
 const wait = (why: string, forMs: number): Step => ({
   changes: [],
@@ -156,12 +174,13 @@ function planOrder(input: CertificateInput, order: OpenOrder): Step {
 }
 
 function planChallenges(input: CertificateInput, order: OpenOrder): Step {
+  if (order.http !== undefined) return planHttp(input, order);
   const [refused] = input.challenges.flatMap((view) => refusalOf(view) ?? []);
   if (refused !== undefined) {
     return { changes: [], waits: [{ why: refused.message, forMs: refusedMs }], problem: refused };
   }
   const unled = unledChallenges({ ...input, names: order.names });
-  if (unled !== undefined) return unled;
+  if (unled !== undefined) return stopped(unled);
   const required = proofsByHand(input.challenges);
   if (required.length > 0) {
     const names = required.map(({ name }) => name).join(', ');
@@ -188,6 +207,17 @@ function planChallenges(input: CertificateInput, order: OpenOrder): Step {
   };
 }
 
+function planHttp({ http }: CertificateInput, order: OpenOrder): Step {
+  const problem = httpObstacle(http, order);
+  if (problem !== undefined)
+    return stopped({ problem, forMs: problem.reason === 'OrderPending' ? second / 2 : humanMs });
+  return {
+    changes: [{ do: 'AnswerChallenges', why: 'the policy pods answer as the CA wants it', order }],
+    waits: [],
+    problem: { reason: 'OrderPending', message: `the CA wants proof for ${order.names.join(', ')}` },
+  };
+}
+
 /** All name servers that we see show the proofs; behind an address that many machines share the CA may see another. */
 function settling({ challenges, state, now }: CertificateInput, order: OpenOrder): Step | undefined {
   const settleSeconds = Math.max(0, ...challenges.map(({ target }) => (target.ok ? (target.settleSeconds ?? 0) : 0)));
@@ -200,15 +230,23 @@ function settling({ challenges, state, now }: CertificateInput, order: OpenOrder
   return { ...step, changes: [{ do: 'SaveState', why, state: { ...state, order: { ...order, shownAt: now } } }] };
 }
 
+/** The state after an order that gave no certificate: the next one waits, longer each time. `failure` is what the CA said. */
+export function afterFailure(
+  state: State,
+  failure: string,
+  now: number,
+): State & Required<Pick<State, 'failures' | 'orderAfter' | 'failure'>> {
+  const failures = (state.failures ?? 0) + 1;
+  const orderAfter = now + Math.min(firstRetry * 2 ** (failures - 1), longestRetry);
+  return { ...state, failures, orderAfter, failure: plainText(failure, longestFailure) };
+}
+
 function failed(input: CertificateInput, order: OpenOrder, detail: string): Step {
   const { order: _, ...rest } = spend(input.challenges, order, input.state);
-  const failures = (rest.failures ?? 0) + 1;
-  const delay = Math.min(firstRetry * 2 ** (failures - 1), longestRetry);
-  const failure = plainText(detail, longestFailure);
-  const state: State = { ...rest, failures, orderAfter: input.now + delay, failure };
+  const state = afterFailure(rest, detail, input.now);
   return {
-    changes: [{ do: 'SaveState', why: `the order failed: ${failure}`, state }],
-    waits: [{ why: detail, forMs: delay }],
+    changes: [{ do: 'SaveState', why: `the order failed: ${state.failure}`, state }],
+    waits: [{ why: detail, forMs: state.orderAfter - input.now }],
     problem: { reason: 'OrderInvalid', message: `the CA refused the order for ${order.names.join(', ')}: ${detail}` },
   };
 }

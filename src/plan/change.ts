@@ -1,10 +1,15 @@
+import type { AcmeMethod } from '../dns/caa.ts';
 import type { RecordChange } from '../dns/change.ts';
 import type { SecretObject } from '../api/object.ts';
+import type { WorkloadRef } from '../api/types.ts';
 import type { HostEntry } from '../policyshard/shard.ts';
-import type { OpenOrder, State, StoredKey } from './state.ts';
+import type { ExchangerState, OpenOrder, Revocation, State, StoredKey } from './state.ts';
 
 /** Steps that go on whatever becomes of the others: a record that can't be written must not stop a renewal. */
-export type Lane = 'Certificate' | 'Own';
+export type Lane = 'Certificate' | 'Own' | 'Restarts' | 'Revocations';
+
+/** What an order is for: a certificate where there is none, the next one, or the next one as the CA suggests it now. */
+export type OrderRank = 'First' | 'Renewal' | 'Suggested';
 
 /**
  * One small step, with the reason why it may happen now. Those without a lane come first, in the order of the plan, and
@@ -16,10 +21,17 @@ export type Change = {
 } /** Opens an order and stores it with the state, keys included, before anything depends on them. */ & (
   | {
       readonly do: 'Order';
+      readonly method: AcmeMethod;
       readonly state: State;
       readonly key: StoredKey;
       readonly names: readonly string[];
       readonly issuer: string;
+      /** The `renewalId` of the certificate that the new one takes the place of. */
+      readonly replaces?: string;
+      /** See `OpenOrder`. */
+      readonly hurried?: number;
+      /** Absent: `First`. */
+      readonly rank?: OrderRank;
     }
   | {
       readonly do: 'SelfSign';
@@ -31,6 +43,8 @@ export type Change = {
   | { readonly do: 'AnswerChallenges'; readonly order: OpenOrder }
   | { readonly do: 'Finalize'; readonly order: OpenOrder; readonly key: StoredKey }
   | { readonly do: 'FetchCertificate'; readonly order: OpenOrder; readonly key: StoredKey; readonly state: State }
+  /** The CA is told that a key is no secret any more; what it says is stored. Without the key the account asks. */
+  | { readonly do: 'Revoke'; readonly revocation: Revocation; readonly state: ExchangerState }
   | { readonly do: 'SaveState'; readonly state: State }
   | {
       readonly do: 'Records';
@@ -43,6 +57,12 @@ export type Change = {
       readonly aliases: Readonly<Record<string, string>>;
     }
   | { readonly do: 'Deliver'; readonly secret: SecretObject }
+  /** Only once the Secret holds what the revision names. */
+  | {
+      readonly do: 'Restart';
+      readonly workload: WorkloadRef & { readonly namespace: string; readonly uid: string };
+      readonly revision: string;
+    }
   | { readonly do: 'Serve'; readonly host: string; readonly entry: HostEntry }
   | { readonly do: 'Unserve'; readonly host: string }
   /** The end of a retirement: nothing depends on the durable state any more. */

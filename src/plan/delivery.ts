@@ -5,7 +5,8 @@ import type { SecretObject } from '../api/object.ts';
 import type { Change } from './change.ts';
 import type { MountedSecret } from './exchanger.ts';
 import { keyNamed } from './keys.ts';
-import type { ExchangerState } from './state.ts';
+import { certificateOf } from './lane.ts';
+import type { ExchangerState, StoredCertificate } from './state.ts';
 
 /** Where the certificate is on its way to the hosts. */
 export interface Delivery {
@@ -27,6 +28,7 @@ export function planDelivery(
   mounted: MountedSecret,
   state: ExchangerState,
   step: RolloverStep,
+  lost: string | undefined,
 ): Delivery {
   const { certificate } = state;
   const { secretName } = desired;
@@ -40,6 +42,7 @@ export function planDelivery(
   if (step.deliver !== givenKey(step.state) && wait !== undefined) {
     return { status: 'Blocked', reason: wait.reason, message: wait.message };
   }
+  if (lost !== undefined && mounted.is === 'Absent') return { status: 'Blocked', reason: 'NamesLost', message: lost };
   const same =
     mounted.is === 'Ours' &&
     decode(mounted.object, 'tls.crt') === certificate.chain &&
@@ -50,8 +53,12 @@ export function planDelivery(
 }
 
 /** Key and certificate in one atomic write. */
-export function deliverTo(desired: Place, mounted: MountedSecret, state: ExchangerState): readonly Change[] {
-  const { certificate } = state;
+export function deliverTo(
+  desired: Place,
+  mounted: MountedSecret,
+  state: ExchangerState,
+  certificate: StoredCertificate | undefined = state.certificate,
+): readonly Change[] {
   if (certificate === undefined) return [];
   const found = mounted.is === 'Ours' ? mounted.object.metadata.resourceVersion : undefined;
   const secret: SecretObject = {
@@ -69,10 +76,12 @@ export function deliverTo(desired: Place, mounted: MountedSecret, state: Exchang
   return [{ do: 'Deliver', why: 'the certificate is ready and no live TLSA contradicts its key', secret }];
 }
 
-/** A renewed certificate for the Secret that holds the same key already: nothing may stop it. */
+/** A renewed certificate for the key that the Secret holds already, whichever it is: nothing may stop it. */
 export function renewedDelivery(place: Place, mounted: MountedSecret, state: ExchangerState): readonly Change[] {
-  const { certificate } = state;
-  if (mounted.is !== 'Ours' || certificate === undefined) return [];
-  const sameKey = decode(mounted.object, 'tls.key') === keyNamed(state, certificate.spkiSha256).pem;
-  return sameKey && decode(mounted.object, 'tls.crt') !== certificate.chain ? deliverTo(place, mounted, state) : [];
+  if (mounted.is !== 'Ours') return [];
+  const pem = decode(mounted.object, 'tls.key');
+  const key = state.keys.find((one) => one.pem === pem);
+  const certificate = key === undefined ? undefined : certificateOf(state, key.spkiSha256);
+  if (certificate === undefined || decode(mounted.object, 'tls.crt') === certificate.chain) return [];
+  return deliverTo(place, mounted, state, certificate);
 }

@@ -58,7 +58,7 @@ export interface ObservedDomain {
   /** The policy as a sender fetches it, by the published address; undefined before there is one. */
   readonly outsideFetch: PolicyFetch | undefined;
   readonly entry: HostEntry | undefined;
-  readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive'>;
+  readonly certificate: Pick<CertificateInput, 'issuer' | 'order' | 'challenges' | 'spentLive' | 'http' | 'caa'>;
 }
 
 export interface DomainPlan {

@@ -2,6 +2,7 @@
  * The guard: what no plan may write, whatever it wants. Names that are not of ours; sets that stand and belong to
  * someone else; anything below a name that exists only by a wildcard. The writer of records asks for the names once more.
  */
+import { mailPorts } from '../dane/tlsa.ts';
 import { toALabel } from '../dns/names.ts';
 import { equalSets, inWords, type RecordType } from '../dns/rrset.ts';
 import { owned } from './ownership.ts';
@@ -18,7 +19,7 @@ const shapes: readonly Shape[] = [
   { prefix: '_mta-sts', types: ['TXT'] },
   { prefix: 'mta-sts', types: ['A', 'AAAA', 'CNAME'] },
   { prefix: '_smtp._tls', types: ['TXT'] },
-  { prefix: '_25._tcp', types: ['TLSA'] },
+  ...mailPorts.map((port): Shape => ({ prefix: `_${port}._tcp`, types: ['TLSA'] })),
   { prefix: '_acme-challenge', types: ['TXT'] },
   { prefix: '_mailseal', types: ['TXT'] },
 ];

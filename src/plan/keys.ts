@@ -1,16 +1,20 @@
 /** What was seen of an exchanger's hosts, put as the key rollover asks for it. */
 import { gate } from '../dane/rollover.ts';
-import type { LiveSet, RolloverFacts, RolloverState } from '../dane/keystate.ts';
-import { tlsaName, tlsaOfKey } from '../dane/tlsa.ts';
-import type { DesiredExchanger } from '../desired/exchanger.ts';
-import type { Answer } from '../dns/answer.ts';
-import { equalSets, type RecordSet } from '../dns/rrset.ts';
-import { isEcdsaP256, spkiSha256OfKey } from '../pki/certificate.ts';
-import type { MountedSecret, ObservedExchanger, ObservedHost, Security } from './exchanger.ts';
-import { isMarked, isOfHostShape, owned, strangerAt } from './ownership.ts';
+import { givenKey, type RolloverFacts, type RolloverState } from '../dane/keystate.ts';
+import { tlsaOfKey } from '../dane/tlsa.ts';
+import { type DesiredExchanger, tlsaNames } from '../desired/exchanger.ts';
+import { equalSets } from '../dns/rrset.ts';
+import { algorithmOfKey, spkiSha256OfKey } from '../pki/certificate.ts';
+import type { MountedSecret, ObservedExchanger } from './exchanger.ts';
+import { givenTlsa, liveTlsa, mayAdopt, ownTlsa } from './live-tlsa.ts';
 import { recordKey } from './record-view.ts';
 import { freshAttestation, presentedAt } from './presented.ts';
+import { certificatesOf, covers } from './lane.ts';
+import { wantedOf } from './algorithm.ts';
+import { wantedNow } from './rotation.ts';
+import { isContradicted } from './standing.ts';
 import type { AppliedSet, ExchangerState, StoredKey } from './state.ts';
+import { attestedPods } from './workloads.ts';
 
 /** A stored key by its fingerprint. */
 export function keyNamed(state: Pick<ExchangerState, 'keys'>, spkiSha256: string): StoredKey {
@@ -30,54 +34,25 @@ function zoneOf(desired: DesiredExchanger, { hosts, traits }: ObservedExchanger)
   return order.find((verdict) => verdicts.includes(verdict)) ?? 'Insecure';
 }
 
-function liveSet(name: string, answer: Answer, zone: Security['verdict']): LiveSet {
-  switch (answer.outcome) {
-    case 'Found':
-      if (answer.authentic) return { name, outcome: 'Secure', values: answer.values };
-      return { name, outcome: zone === 'Insecure' ? 'Insecure' : 'Unknown', values: answer.values };
-    case 'NoData':
-    case 'NxDomain':
-      return { name, outcome: zone === 'Unknown' ? 'Unknown' : 'Absent', values: [] };
-    case 'ServFail':
-    case 'Bogus':
-    case 'Unreachable':
-      return { name, outcome: 'Unknown', values: [] };
-  }
-}
-
-/** RFC 7672 §2.2.2: senders look at the name that a host's aliases lead to, and at the host's own; both must be true. */
-function liveSets({ host, liveTlsa, aliasTlsa, security }: ObservedHost): readonly LiveSet[] {
-  const own = liveSet(tlsaName(host, 25), liveTlsa, security.verdict);
-  return aliasTlsa === undefined ? [own] : [own, liveSet(aliasTlsa.name, aliasTlsa, security.verdict)];
-}
-
-/** The set of a host as it stands at the provider, where it is ours to change. */
-export function ownTlsa(observed: ObservedExchanger, state: ExchangerState, host: string): RecordSet | undefined {
-  const name = tlsaName(host, 25);
-  const live = observed.views.get(`${name} TLSA`)?.live;
-  if (
-    live === undefined ||
-    strangerAt({ ...observed, lives: observed.views, applied: state.applied }, name) !== undefined
-  )
-    return undefined;
-  const entry = tlsaSets(state).find((set) => set.name === name);
-  const marked = isMarked(observed, state.applied, host) && isOfHostShape(live, observed.installationId);
-  return owned(live, entry, marked) ? live : undefined;
-}
-
 /** Since when every host's set has shown a key: the last of them counts, and one that lacks it undoes it. */
 function standingOf(
-  { hosts }: DesiredExchanger,
+  { hosts, dane }: DesiredExchanger,
   { views }: ObservedExchanger,
   state: ExchangerState,
 ): Readonly<Record<string, number>> {
-  const sets = tlsaSets(state).filter(({ name }) => hosts.some(({ host }) => name === tlsaName(host, 25)));
+  const names = hosts.flatMap(({ host }) => tlsaNames(host, dane));
+  // What was only meant so far is in no cache, and says nothing of the others.
+  const meant = (set: AppliedSet): boolean =>
+    set.standing === 'Intended' && set.since === undefined && views.get(recordKey(set))?.live === undefined;
+  const sets = tlsaSets(state).filter((set) => names.includes(set.name) && !meant(set));
   const standing: Record<string, number> = {};
   for (const { spkiSha256 } of state.keys) {
     const since = sets.map((set) => {
       // What stands otherwise than it is remembered stands only since it was seen so.
-      const live = views.get(recordKey(set))?.live;
-      const as = live !== undefined && equalSets(live, set) && set.values.includes(tlsaOfKey(spkiSha256));
+      const { live, servers } = views.get(recordKey(set)) ?? {};
+      const contradicted = servers?.ok === false && isContradicted(servers.kind);
+      const stands = live !== undefined && !contradicted && equalSets(live, set);
+      const as = stands && set.values.includes(tlsaOfKey(spkiSha256));
       return as ? set.since : undefined;
     });
     const known = since.filter((time) => time !== undefined);
@@ -91,8 +66,9 @@ export function givenBy(mounted: MountedSecret, known: readonly StoredKey[]): St
   if (mounted.is !== 'Ours') return undefined;
   const pem = Buffer.from(mounted.object.data?.['tls.key'] ?? '', 'base64').toString('utf8');
   const stored = known.find((key) => key.pem === pem);
-  if (stored !== undefined || !isEcdsaP256(pem)) return stored;
-  return { algorithm: 'ECDSA-P256', pem, spkiSha256: spkiSha256OfKey(pem) };
+  const algorithm = stored?.algorithm ?? algorithmOfKey(pem);
+  if (stored !== undefined || algorithm === undefined) return stored;
+  return { algorithm, pem, spkiSha256: spkiSha256OfKey(pem) };
 }
 
 /** All keys that the rollover names, also one that only the Secret of the hosts still held. */
@@ -107,7 +83,6 @@ export function rolloverFacts(
   state: ExchangerState,
   now: number,
 ): RolloverFacts {
-  const { certificate } = state;
   const old = Math.max(0, ...tlsaSets(state).map(({ previousTtl }) => previousTtl));
   const settleSeconds = Math.max(0, ...desired.hosts.map(({ grant }) => grant.settleSeconds));
   // A provider may raise a TTL, and a human choose one.
@@ -115,26 +90,58 @@ export function rolloverFacts(
     0,
     ...[...observed.views.values()].map(({ live }) => (live?.type === 'TLSA' ? live.ttl : 0)),
   );
+  const live = liveTlsa(desired, observed, state, now);
+  const relied = desired.hosts.flatMap(({ host }) =>
+    tlsaNames(host, desired.dane).flatMap((name) => ownTlsa(observed, state, name)?.values ?? []),
+  );
+  // What is given to us later than the first of our sets must not lose its values either.
+  const given = state.rollover.published ? givenTlsa(desired, observed, state).flatMap(({ values }) => values) : [];
   return {
     now,
-    wanted: 'Nothing',
-    held: desired.suspended,
+    ...(observed.steadySince === undefined ? {} : { steadySince: observed.steadySince }),
+    wanted: wantedOf(desired, state, now),
+    held: desired.suspended || desired.rotation.held,
     dane: desired.dane.mode,
     zone: zoneOf(desired, observed),
     standing: standingOf(desired, observed, state),
     gateMs: gate({ ttls: { old, new: Math.max(desired.dane.ttlSeconds, standingTtl) }, settleSeconds }),
-    certificates: certificate !== undefined && certificate.notAfter > now ? [certificate.spkiSha256] : [],
+    certificates: certificatesOf(state)
+      .filter((one) => one.notAfter > now && (one === state.certificate || covers(one, desired.certificateNames)))
+      .map(({ spkiSha256 }) => spkiSha256),
     delivered: givenBy(observed.mounted, state.keys)?.spkiSha256,
-    spare: undefined,
-    presented: observed.hosts.flatMap((host) => presentedAt(host, now)),
-    attested: observed.hosts.flatMap((host) => {
-      const attestation = freshAttestation(host, now);
-      return attestation === undefined
-        ? []
-        : [{ endpoint: `agent of ${host.host}`, key: attestation.presents?.spkiSha256 }];
-    }),
-    live: observed.hosts.flatMap(liveSets),
-    relied: [...new Set(desired.hosts.flatMap(({ host }) => ownTlsa(observed, state, host)?.values ?? []))].sort(),
-    adopt: false,
+    spare: observed.spareKey?.spkiSha256,
+    presented: observed.hosts.flatMap((host) => presentedAt(host, now, state.rollover.adopted)),
+    attested: observed.hosts
+      .flatMap((host) => {
+        const attestation = freshAttestation(host, now);
+        return attestation === undefined
+          ? []
+          : [{ endpoint: `agent of ${host.host}`, key: attestation.presents?.spkiSha256 }];
+      })
+      .concat(attestedPods(observed.workloads, state.keys)),
+    live,
+    relied: [...new Set([...relied, ...given])].sort(),
+    adopt: mayAdopt(desired, observed, state, live),
+    given,
   };
+}
+
+/**
+ * Whether this look may hand the hosts a key that they do not have: then all that may pin the one they have is looked at.
+ */
+export function isGiving(
+  desired: DesiredExchanger,
+  mounted: MountedSecret,
+  state: ExchangerState | undefined,
+  now: number,
+): boolean {
+  if (state === undefined) return false;
+  const { rollover, keys, rotation } = state;
+  const ready = (key: string): boolean =>
+    certificatesOf(state).some(({ spkiSha256, notAfter }) => spkiSha256 === key && notAfter > now);
+  const given = givenKey(rollover);
+  if (givenBy(mounted, keys)?.spkiSha256 !== given) return ready(given);
+  if (rollover.phase === 'Armed') return ready(rollover.next);
+  const back = wantedNow(desired.rotation, rotation ?? { since: now }, rollover.current, now) === 'Back';
+  return rollover.phase === 'Swapping' && back;
 }

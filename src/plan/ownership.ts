@@ -1,4 +1,5 @@
 /** Which record sets are ours: by the durable record of what we applied, or, where that is lost, by the mark in the DNS. */
+import { mailPorts, tlsaName } from '../dane/tlsa.ts';
 import { equalSets, type RecordSet } from '../dns/rrset.ts';
 import type { RecordView } from './record-view.ts';
 import type { AppliedSet } from './state.ts';
@@ -25,7 +26,13 @@ export const markedHosts = (applied: readonly AppliedSet[]): readonly string[] =
 const ownerOf = /^heritage=mailseal,owner=([A-Za-z0-9-]{8,64})$/u;
 
 /** The name that a set hangs on: the host or domain whose mark speaks for it. */
-const markedPlaces = ['_25._tcp.', '_mta-sts.', 'mta-sts.', '_smtp._tls.', '_mailseal.'] as const;
+const markedPlaces: readonly string[] = [
+  ...mailPorts.map((port) => tlsaName('', port)),
+  '_mta-sts.',
+  'mta-sts.',
+  '_smtp._tls.',
+  '_mailseal.',
+];
 export const placeOf = (name: string): string => {
   const prefix = markedPlaces.find((one) => name.startsWith(one));
   return prefix === undefined ? name : name.slice(prefix.length);

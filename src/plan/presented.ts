@@ -1,7 +1,8 @@
 /** What the addresses of MX hosts present, by probes and, where no probe reaches, by what agents attest. */
 import type { RolloverFacts } from '../dane/keystate.ts';
 import { tlsaOfKey } from '../dane/tlsa.ts';
-import type { SmtpOutcome } from '../pki/observed.ts';
+import { verifyDane } from '../dane/verify.ts';
+import type { SentCertificate, SmtpOutcome } from '../pki/observed.ts';
 import type { ObservedHost } from './exchanger.ts';
 import type { StoredCertificate } from './state.ts';
 
@@ -23,26 +24,59 @@ function attestedKey(host: ObservedHost, now: number): string | undefined {
 const isSilent = ({ outcome }: SmtpOutcome): boolean =>
   outcome === 'Unknown' || outcome === 'Blocked' || outcome === 'Temporary';
 
+const isOfKey = (value: string): boolean => value.startsWith('3 1 1 ');
+
+/** Whether a set lets a host pass that sent this chain. */
+function pins(records: readonly string[], host: string, sent: readonly SentCertificate[], now: number): boolean {
+  const chain = sent.map(({ pem }) => pem);
+  return verifyDane({ records, chain, names: [host], now }).verdict === 'Match';
+}
+
 /** The key that each address of a host presents; undefined where it is not known. A host without addresses counts as one. */
-export function presentedAt(host: ObservedHost, now: number): RolloverFacts['presented'] {
+export function presentedAt(
+  host: ObservedHost,
+  now: number,
+  adopted: readonly string[] = [],
+): RolloverFacts['presented'] {
   if (host.probes.length === 0) return [{ address: host.host, key: undefined }];
   return host.probes.map(({ address, result }) => {
     const where = `${host.host} [${address}]`;
-    if (result.outcome === 'Tls') return { address: where, key: result.chain[0]?.spkiSha256 };
+    if (result.outcome === 'Tls') {
+      const also = adopted.filter((value) => !isOfKey(value) && pins([value], host.host, result.chain, now));
+      const key = result.chain[0]?.spkiSha256;
+      return { address: where, key, ...(also.length === 0 ? {} : { alsoPinnedBy: also }) };
+    }
     return { address: where, key: isSilent(result) ? attestedKey(host, now) : undefined };
   });
 }
 
+/** Less than a fifth of its life is left. */
+export const isEnding = (
+  { notBefore, notAfter }: Pick<SentCertificate, 'notBefore' | 'notAfter'>,
+  now: number,
+): boolean => now > notAfter - (notAfter - notBefore) / 5;
+
+/** Whether a probe saw the host with a certificate that ends soon. */
+export const showsEnding = ({ probes }: ObservedHost, now: number): boolean =>
+  probes.some(
+    ({ result }) => result.outcome === 'Tls' && result.chain[0] !== undefined && isEnding(result.chain[0], now),
+  );
+
 /** Addresses that a probe saw with a key that the secure set which stands for their host does not name. */
 export function unpinnedAddresses(
   { host, probes, security }: ObservedHost,
+  now: number,
   pinned?: readonly string[],
 ): readonly string[] {
   const validates = security.verdict === 'Secure' || security.verdict === 'InMotion';
   if (pinned === undefined || !validates) return [];
   return probes.flatMap(({ address, result }) => {
     const key = result.outcome === 'Tls' ? result.chain[0]?.spkiSha256 : undefined;
-    return key === undefined || pinned.includes(tlsaOfKey(key)) ? [] : [`${host} [${address}]`];
+    if (key === undefined || pinned.includes(tlsaOfKey(key))) return [];
+    // What stood before us may pin what a host shows in another way.
+    const others = pinned.filter((value) => !isOfKey(value));
+    const passes = result.outcome === 'Tls' && others.length > 0 && pins(others, host, result.chain, now);
+    return passes ? [] : [`${host} [${address}]`];
   });
 }
 
@@ -65,8 +99,7 @@ export function laggingAddresses(
       const [leaf] = result.chain;
       if (leaf?.spkiSha256 !== given.spkiSha256) return [`${where} still shows another key`];
       const renewed = given.certificate !== undefined && given.certificate.notAfter > leaf.notAfter;
-      const ending = now > leaf.notAfter - (leaf.notAfter - leaf.notBefore) / 5;
-      if (!renewed || !ending) return [];
+      if (!renewed || !isEnding(leaf, now)) return [];
       const end = new Date(leaf.notAfter).toISOString();
       return [
         `${where} still shows the certificate that ends at ${end}, though a new one was delivered: reload its mail server`,

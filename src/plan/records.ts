@@ -128,6 +128,11 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
   const stranger = request.stranger(wanted.name);
   const refused = refusal(wanted, view, entry, { marked, stranger, adopted, aliasAdopted });
   if (refused !== undefined) return { applied: entry, refused };
+  const owns = live !== undefined && owned(live, entry, marked);
+  if (live !== undefined && !owns && adopted && wanted.type === 'TLSA' && mustWait(wanted, live)) {
+    const message = `${record} ${wanted.hold ?? 'stays until what stands there is part of what is published'}`;
+    return { applied: entry, pending: waits(message) };
+  }
   const unled = needsLead(wanted) ? unledWords(request.leads, wanted.name) : undefined;
   const byHand = isByHand(traits);
   const anyTtl = byHand || traits?.exactTtl === false;
@@ -166,6 +171,10 @@ function planSet(asWanted: WantedSet, entry: AppliedSet | undefined, request: Re
     ...(hold === undefined ? { change: placed(change, wanted), clearing: room } : held),
   };
 }
+
+/** Hosts present what a given TLSA set pins: it is ours from when nothing holds us up, and then loses none of its values. */
+const mustWait = ({ hold, values }: WantedSet, live: RecordSet): boolean =>
+  hold !== undefined || !live.values.every((value) => values.includes(value));
 
 /** The user's alias at the name goes in the same step in which our set comes. */
 function clearing(wanted: WantedSet, { live, alias }: RecordView): PlacedChange | undefined {

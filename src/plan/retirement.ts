@@ -18,6 +18,7 @@ import { type RecordProblem, type RecordView, type WantedSet } from './record-vi
 import { planRecords } from './records.ts';
 import { leftToHumans, type ObservedRemoval, planRemoval } from './removal.ts';
 import { announcement, dateRemoval, dateReturn } from './withdrawal-dates.ts';
+import { condemn, planRevocations } from './revocation.ts';
 import { holdOf, planServe, servingOf } from './serving.ts';
 import type { AppliedSet, DomainState, ExchangerState, State } from './state.ts';
 
@@ -34,6 +35,7 @@ export interface RetirementPlan {
   /** What stands in the way, for a human. */
   readonly refused: readonly RecordProblem[];
   readonly problem: CertificatePlan['problem'];
+  readonly asksCaa?: CertificatePlan['asksCaa'];
   /** `recordKey` of what a human has to remove, if whoever can write the zone is not given back to us. */
   readonly byHand: readonly string[];
   /** What a human is to publish or to remove meanwhile. */
@@ -57,6 +59,8 @@ const nothing: ReadonlySet<string> = new Set();
 const lookAgainMs = 30 * 60 * second;
 /** A change of keys takes hours. */
 const movingMs = 60 * second;
+/** An object that has gone waits no longer for a CA that does not revoke its certificate: an hour or so. */
+const mostRefusals = 7;
 
 const policyHostOf = ({ domain }: Pick<DomainState, 'domain'>): string => `mta-sts.${domain}`;
 
@@ -151,6 +155,7 @@ function planHolding(observed: ObservedDomainRetirement, found: DomainState, now
     due,
     refused,
     problem: certificate.problem,
+    asksCaa: certificate.asksCaa,
     byHand,
     required,
   };
@@ -215,12 +220,20 @@ export function planExchangerRetirement(
     const why = `TLSA records are removed later: ${moving}`;
     return { ...nothingDone, phase: 'Removing', state, waits: [{ why, forMs: movingMs }] };
   }
+  const revocations = planRevocations(condemn(state, {}, now), { busy: false, suspended: false }, now);
+  if (revocations.changes.length > 0)
+    return { ...nothingDone, phase: 'Removing', state, ...revocations, problem: undefined };
   const { certificate } = state;
   const gone = state.applied.length === 0;
   // A renewal is under way where all has gone and one is needed; else an open order is given up.
   const removal = gone && neededBy !== undefined ? undefined : planRemoval(observed, now);
-  if (neededBy === undefined || certificate === undefined || removal?.done === false)
-    return ending(removal ?? planRemoval(observed, now), [forget(state)]);
+  if (neededBy === undefined || certificate === undefined || removal?.done === false) {
+    const last = ending(removal ?? planRemoval(observed, now), [forget(state)]);
+    const trying = state.revocations?.some(({ failures = 0 }) => failures < mostRefusals) === true;
+    return last.phase === 'Done' && trying && revocations.waits.length > 0
+      ? { ...last, phase: 'Removing', changes: [], waits: revocations.waits }
+      : last;
+  }
   const why = `the policy of ${neededBy} still names the hosts: their certificate is renewed, with the same key`;
   const { withdrawn: _, ...rest } = state;
   const changes: readonly Change[] = gone ? [] : [{ do: 'SaveState', why, state: { ...rest, applied: [] } }];

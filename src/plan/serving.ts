@@ -3,8 +3,10 @@ import type { Publication } from '../mtasts/lifecycle.ts';
 import { parsePolicy } from '../mtasts/policy.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import { type HostEntry, isOfPublication, recertified, revisionOf } from '../policyshard/shard.ts';
+import { canonical } from '../api/canonical.ts';
 import type { Change } from './change.ts';
 import type { ObservedDomain } from './domain.ts';
+import { httpAnswers } from './http-proof.ts';
 import type { DomainState } from './state.ts';
 
 export interface Serving {
@@ -61,13 +63,37 @@ export function holdOf(publication: Publication, serving: Serving, doubts: reado
   return first && doubts.length > 0 ? `waits until enforcing is safe (${doubts.join('; ')})` : undefined;
 }
 
-/** A renewed certificate for the entry that has the same key already, with the policy that it shows: nothing may stop it. */
+const answering = ({ order }: DomainState): Pick<HostEntry, 'http01'> => {
+  const http01 = httpAnswers(order);
+  return http01 === undefined ? {} : { http01 };
+};
+
+const isSame = (given: HostEntry | undefined, entry: HostEntry): boolean => canonical(given) === canonical(entry);
+
+/** Before there is a certificate the pods have nothing to show but the proofs for the first. */
+function firstAnswers(host: string, given: HostEntry | undefined, state: DomainState): readonly Change[] {
+  const answers = answering(state);
+  const entry: HostEntry = { policy: null, revision: revisionOf(null, null), certificate: null, key: null, ...answers };
+  if (answers.http01 === undefined || isSame(given, entry)) return [];
+  return [{ do: 'Serve', why: 'the pods are to answer the CA', host, entry }];
+}
+
+/** A renewed certificate for the entry that has the same key already, with the policy that it shows, and what proves the next: nothing may stop it. */
 export function renewedEntry(state: DomainState, entry: HostEntry | undefined): readonly Change[] {
   const { certificate, key, domain } = state;
-  if (certificate === undefined || entry?.key !== key.pem || entry.certificate === certificate.chain) return [];
-  const revision = recertified(entry.revision, certificate.chain);
-  const renewed: HostEntry = { ...entry, certificate: certificate.chain, revision };
-  return [{ do: 'Serve', why: 'the certificate was renewed', host: `mta-sts.${domain}`, entry: renewed }];
+  if (certificate === undefined || entry?.key !== key.pem) return [];
+  const { policy, revision, certificate: shown } = entry;
+  const { chain } = certificate;
+  const renewed: HostEntry = {
+    policy,
+    revision: shown === chain ? revision : recertified(revision, chain),
+    certificate: chain,
+    key: key.pem,
+    ...answering(state),
+  };
+  if (isSame(entry, renewed)) return [];
+  const why = shown === chain ? 'the pods answer the CA, or do so no more' : 'the certificate was renewed';
+  return [{ do: 'Serve', why, host: `mta-sts.${domain}`, entry: renewed }];
 }
 
 /** What the policy pods are to show, where they were given something else. */
@@ -78,11 +104,16 @@ export function planServe(
   publication: Publication,
 ): readonly Change[] {
   const { certificate } = state;
-  if (certificate === undefined) return [];
+  if (certificate === undefined) return firstAnswers(host, given, state);
   const policy = publication.body;
   const revision = revisionOf(policy, certificate.chain, publication.id);
-  const entry: HostEntry = { policy, revision, certificate: certificate.chain, key: state.key.pem };
-  const parts = ['policy', 'revision', 'certificate', 'key'] as const;
-  if (parts.every((part) => given?.[part] === entry[part])) return [];
+  const entry: HostEntry = {
+    policy,
+    revision,
+    certificate: certificate.chain,
+    key: state.key.pem,
+    ...answering(state),
+  };
+  if (isSame(given, entry)) return [];
   return [{ do: 'Serve', why: 'the pods are to show the newest policy and certificate', host, entry }];
 }

@@ -62,8 +62,9 @@ function cachedFor(view: RecordView, before: AppliedSet | undefined, now: number
   return Math.max(view.live?.ttl ?? 0, before?.ttl ?? 0, view.negativeTtl, earlier);
 }
 
-const earlierIsForgotten = ({ since, previousTtl }: AppliedSet, now: number): boolean =>
-  since !== undefined && now >= since + previousTtl * 1000;
+/** RFC 7671 §8.1 counts two TTLs, for caches behind caches. */
+const earlierIsForgotten = ({ since, previousTtl, retimed }: AppliedSet, now: number): boolean =>
+  retimed !== true && since !== undefined && now >= since + 2 * previousTtl * 1000;
 
 export function remember(
   wanted: WantedSet,
@@ -79,10 +80,18 @@ export function remember(
     if (request.led && view.live !== undefined && stands(wanted, view.live, { ...before, ...request })) return known;
     // It was there and is not any more, or not as it should: whatever waits for its age waits anew.
     const { since: _since, ...rest } = known;
-    return _since === undefined ? rest : { ...rest, previousTtl: cachedFor(view, before, request.now) };
+    const again = retimed([view.live], wanted);
+    return _since === undefined && again.retimed === undefined
+      ? rest
+      : { ...rest, ...again, previousTtl: cachedFor(view, before, request.now) };
   }
-  return { name, type, ttl, values, ...place, standing, previousTtl: cachedFor(view, before, request.now) };
+  const previousTtl = cachedFor(view, before, request.now);
+  return { name, type, ttl, values, ...place, standing, previousTtl, ...retimed([before, view.live], wanted) };
 }
+
+/** A server that still shows the same values may do so with the TTL that they had. */
+const retimed = (earlier: readonly (RecordSet | undefined)[], wanted: RecordSet): Pick<AppliedSet, 'retimed'> =>
+  earlier.some((one) => one !== undefined && equalSets(one, wanted) && one.ttl !== wanted.ttl) ? { retimed: true } : {};
 
 /** What is known of a set beside what was seen of it. */
 export interface Whose {
@@ -96,7 +105,16 @@ export interface Whose {
   readonly led: boolean;
 }
 
+/** Some server answers, and shows something else. */
+export const isContradicted = (reason: RecordProblem['reason']): boolean =>
+  reason === 'ServerLagging' || reason === 'NotApplied';
+
 export function confirm(entry: AppliedSet, problem: RecordProblem | undefined, now: number): AppliedSet {
+  if (problem !== undefined && entry.type === 'TLSA' && isContradicted(problem.reason)) {
+    // A server that was put back hands the earlier set to caches: keys wait for it anew.
+    const { since: _since, ...rest } = entry;
+    return rest;
+  }
   if (problem !== undefined || entry.since !== undefined) return entry;
   return { ...entry, standing: entry.standing === 'Intended' ? 'Ours' : entry.standing, since: now };
 }

@@ -29,6 +29,9 @@ const object =
 
 const storedKey = object({ algorithm: text, pem: text, spkiSha256: text });
 const place = { name: text, provider: text, zone: text } as const;
+const replaced: Shape = { chain: text, issuer: text, spkiSha256: text, notAfter: number };
+const certificate = object({ ...replaced, names: listOf(text), renewAt: number });
+const authorization = { name: text, url: text, challengeUrl: text } as const;
 const lane: Shape = {
   namespace: text,
   name: text,
@@ -39,12 +42,11 @@ const lane: Shape = {
       issuer: text,
       spkiSha256: text,
       names: listOf(text),
-      authorizations: listOf(object({ name: text, url: text, challengeUrl: text, txtName: text, txtValue: text })),
+      authorizations: listOf(object({ ...authorization, txtName: text, txtValue: text })),
+      http: optional(listOf(object({ ...authorization, token: text, keyAuthorization: text }))),
     }),
   ),
-  certificate: optional(
-    object({ chain: text, issuer: text, spkiSha256: text, names: listOf(text), notAfter: number, renewAt: number }),
-  ),
+  certificate: optional(certificate),
   applied: listOf(
     object({
       ...place,
@@ -54,6 +56,7 @@ const lane: Shape = {
       values: listOf(text),
       standing: oneOf('Intended', 'Ours', 'Found'),
       previousTtl: number,
+      retimed: optional(flag),
       restored: optional(object({ times: number, at: number, stood: flag })),
     }),
   ),
@@ -71,9 +74,33 @@ const shapes: Readonly<Record<State['kind'], Shape>> = {
       published: flag,
       adopted: optional(listOf(text)),
       dropped: optional(listOf(text)),
+      spare: optional(text),
+      goneSince: optional(number),
+      presentedSince: optional(number),
+      contradicted: optional(object({ endedAt: optional(number) })),
+      nextContradicted: optional(object({ endedAt: optional(number) })),
     }),
+    rotation: optional(
+      object({ since: number, nextSince: optional(number), for: optional(text), met: optional(text) }),
+    ),
+    otherCertificates: optional(listOf(certificate)),
+    replaced: optional(listOf(object(replaced))),
+    revocations: optional(
+      listOf(
+        object({
+          ...replaced,
+          key: optional(storedKey),
+          failures: optional(number),
+          after: optional(number),
+          failure: optional(text),
+        }),
+      ),
+    ),
+    imported: optional(text),
     keys: listOf(storedKey),
+    sourceSecretName: optional(text),
     leftHosts: optional(listOf(text)),
+    restart: optional(listOf(object({ kind: oneOf('Deployment', 'StatefulSet', 'DaemonSet'), name: text }))),
   },
   domain: {
     ...lane,

@@ -2,6 +2,7 @@
  * Durable state: what can't be observed again. It lies in Secrets of the operator's namespace, one per exchanger and
  * one per domain, and is written before the step that depends on it. Times are milliseconds since 1970.
  */
+import type { KeyAlgorithm, WorkloadRef } from '../api/types.ts';
 import type { RolloverState } from '../dane/keystate.ts';
 import type { Place } from '../dns/place.ts';
 import type { RecordType } from '../dns/rrset.ts';
@@ -11,7 +12,7 @@ import { lackedBy } from './state-shape.ts';
 
 /** A private key and the digest that its TLSA record carries. */
 export interface StoredKey {
-  readonly algorithm: 'ECDSA-P256';
+  readonly algorithm: KeyAlgorithm;
   /** PKCS #8 PEM. */
   readonly pem: string;
   readonly spkiSha256: string;
@@ -28,11 +29,24 @@ export interface StoredAuthorization {
   readonly status: string;
 }
 
+/** One authorization that is proven by an answer over HTTP (RFC 8555 §8.3). */
+export interface HttpAuthorization {
+  readonly name: string;
+  readonly url: string;
+  readonly challengeUrl: string;
+  readonly token: string;
+  readonly keyAuthorization: string;
+  readonly status: string;
+}
+
 /** An ACME order as it must be known after a crash (RFC 8555 §7.4). */
 export interface StoredOrder {
   readonly url: string;
   readonly names: readonly string[];
+  /** Those that are proven in the DNS. */
   readonly authorizations: readonly StoredAuthorization[];
+  /** Of a policy host whose issuer has it proven over HTTP. */
+  readonly http?: readonly HttpAuthorization[];
   readonly expires?: string;
 }
 
@@ -42,6 +56,8 @@ export interface OpenOrder extends StoredOrder {
   readonly spkiSha256: string;
   /** Since when all name servers show the challenges, where the provider needs longer until the world does. */
   readonly shownAt?: number;
+  /** How many certificates in a row the CA wanted to be renewed before their time, this one's predecessor included. */
+  readonly hurried?: number;
 }
 
 export interface StoredCertificate {
@@ -53,6 +69,23 @@ export interface StoredCertificate {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly renewAt: number;
+  /** What a human should know of it. */
+  readonly note?: string;
+  /** See `OpenOrder`. */
+  readonly hurried?: number;
+}
+
+/** A certificate that the hosts are not given any more: to be revoked with the others if its key gets known. */
+export type ReplacedCertificate = Pick<StoredCertificate, 'chain' | 'issuer' | 'spkiSha256' | 'notAfter'>;
+
+/** A certificate of a compromised key that no host presents any more, until its CA has revoked it. */
+export interface Revocation extends ReplacedCertificate {
+  /** Proves the compromise to the CA. */
+  readonly key?: StoredKey;
+  /** Attempts that failed, when to try again, and what the CA said. */
+  readonly failures?: number;
+  readonly after?: number;
+  readonly failure?: string;
 }
 
 /** How a set of ours was restored that someone else had altered. */
@@ -81,6 +114,8 @@ export interface AppliedSet extends Place {
   readonly since?: number;
   /** Seconds: the longest TTL at which the previous set, or its absence, may still be cached. */
   readonly previousTtl: number;
+  /** The set before had these values at another TTL: that servers show it does not say that none shows the other. */
+  readonly retimed?: boolean;
   /** Absent while nobody has altered it. */
   readonly restored?: Restored;
 }
@@ -117,6 +152,18 @@ interface CertificateLane {
   readonly withdrawn?: Withdrawn;
 }
 
+/** What is remembered of the wishes for another key. Times in milliseconds since 1970. */
+export interface RotationMemory {
+  /** Since when the hosts have been given the current key. */
+  readonly since: number;
+  /** Of the next key likewise, while the hosts are moved to it. */
+  readonly nextSince?: number;
+  /** The wish that they are moved for, as written. */
+  readonly for?: string;
+  /** The wish that was met last, as written. */
+  readonly met?: string;
+}
+
 export interface ExchangerState extends CertificateLane {
   readonly formatVersion: typeof formatVersion;
   readonly kind: 'exchanger';
@@ -124,7 +171,20 @@ export interface ExchangerState extends CertificateLane {
   readonly name: string;
   /** The Secret that the hosts mount; absent in a state that only retires what the DNS showed. */
   readonly secretName?: string;
+  /** Of an external issuer: what its certificates come in. */
+  readonly sourceSecretName?: string;
+  /** Workloads that are restarted for a renewal also when the spec can't be followed, or is gone; absent: none. */
+  readonly restart?: readonly WorkloadRef[];
   readonly rollover: RolloverState;
+  /** Absent in a state of before there were rotations. */
+  readonly rotation?: RotationMemory;
+  /** Of the other key in use, while the hosts are moved from one to the next; `certificate` is of the one they are given. */
+  readonly otherCertificates?: readonly StoredCertificate[];
+  /** Of keys that `rollover` names, as long as they last. */
+  readonly replaced?: readonly ReplacedCertificate[];
+  readonly revocations?: readonly Revocation[];
+  /** The Secret that the first key was read from; absent: Mailseal made it. */
+  readonly imported?: string;
   /** All that `rollover` names by their fingerprints. */
   readonly keys: readonly StoredKey[];
   readonly applied: readonly AppliedSet[];

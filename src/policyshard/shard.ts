@@ -12,10 +12,10 @@ export interface HostEntry {
   readonly policy: string | null;
   /** `revisionOf` what is here, and of its publication: what the pods say in `mailseal-revision`. */
   readonly revision: string;
-  /** PEM, leaf first, without the root. */
-  readonly certificate: string;
-  /** PKCS #8 PEM. */
-  readonly key: string;
+  /** PEM, leaf first, without the root; null before the first was issued: only challenges are answered. */
+  readonly certificate: string | null;
+  /** PKCS #8 PEM; null where there is no certificate. */
+  readonly key: string | null;
   /** ACME HTTP-01 answers: token → key authorization (RFC 8555 §8.3). */
   readonly http01?: Readonly<Record<string, string>>;
 }
@@ -47,6 +47,8 @@ const hostPattern = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-
 const revisionPattern = /^[0-9a-f]{8,64}$/u;
 const tokenPattern = /^[A-Za-z0-9_-]{1,128}$/u;
 const certificatePattern = /-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/u;
+// RFC 8555 §8.1: the token and the account key's thumbprint.
+const answerPattern = /^[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{43}$/u;
 const keyPattern = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----[\s\S]+-----END (?:EC |RSA )?PRIVATE KEY-----/u;
 // RFC 8461 §3.3: senders refuse a longer body.
 const maximumPolicyLength = 64 * 1024;
@@ -59,8 +61,8 @@ const publicationOf = (body: string | null, id: string): string =>
   digest(body === null ? 'none' : `policy ${id}\n${body}`);
 
 /** A short name of what is served; it changes whenever the publication or the certificate does. */
-export const revisionOf = (body: string | null, certificate: string, id: string = ''): string =>
-  publicationOf(body, id) + digest(certificate);
+export const revisionOf = (body: string | null, certificate: string | null, id: string = ''): string =>
+  publicationOf(body, id) + digest(certificate ?? 'none');
 
 /** The revision of the same publication with another certificate. */
 export const recertified = (revision: string, certificate: string): string =>
@@ -135,8 +137,12 @@ function entryProblems(host: string, entry: unknown): readonly string[] {
     problems.push(`the policy is longer than ${maximumPolicyLength} bytes`);
   }
   if (!matches(revision, revisionPattern)) problems.push('revision is not 8 to 64 hexadecimal digits');
-  if (!matches(certificate, certificatePattern)) problems.push('certificate is not a PEM chain');
-  if (!matches(key, keyPattern)) problems.push('key is not a PEM private key');
+  if (certificate === null && key === null) {
+    if (policy !== null) problems.push('there is a policy and no certificate');
+  } else {
+    if (!matches(certificate, certificatePattern)) problems.push('certificate is not a PEM chain');
+    if (!matches(key, keyPattern)) problems.push('key is not a PEM private key');
+  }
   if (http01 !== undefined && !isAnswers(http01)) problems.push('http01 is not a map of tokens to answers');
   return problems;
 }
@@ -157,5 +163,8 @@ function matches(value: unknown, pattern: RegExp): boolean {
 }
 
 function isAnswers(value: unknown): boolean {
-  return isRecord(value) && Object.entries(value).every(([t, a]) => tokenPattern.test(t) && typeof a === 'string');
+  return (
+    isRecord(value) &&
+    Object.entries(value).every(([token, answer]) => tokenPattern.test(token) && matches(answer, answerPattern))
+  );
 }

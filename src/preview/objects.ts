@@ -52,7 +52,7 @@ function aboutOf(object: Any): string {
     case 'DNSProvider':
       return text(object.spec?.zones);
     case 'CertificateIssuer':
-      return text(object.spec?.acme?.server ?? 'selfSigned');
+      return text(object.spec?.acme?.server ?? (object.spec?.external === undefined ? 'selfSigned' : 'external'));
     case 'MailExchanger':
       return text(object.spec?.hosts);
     case 'MailDomain':

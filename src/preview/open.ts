@@ -13,7 +13,7 @@ import { createStore } from '../apply/store.ts';
 import { apiVersion } from '../api/types.ts';
 import { type PreviewCache, readCache } from './cache.ts';
 import { neverWrites, previewKube, type Reading } from './kube.ts';
-import { previewAll } from './objects.ts';
+import { previewAll, type PreviewWorld } from './objects.ts';
 import type { ObjectPreview } from './preview.ts';
 import { readAsFarAsAllowed } from './rights.ts';
 import { select, type Standing } from './select.ts';
@@ -29,6 +29,8 @@ export interface PreviewOptions {
   /** PEM: whom to trust for `tls://` resolvers beside the public CAs. */
   readonly caBundle: string | undefined;
   readonly clock: Clock;
+  /** Namespaces beside those of the files in which it is read what agents say. */
+  readonly tenants?: readonly string[];
 }
 
 export interface Previewed {
@@ -39,6 +41,21 @@ export interface Previewed {
 
 /** Plans the objects of `files`. Rejects only where the cluster or the resolvers can't be asked at all. */
 export async function openPreview(files: readonly KubeObject[], options: PreviewOptions): Promise<Previewed> {
+  const plan: Look<readonly ObjectPreview[]> = async (world, standing) =>
+    previewAll(world, await select(world, files, standing));
+  const { found, notices } = await openWorld(files, options, plan);
+  return { objects: found, notices };
+}
+
+/** What is asked of a world that can't be changed. */
+type Look<T> = (world: PreviewWorld, standing: Standing | undefined) => Promise<T>;
+
+/** Opens the world with the files laid over the cluster, for one look. */
+export async function openWorld<T>(
+  files: readonly KubeObject[],
+  options: PreviewOptions,
+  look: Look<T>,
+): Promise<{ readonly found: T; readonly notices: readonly string[] }> {
   const { config } = options;
   const notices: string[] = [];
   const client = options.cluster
@@ -58,8 +75,8 @@ export async function openPreview(files: readonly KubeObject[], options: Preview
     };
     const outside = await open('outside', config.outsideResolvers);
     const inside = config.insideResolvers.length === 0 ? undefined : await open('inside', config.insideResolvers);
-    const objects = await plan(files, { ...options, cluster, outside, inside, tell });
-    return { objects, notices };
+    const found = await lookOn(files, { ...options, cluster, outside, inside, tell }, look);
+    return { found, notices };
   } finally {
     for (const resolver of resolvers) resolver.close();
     client?.close();
@@ -73,13 +90,13 @@ interface Opened extends Omit<PreviewOptions, 'cluster'> {
   readonly tell: (notice: string) => void;
 }
 
-async function plan(files: readonly KubeObject[], opened: Opened): Promise<readonly ObjectPreview[]> {
+async function lookOn<T>(files: readonly KubeObject[], opened: Opened, look: Look<T>): Promise<T> {
   const { config, clock, cluster, outside, inside } = opened;
   const log = createLog(() => undefined, 'error', clock);
   const standing = cluster && (await standingIn(cluster));
   const safe = cluster && withholding(cluster, files, standing?.providers ?? [], config.namespace);
   const kube = previewKube(files, safe);
-  const tenants = new Set(files.flatMap(({ metadata }) => metadata.namespace ?? []));
+  const tenants = new Set([...(opened.tenants ?? []), ...files.flatMap(({ metadata }) => metadata.namespace ?? [])]);
   const cache = await readCache({
     ...config,
     kube,
@@ -103,7 +120,7 @@ async function plan(files: readonly KubeObject[], opened: Opened): Promise<reado
   });
   const { world, close } = harmless(made, opened);
   try {
-    return await previewAll({ ...world, cache }, await select({ ...world, cache }, files, standing));
+    return await look({ ...world, cache }, standing);
   } finally {
     close();
   }

@@ -44,7 +44,9 @@ export function recordSteps(change: Extract<Change, { do: 'Records' }>, shown: R
 function whyOf(change: RecordChange, shown: RecordsShown, aliases: Readonly<Record<string, string>>): string {
   const key = recordKey({ name: aliases[change.name] ?? change.name, type: change.type });
   const given = change.before !== undefined && change.after !== undefined && isGiven(key, shown);
-  return given ? `${adoptedWords}, and differs from what is wanted` : `it ${whyChanged(change)}`;
+  if (!given) return `it ${whyChanged(change)}`;
+  if (change.type === 'TLSA') return `${adoptedWords}; what stands there stays until every host presents our key`;
+  return `${adoptedWords}, and differs from what is wanted`;
 }
 
 const adoptedWords = `the annotation ${adoptAnnotation} gives it to Mailseal`;

@@ -49,7 +49,7 @@ export function readAsFarAsAllowed(cluster: Reading, options: RightsOptions): Re
       missing<readonly T[]>(
         () => cluster.list<T>(query),
         [],
-        () => listWords(query),
+        () => listWords(query, options),
       ),
   };
 }
@@ -73,10 +73,12 @@ function getWords(ref: Ref, { namespace }: RightsOptions): string {
   return `${what}: they are planned as if there were none`;
 }
 
-function listWords({ kind, namespace }: ListQuery): string {
+function listWords({ kind, namespace }: ListQuery, options: RightsOptions): string {
   const what = `${kind}s ${namespace === undefined ? 'of the cluster' : `in namespace ${namespace}`} can't be listed with your rights`;
   switch (kind) {
     case 'Pod':
+      if (namespace !== options.namespace)
+        return `${what}: what the pods of workloads run with is not known, and no restart is shown`;
       return `${what}: whether the policy pods serve a policy is not known, and no policy id is shown as ready to be published`;
     case 'Service':
       return `${what}: the addresses of the policy host are not known (--policy-address gives them)`;

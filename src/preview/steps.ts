@@ -1,12 +1,12 @@
 /** A look's plan as steps that a human reads. What would be drawn or minted only when it happens is named, not shown. */
 import type { DomainLook, WishedDomain } from '../reconcile/domain-plan.ts';
 import type { ExchangerLook } from '../reconcile/exchanger-plan.ts';
-import type { DesiredExchanger } from '../desired/exchanger.ts';
-import { tlsaName } from '../dane/tlsa.ts';
+import { type DesiredExchanger, tlsaNames } from '../desired/exchanger.ts';
 import type { CertificatePlan } from '../plan/certificate.ts';
 import type { Change } from '../plan/change.ts';
 import { givenBy } from '../plan/keys.ts';
 import type { State } from '../plan/state.ts';
+import { workloadWords } from '../plan/workloads.ts';
 import type { LaterStep, ObjectPreview, Step } from './preview.ts';
 import { adoptedSteps, laterRecords, recordSteps, type RecordsShown } from './records.ts';
 
@@ -35,8 +35,15 @@ function stepsOf(change: Change, shown: RecordsShown): readonly Step[] {
       return about('certificate', `the CA is asked to make that for ${change.order.names.join(', ')}`);
     case 'FetchCertificate':
       return about('certificate', `that for ${change.order.names.join(', ')} is fetched`);
+    case 'Revoke':
+      return about(
+        'certificate',
+        `the CA of CertificateIssuer ${change.revocation.issuer} is asked to revoke one: its key is compromised`,
+      );
     case 'Deliver':
       return about('deliver', deliveryWords(change.secret.metadata));
+    case 'Restart':
+      return about('deliver', `the pods of ${workloadWords(change.workload)} are restarted`);
     case 'Serve':
       return about('serve', `the policy pods are given policy and certificate of ${change.host}`);
     case 'Unserve':
@@ -57,7 +64,10 @@ function laterOfCertificate(
 ): readonly LaterStep[] {
   const order = changes.find((change) => change.do === 'Order');
   if (order?.do === 'Order') {
-    const what = `TXT at ${order.names.map((name) => `_acme-challenge.${name}`).join(', ')}, for as long as the CA looks`;
+    const what =
+      order.method === 'http-01'
+        ? `the policy pods answer at http://${order.names.join(', ')}/.well-known/acme-challenge/, for as long as the CA looks`
+        : `TXT at ${order.names.map((name) => `_acme-challenge.${name}`).join(', ')}, for as long as the CA looks`;
     return [{ action: 'certificate', what, why: 'the CA asks for a proof', when: 'the order is open' }];
   }
   const begun = changes.some((change) => change.do !== 'Records' && change.do !== 'SaveState');
@@ -126,12 +136,15 @@ export function exchangerSteps(desired: DesiredExchanger, look: ExchangerLook): 
   }
   for (const { host, security } of desired.dane.mode === 'Off' ? [] : observed.hosts) {
     if (security.verdict !== 'Unknown' && security.verdict !== 'Bogus') continue;
-    if (plan.records.applied.some(({ name }) => name === tlsaName(host, 25))) continue;
     const when = `its zone is seen to be secure: ${security.detail}`;
-    later.push({ action: 'create', what: `TLSA at ${tlsaName(host, 25)}`, why: 'it is wanted', when });
+    for (const at of tlsaNames(host, desired.dane)) {
+      if (plan.records.applied.some(({ name }) => name === at)) continue;
+      later.push({ action: 'create', what: `TLSA at ${at}`, why: 'it is wanted', when });
+    }
   }
   const mounted = givenBy(observed.mounted, [])?.spkiSha256;
-  const [current, next] = observed.freshKeys ?? [];
+  // The key of a source is there already.
+  const [current, next] = observed.source === undefined ? (observed.freshKeys ?? []) : [];
   const hidden: readonly Hidden[] = [
     ...(current === undefined || current.spkiSha256 === mounted
       ? []

@@ -6,6 +6,7 @@ import { guardWrites } from '../kube/guard.ts';
 import { createProber } from '../observe/prober.ts';
 import type { PolicyFetch } from '../pki/observed.ts';
 import type { World } from '../world.ts';
+import type { CertificateIssuer } from '../api/types.ts';
 import { draftingKube, neverWrites } from './kube.ts';
 
 export interface HarmlessOptions {
@@ -19,16 +20,38 @@ export interface HarmlessWorld {
   readonly close: () => void;
 }
 
+/** Milliseconds after which a policy pod or a CA counts as out of reach. */
+const patientMs = 2000;
+
+/** A look into the directory of a CA, which needs no account. */
+async function whoIs({ server, caBundle }: NonNullable<CertificateIssuer['spec']['acme']>): ReturnType<Acme['inCaa']> {
+  const [{ createAcme }, { newAccountKey }] = await Promise.all([
+    import('../apply/acme.ts'),
+    import('../apply/acme-keys.ts'),
+  ]);
+  const acme = createAcme({ directoryUrl: server, caBundle, accountKeyPem: newAccountKey(), timeoutMs: patientMs });
+  try {
+    return await acme.inCaa();
+  } finally {
+    await acme.close();
+  }
+}
+
 const refuse = async (): Promise<never> => neverWrites() as never;
 
 /** Stands in for the CA: an account of ours would be made by the first question. */
-const silentCa: Acme = {
+const silentCa: Omit<Acme, 'inCaa'> = {
   register: refuse,
+  findAccount: refuse,
+  accountRefusal: refuse,
+  changeKey: refuse,
   newOrder: refuse,
   answer: refuse,
   poll: refuse,
   finalize: refuse,
   certificate: refuse,
+  revoke: refuse,
+  renewalInfo: refuse,
   close: async () => undefined,
 };
 
@@ -46,7 +69,9 @@ export function harmless(world: World, { probe }: HarmlessOptions): HarmlessWorl
   };
   const issuerOf: World['issuerOf'] = async (name) => {
     const issuer = world.cache.issuers().find(({ metadata }) => metadata.name === name);
-    return issuer?.spec.acme === undefined ? world.issuerOf(name) : { kind: 'acme', name, acme: silentCa };
+    const spec = issuer?.spec.acme;
+    if (spec === undefined) return world.issuerOf(name);
+    return { kind: 'acme', name, challenge: spec.challenge, acme: { ...silentCa, inCaa: () => whoIs(spec) } };
   };
   const quiet: World = {
     ...world,
@@ -60,14 +85,14 @@ export function harmless(world: World, { probe }: HarmlessOptions): HarmlessWorl
     providerOf,
     issuerOf,
     orders: { ...world.orders, view: async () => undefined },
+    suggestions: { ...world.suggestions, view: async () => undefined },
     policyWatch: { fetch: createFetch(world, probe) },
+    challenges: { ...world.challenges, ask: async () => ({ problem: 'was not asked for a plan' }) },
     ...(probe ? {} : { prober: silentProber(world) }),
   };
   return { world: quiet, close: () => opened.forEach((provider) => provider.close?.()) };
 }
 
-/** Milliseconds after which a policy pod counts as out of reach. */
-const patientMs = 2000;
 const notAsked = 'it was not asked (--no-probe)';
 
 const silentProber = ({ outside: resolver, allow, clock }: World): World['prober'] =>

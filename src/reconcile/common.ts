@@ -106,6 +106,8 @@ function raceTrouble(error: unknown): Trouble | undefined {
 export interface Course {
   readonly changes: readonly Change[];
   readonly waits: readonly Wait[];
+  /** What is looked at again though nothing is left to do: no step of it, and nothing to tell. */
+  readonly revisit?: readonly Wait[];
   /** With these changes nothing is left to do or to wait for. */
   readonly done?: boolean;
   /** As the plan leaves it. */
@@ -149,7 +151,8 @@ export async function carryOut(world: World, object: Reconciled, course: Course)
   const trouble = tooMuch === undefined ? vain : tooMuchTrouble(tooMuch);
   const said = course.report(trouble);
   const statusDueMs = await tell(said);
-  const waits = [...course.waits, ...untilMended(said.conditions), ...untilRenewal(course.state, world.clock.now())];
+  const later = [...(course.revisit ?? []), ...untilRenewal(course.state, world.clock.now())];
+  const waits = [...course.waits, ...untilMended(said.conditions), ...later];
   const stopped = tooMuch === undefined ? undefined : trouble;
   return world.pace.next(label, { trouble: stopped, statusDueMs, made, round, waits, done: course.done === true });
 }
@@ -200,10 +203,13 @@ export function troubleOf(error: unknown): Trouble | undefined {
 export const unresolved = ({ reason, message }: { readonly reason: Reason; readonly message: string }): MailsealError =>
   new MailsealError(reason, message, { kind: reason === 'DNSUnknown' ? 'Retry' : 'Stalled' });
 
+/** An object has more to it than one peer: no word of a CA or a DNS provider puts it away for longer. */
+const longestRetryAfterMs = 6 * 60 * 60 * 1000;
+
 /** Milliseconds that the peer asked to be left alone, at least. */
 export function retryAfterMs(error: unknown): number {
   const seconds = error instanceof MailsealError || error instanceof KubeError ? error.retryAfterSeconds : undefined;
-  return (seconds ?? 0) * 1000;
+  return Math.min((seconds ?? 0) * 1000, longestRetryAfterMs);
 }
 
 /** The status of an object whose reconcile ended before there was a plan: what was known of it before stays. */

@@ -18,6 +18,7 @@ import type { Trouble } from '../status/findings.ts';
 import { readinessOf } from '../status/readiness.ts';
 import type { World } from '../world.ts';
 import { labelOf, unresolved } from './common.ts';
+import { planOrderable } from './orderable.ts';
 
 export type RememberedDomain = Loaded<DomainState> | undefined;
 
@@ -69,7 +70,10 @@ export function wishDomain(
   const hosts = exchangers.flatMap((exchanger) => canonicalNames(exchanger.spec.hosts));
   const adopt = adopted(mailDomain.metadata.annotations);
   if (!adopt.ok) throw stall(adopt.reason, adopt.message);
-  return { desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts, adopt: adopt.value }), exchangers };
+  return {
+    desired: desiredDomain(mailDomain, { domain, grant, issuer, hosts, adopt: adopt.value.records }),
+    exchangers,
+  };
 }
 
 /** What a look found, what it would change, and how the status tells of it. */
@@ -96,7 +100,13 @@ export async function lookAtDomain(
     settling: world.pace.isSettling(labelOf(mailDomain)),
     askedAt,
   });
-  const plan = planDomain(desired, observed, world.clock.now());
+  const now = world.clock.now();
+  const plan = await planOrderable(
+    world,
+    desired.issuer,
+    (caa) => planDomain(desired, { ...observed, certificate: { ...observed.certificate, caa } }, now),
+    (planned) => planned?.certificate.asksCaa,
+  );
   if (plan === undefined) throw new MailsealError('Waiting', 'there is nothing to plan from yet');
   return {
     observed,
@@ -144,11 +154,13 @@ export function issuerOfDomain(
   const issuer = resolveIssuer(world.cache.issuers(), { ref, remembered: stored?.state.issuer });
   if (!issuer.ok) throw stall(issuer.reason, issuer.message);
   const { name } = issuer.value.metadata;
-  if (issuer.value.spec.selfSigned === undefined) return name;
-  throw stall(
-    'IssuerNotTrusted',
-    `CertificateIssuer ${name} signs for itself, and no sender would trust it for mta-sts.${domain}: name an acme issuer in spec.mtaSts.issuerRef`,
-  );
+  const { selfSigned, external } = issuer.value.spec;
+  if (selfSigned === undefined && external === undefined) return name;
+  const why =
+    external === undefined
+      ? `signs for itself, and no sender would trust it for mta-sts.${domain}`
+      : `takes certificates of MX hosts from Secrets, and there is none for mta-sts.${domain}`;
+  throw stall('IssuerNotTrusted', `CertificateIssuer ${name} ${why}: name an acme issuer in spec.mtaSts.issuerRef`);
 }
 
 /** The exchangers that the domain refers to. */

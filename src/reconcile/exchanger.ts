@@ -2,9 +2,7 @@ import type { MailExchanger } from '../api/types.ts';
 import type { Claimant } from '../apply/claims.ts';
 import { canonicalNames, type DesiredExchanger, secretNameOf } from '../desired/exchanger.ts';
 import { MailsealError } from '../errors.ts';
-import { readMounted } from '../observe/exchanger.ts';
 import { isLast } from '../plan/change.ts';
-import { renewedDelivery } from '../plan/delivery.ts';
 import type { ExchangerPlan } from '../plan/exchanger.ts';
 import { markedHosts, placeOf } from '../plan/ownership.ts';
 import type { ExchangerState } from '../plan/state.ts';
@@ -14,7 +12,7 @@ import { endObject, type Estate, releaseLeft, takeBack } from './deletion.ts';
 import { lookAtExchanger, type RememberedExchanger, wishExchanger } from './exchanger-plan.ts';
 import { holdClaim } from './givenup.ts';
 import { askedAt } from './pace.ts';
-import { renewAsStored } from './renewal.ts';
+import { renewAsStored, renewedInstallation } from './renewal.ts';
 import { rightfulOfHost } from './rightful.ts';
 
 /** What its durable state is found by. */
@@ -76,7 +74,7 @@ async function entitled(world: World, exchanger: MailExchanger, stored: Remember
       owner: labelOf(exchanger),
       namespace,
       providerRef: exchanger.spec.dnsProviderRef?.name,
-      install: async (state) => renewedDelivery(place, await readMounted(world, place), state),
+      install: (state) => renewedInstallation(world, place, state),
     });
     throw error;
   }

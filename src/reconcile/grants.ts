@@ -52,8 +52,11 @@ export async function reconcileIssuer(world: World, name: string): Promise<Resul
   const object = world.cache.issuers().find(({ metadata }) => metadata.name === name);
   if (object === undefined) return {};
   return judge(world, object, async () => {
-    await world.issuerOf(name);
-    return { status: {}, well: 'ready to issue' };
+    const issuer = await world.issuerOf(name);
+    const note = issuer.kind === 'acme' && issuer.note !== undefined ? `; ${issuer.note}` : '';
+    const well =
+      issuer.kind === 'external' ? 'each exchanger names the Secret that its certificate comes in' : 'ready to issue';
+    return { status: {}, well: `${well}${note}` };
   });
 }
 

@@ -1,11 +1,11 @@
 /** The retirement of an object whose durable state was lost: what the DNS still has by our mark is withdrawn all the same. */
 import type { RetirementSpec } from '../api/types.ts';
-import { tlsaName } from '../dane/tlsa.ts';
+import { mailPorts, tlsaName } from '../dane/tlsa.ts';
 import { defaultSecretName } from '../desired/exchanger.ts';
 import { resolveIssuer } from '../desired/references.ts';
 import type { ZoneGrant } from '../desired/zones.ts';
 import { lookedUpAt } from '../dns/place.ts';
-import type { RecordSet, RecordType } from '../dns/rrset.ts';
+import { equalSets, type RecordSet, type RecordType } from '../dns/rrset.ts';
 import { MailsealError } from '../errors.ts';
 import { stsRecordName } from '../mtasts/record.ts';
 import { drawKey, readMounted } from '../observe/exchanger.ts';
@@ -55,8 +55,18 @@ async function exchangerState(
 ): Promise<State | undefined> {
   const applied: AppliedSet[] = [];
   for (const host of hosts) {
-    const found = await foundSets(world, namespace, host, [[tlsaName(host, 25), 'TLSA']]);
-    const ours = (found?.sets ?? []).filter((set) => isOfHostShape(set, world.installationId));
+    const found = await foundSets(
+      world,
+      namespace,
+      host,
+      mailPorts.map((port) => [tlsaName(host, port), 'TLSA']),
+    );
+    const smtp = found?.sets.find(({ name }) => name === tlsaName(host));
+    // Our sets of a host are all alike; what a human wrote for another port is not.
+    const alike = (set: RecordSet): boolean => smtp !== undefined && equalSets({ ...set, name: smtp.name }, smtp);
+    const ours = (found?.sets ?? []).filter(
+      (set) => isOfHostShape(set, world.installationId) && (set.type !== 'TLSA' || alike(set)),
+    );
     if (found !== undefined) applied.push(...ours.map((set) => asApplied(set, found.grant)));
   }
   if (applied.length === 0) return undefined;

@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { canonical } from '../api/canonical.ts';
 import { apiVersion, type MailDomain, type MailExchanger } from '../api/types.ts';
 import { MailsealError } from '../errors.ts';
+import { adoptAnnotation } from '../desired/adopt.ts';
+import { dropNamesAnnotation } from '../desired/exchanger.ts';
+import { holdAnnotation, rotateNowAnnotation } from '../desired/rotation.ts';
 import type { World } from '../world.ts';
 import { finalizer } from './common.ts';
 
@@ -20,14 +23,23 @@ function specOf({
     hosts: mx.hosts,
     ...(mx.certificate === undefined ? {} : { certificate: mx.certificate }),
     ...(mx.dane === undefined ? {} : { dane: mx.dane }),
+    ...(mx.delivery === undefined ? {} : { delivery: mx.delivery }),
     ...(dnsProviderRef === undefined ? {} : { dnsProviderRef }),
     ...(deletionPolicy === undefined ? {} : { deletionPolicy }),
     ...(suspend === undefined ? {} : { suspend }),
   };
 }
 
-const digestOf = (spec: MailExchanger['spec']): string =>
-  createHash('sha256').update(canonical(spec)).digest('hex').slice(0, 16);
+/** What a user may say of the keys and records of the hosts; written at the domain it goes for its exchanger. */
+const passedOn = [adoptAnnotation, rotateNowAnnotation, holdAnnotation, dropNamesAnnotation] as const;
+
+function annotationsOf({ metadata: { annotations = {} } }: MailDomain): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    passedOn.flatMap((name) => (annotations[name] === undefined ? [] : [[name, annotations[name]]])),
+  );
+}
+
+const digestOf = (asked: unknown): string => createHash('sha256').update(canonical(asked)).digest('hex').slice(0, 16);
 
 /** Everything in `wanted` stands in `live`; what others added beside it does not count. Lists of these kinds are sets. */
 function holds(live: unknown, wanted: unknown): boolean {
@@ -92,14 +104,16 @@ export function ownExchanger(mailDomain: MailDomain, existing: MailExchanger | u
       { kind: 'Stalled' },
     );
   }
-  const asked = digestOf(spec);
-  if (existing?.metadata.annotations?.[askedAnnotation] === asked && holds(existing.spec, spec))
+  const annotations = annotationsOf(mailDomain);
+  const asked = digestOf(Object.keys(annotations).length === 0 ? spec : { spec, annotations });
+  const asAsked = existing?.metadata.annotations?.[askedAnnotation] === asked;
+  if (asAsked && holds(existing?.spec, spec) && holds(existing?.metadata.annotations, annotations))
     return { exchanger: existing, stands: true };
   const metadata = {
     name,
     namespace,
     labels: { [managedBy]: 'mailseal' },
-    annotations: { [askedAnnotation]: asked },
+    annotations: { ...annotations, [askedAnnotation]: asked },
     finalizers: existing === undefined ? [finalizer] : (existing.metadata.finalizers ?? []),
     ownerReferences: [ownerOf(mailDomain)],
   };

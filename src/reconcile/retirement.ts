@@ -3,13 +3,17 @@ import { reasonOf, validate } from '../api/validate.ts';
 import { applyChanges } from '../apply/apply.ts';
 import type { Loaded } from '../apply/store.ts';
 import { MailsealError } from '../errors.ts';
-import { readMounted } from '../observe/exchanger.ts';
 import { removalHeld } from '../observe/removal-held.ts';
 import { type Looked, observeDomainRetirement, observeRemoval } from '../observe/retirement.ts';
 import { markedHosts } from '../plan/ownership.ts';
-import { planDomainRetirement, planExchangerRetirement, type RetirementPlan } from '../plan/retirement.ts';
+import type { ObservedCaa } from '../plan/caa.ts';
+import {
+  type ObservedDomainRetirement,
+  planDomainRetirement,
+  planExchangerRetirement,
+  type RetirementPlan,
+} from '../plan/retirement.ts';
 import type { Change } from '../plan/change.ts';
-import { renewedDelivery } from '../plan/delivery.ts';
 import type { ExchangerState, State } from '../plan/state.ts';
 import type { Trouble } from '../status/findings.ts';
 import { retirementFindings, retirementStatus } from '../status/retirement.ts';
@@ -18,8 +22,9 @@ import { carryOut, labelOf, reconcile, troubleOf } from './common.ts';
 import { claimsOf, giveUp, heirOf } from './givenup.ts';
 import { rebuilt } from './lost.ts';
 import { neededStill } from './needed.ts';
+import { planOrderable } from './orderable.ts';
 import { askedAt } from './pace.ts';
-import { renewAsStored } from './renewal.ts';
+import { renewAsStored, renewedInstallation } from './renewal.ts';
 
 /** What stands in the way is looked at again after this time: it waits for a human, mostly. */
 const troubledMs = 60_000;
@@ -112,7 +117,14 @@ async function plans(
       const settling = world.pace.isSettling(labelOf(retirement));
       const request = { namespace, settling, askedAt: asked };
       const { observed, failures } = await observeDomainRetirement(world, state, request);
-      return { plan: planDomainRetirement(observed, world.clock.now()), failures };
+      const now = world.clock.now();
+      const plan = await planOrderable(
+        world,
+        state.issuer,
+        (caa) => planDomainRetirement(withCaa(observed, caa), now),
+        (planned) => planned.asksCaa,
+      );
+      return { plan, failures };
     }
     case 'exchanger': {
       const { observed, failures } = await observeRemoval(world, state, { namespace, askedAt: asked });
@@ -133,12 +145,15 @@ async function plans(
   }
 }
 
+const withCaa = (
+  { certificate, ...observed }: ObservedDomainRetirement,
+  caa: ObservedCaa | undefined,
+): ObservedDomainRetirement => ({ ...observed, certificate: certificate && { ...certificate, caa } });
+
 /** The renewed certificate, for the Secret that the hosts mount, where that is still there. */
 async function installation(world: World, state: ExchangerState): Promise<readonly Change[]> {
   const { namespace, name, secretName } = state;
-  if (secretName === undefined) return [];
-  const place = { namespace, name, secretName };
-  return renewedDelivery(place, await readMounted(world, place), state);
+  return secretName === undefined ? [] : renewedInstallation(world, { namespace, name, secretName }, state);
 }
 
 async function isThere(world: World, { apiVersion, kind, metadata: { name, uid } }: Retirement): Promise<boolean> {

@@ -14,10 +14,14 @@ function deedOf(change: Change): readonly unknown[] | undefined {
     case 'Finalize':
     case 'FetchCertificate':
       return [change.do, change.order.url];
+    case 'Revoke':
+      return [change.do, change.revocation.issuer, change.revocation.chain];
     case 'Records':
       return change.urgency === 'now' ? [change.do, change.provider, change.zone, change.changes] : undefined;
     case 'Deliver':
       return [change.do, change.secret.metadata.namespace, change.secret.metadata.name, change.secret.data];
+    case 'Restart':
+      return [change.do, change.workload, change.revision];
     case 'Serve':
       return [change.do, change.host, change.entry.revision];
     case 'Unserve':

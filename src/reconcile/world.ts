@@ -12,6 +12,7 @@ import type { MayWrite } from '../kube/guard.ts';
 import type { Kube } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { askChallenge } from '../observe/challenge.ts';
 import { createAddressPolicy } from '../observe/dns/address.ts';
 import { createAuthorities } from '../observe/dns/authorities.ts';
 import type { TestedResolver } from '../observe/dns/resolver.ts';
@@ -23,12 +24,14 @@ import { probeSmtp } from '../observe/smtp.ts';
 import type { Cache, World } from '../world.ts';
 import { createLedger } from './ledger.ts';
 import { createOrders } from './orders.ts';
+import { createSuggestions } from './suggestions.ts';
 import { createPace } from './pace.ts';
 import { createStatusWriter } from './statuswriter.ts';
 
 export interface WorldParts {
   readonly config: OperatorConfig;
   readonly clock: Clock;
+  readonly steadySince?: number | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Guarded: writes only while this operator leads. */
@@ -76,6 +79,7 @@ export function createWorld(parts: WorldParts): World {
   });
   return {
     clock,
+    steadySince: parts.steadySince,
     log,
     kube,
     namespace,
@@ -97,6 +101,7 @@ export function createWorld(parts: WorldParts): World {
     zoneWriter: createZoneWriter({ providerFor: ({ provider }) => providerOf(provider), windowMs: batchWindowMs }),
     ledger: createLedger(clock),
     orders: createOrders(),
+    suggestions: createSuggestions({ clock, log }),
     allow,
     outside,
     inside,
@@ -113,6 +118,7 @@ export function createWorld(parts: WorldParts): World {
       fetch: (target) => fetchPolicy({ ...target, timeoutMs: policyTimeoutMs, clock }),
     }),
     policyPort: config.policyPort,
+    challenges: { port: config.challengePort, ask: askChallenge(policyTimeoutMs) },
     statusWriter: createStatusWriter(kube, clock),
     events: parts.events,
     pace: createPace(),

@@ -47,8 +47,8 @@ function contextOf({ entry }: ServedHost): SecureContext {
   return createSecureContext({
     // No client certificate is ever asked for: without this every context refers to all of Node's roots.
     ca: [],
-    cert: entry.certificate,
-    key: entry.key,
+    cert: entry.certificate ?? undefined,
+    key: entry.key ?? undefined,
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
     secureOptions,

@@ -7,6 +7,7 @@ import type { SecureContext } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { createChallengeServer } from './challenge-server.ts';
 import { type Contexts, createContexts, secureOptions } from './contexts.ts';
 import { capConnections, drain, listen, parseAddress } from './http.ts';
 import { createPolicyMetrics, type PolicyMetrics } from './metrics-text.ts';
@@ -55,6 +56,8 @@ export interface PolicyServerOptions {
   readonly httpsAddress: string;
   /** /healthz, /readyz and /metrics. */
   readonly httpAddress: string;
+  /** Where a CA finds the answers to HTTP-01 challenges; absent: nowhere. */
+  readonly challengeAddress?: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
   /** When it aborts, the server drains as on `close`. */
@@ -65,6 +68,8 @@ export interface PolicyServerOptions {
 export interface PolicyServer {
   readonly httpsPort: number;
   readonly httpPort: number;
+  /** Undefined where no challenges are answered. */
+  readonly challengePort: number | undefined;
   /** Resolves when the server has drained, by `close` or by the signal. */
   readonly closed: Promise<void>;
   readonly close: () => Promise<void>;
@@ -127,6 +132,11 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
     limits.pollMs,
   );
   shards = watch.shards;
+  const challenges = createChallengeServer({ find: served.find, draining: () => draining }, limits);
+  const asking = capConnections(challenges, limits.connectionsPerAddress, metrics.countRefused);
+  const { challengeAddress } = options;
+  const challengePort =
+    challengeAddress === undefined ? undefined : await listen(challenges, parseAddress(challengeAddress));
   const httpsPort = await listen(tls, parseAddress(options.httpsAddress));
   ready = true;
   log.info('policy server listens', { httpsPort, httpPort, shards: shards(), hosts: served.size() });
@@ -135,7 +145,7 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
     draining = true;
     log.info('policy server drains', { connections: connections.count() });
     await pause(limits.lameDuckMs);
-    await drain(tls, limits.drainMs, connections.cut);
+    await Promise.all([drain(tls, limits.drainMs, connections.cut), drain(challenges, limits.drainMs, asking.cut)]);
     watch.close();
     status.closeAllConnections();
     await drain(status, 0);
@@ -147,7 +157,7 @@ export async function startPolicyServer(options: PolicyServerOptions): Promise<P
   };
   if (options.signal?.aborted === true) void close();
   options.signal?.addEventListener('abort', () => void close(), { once: true });
-  return { httpsPort, httpPort, closed, close };
+  return { httpsPort, httpPort, challengePort, closed, close };
 }
 
 interface TlsParts {
@@ -164,7 +174,7 @@ function createTlsServer({ served, contexts, metrics, limits, log, draining }: T
     const host = name.toLowerCase();
     const found = served.find(host);
     // RFC 8461 §7.1: no certificate of ours names it, and no other may answer: the default context has none.
-    if (found === undefined) {
+    if (found === undefined || found.entry.certificate === null) {
       metrics.countHandshake('unknown-name');
       return done(null);
     }

@@ -79,9 +79,11 @@ export function createServed(mounted: () => number): Served {
 
 /** Why this certificate and key can't be presented for the host; `undefined` when they can. */
 function pairProblem(host: string, entry: HostEntry, now: number): string | undefined {
+  const { certificate, key } = entry;
+  if (certificate === null || key === null) return undefined;
   try {
-    const leaf = new X509Certificate(entry.certificate);
-    if (!leaf.checkPrivateKey(createPrivateKey(entry.key))) return 'the key does not belong to the certificate';
+    const leaf = new X509Certificate(certificate);
+    if (!leaf.checkPrivateKey(createPrivateKey(key))) return 'the key does not belong to the certificate';
     if (leaf.validToDate.getTime() <= now) return `the certificate has expired on ${leaf.validToDate.toISOString()}`;
     if (leaf.checkHost(host, { subject: 'never', partialWildcards: false }) === undefined) {
       return 'the certificate does not name the host';

@@ -10,7 +10,7 @@ import { tlsRptRecordName } from '../tlsrpt/record.ts';
 import {
   fewOf,
   type Judgement,
-  nextFails,
+  certificateRemarks,
   nextSteps,
   notDone,
   publishedRecords,
@@ -117,7 +117,7 @@ function policyServed(observed: ObservedDomain, plan: DomainPlan): Judgement {
     return {
       status: 'True',
       reason: 'PolicyServed',
-      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}${warning}${nextFails(plan.certificate)}`,
+      message: `all ${observed.pods.length} policy pods and the published address show policy ${plan.publication.id}${warning}${certificateRemarks(plan.certificate)}`,
     };
   }
   if (plan.certificate.problem !== undefined && plan.state.certificate === undefined)

@@ -1,15 +1,15 @@
 import { statusTimeOf, type WantedCondition } from '../api/conditions.ts';
 import type { Reason } from '../api/reasons.ts';
 import { plainText } from '../api/text.ts';
-import type { HostStatus, MailExchangerStatus } from '../api/types.ts';
-import { tlsaName } from '../dane/tlsa.ts';
-import type { DesiredExchanger } from '../desired/exchanger.ts';
+import type { HostStatus, MailExchangerStatus, NextStep } from '../api/types.ts';
+import { type DesiredExchanger, tlsaNames } from '../desired/exchanger.ts';
+import { soonestRotation } from '../plan/rotation.ts';
 import type { RecordProblem } from '../plan/record-view.ts';
 import type { ExchangerPlan, ObservedExchanger, ObservedHost } from '../plan/exchanger.ts';
 import {
   type Judgement,
   longestSentence,
-  nextFails,
+  certificateRemarks,
   nextSteps,
   notDone,
   publishedRecords,
@@ -18,9 +18,10 @@ import {
   summarise,
   type Trouble,
 } from './findings.ts';
+import { keysWords, renewalStep, renewalWords, sourceTrouble } from './source.ts';
 import { startTls } from './starttls.ts';
 
-function certificateReady(plan: ExchangerPlan): Judgement {
+function certificateReady(desired: DesiredExchanger, plan: ExchangerPlan): Judgement {
   const { certificate } = plan.state;
   const { problem } = plan.certificate;
   if (certificate === undefined) {
@@ -29,19 +30,23 @@ function certificateReady(plan: ExchangerPlan): Judgement {
   }
   const until = statusTimeOf(certificate.notAfter);
   if (plan.expired) {
-    const why = problem === undefined ? '' : `: ${problem.message}`;
+    const cause = problem ?? plan.source?.problem;
+    const why = cause === undefined ? '' : `: ${cause.message}`;
     const message = `the certificate ended at ${until} and is not renewed yet${why}. Senders that follow MTA-STS defer mail`;
     return { status: 'False', reason: 'CertificateExpired', message };
   }
+  const elsewhere = sourceTrouble(plan);
+  if (elsewhere !== undefined) return elsewhere;
+  const unrevoked = plan.revocations.problem === undefined ? '' : `; ${plan.revocations.problem}`;
   return {
     status: 'True',
     reason: 'CertificateIssued',
-    message: `valid for ${certificate.names.join(', ')} until ${until}, renewed after ${statusTimeOf(certificate.renewAt)}${nextFails(plan.certificate)}`,
+    message: `valid for ${certificate.names.join(', ')} until ${until}, ${renewalWords(desired, certificate)}${certificateRemarks(plan.certificate)}${unrevoked}`,
   };
 }
 
 function deployed(plan: ExchangerPlan, observed: ObservedExchanger): Judgement {
-  const { delivery, lagging, unpinned } = plan;
+  const { delivery, lagging, restarts, unpinned } = plan;
   const agents = observed.hosts.flatMap(({ host, attestation }) =>
     attestation?.error === undefined ? [] : [`the agent of ${host} says: ${attestation.error}`],
   );
@@ -51,12 +56,16 @@ function deployed(plan: ExchangerPlan, observed: ObservedExchanger): Judgement {
     return { status: 'False', reason: 'KeyMismatch', message: [message, ...agents].join('; ') };
   }
   if (delivery.status === 'Blocked') return { status: 'False', reason: delivery.reason, message: delivery.message };
+  if (restarts.problem !== undefined) return { status: 'False', ...restarts.problem };
   if (delivery.status === 'NoCertificate')
     return { status: 'False', reason: 'AwaitingDelivery', message: delivery.message };
   if (lagging.length === 0) {
     return { status: 'True', reason: 'Deployed', message: 'every address of every host presents the current key' };
   }
-  return { status: 'False', reason: 'AwaitingDelivery', message: [...lagging, ...agents].join('; ') };
+  const late = [...lagging, ...agents].join('; ');
+  if (plan.moving && agents.length === 0)
+    return { status: 'True', reason: 'KeyRollover', message: `the hosts are being moved to their next key: ${late}` };
+  return { status: 'False', reason: 'AwaitingDelivery', message: late };
 }
 
 function security(observed: ObservedExchanger): Judgement {
@@ -91,9 +100,9 @@ function security(observed: ObservedExchanger): Judgement {
 }
 
 /** What stands in the way of TLSA records, and the two ways to have them all the same. */
-function unsupported(hosts: DesiredExchanger['hosts']): string {
+function unsupported(hosts: DesiredExchanger['hosts'], { dane: asked }: DesiredExchanger): string {
   const which = hosts.map(({ host, grant }) => `${host} (DNSProvider ${grant.provider})`).join(', ');
-  const names = hosts.map(({ host }) => tlsaName(host, 25)).join(', ');
+  const names = hosts.flatMap(({ host }) => tlsaNames(host, asked)).join(', ');
   return `no TLSA record is published: the API that writes the zone of ${which} knows none. Name a DNSProvider that writes it by another API, or one with spec.delegated, and have a CNAME set at ${names} once`;
 }
 
@@ -114,10 +123,9 @@ function inMotion({ hosts }: ObservedExchanger, what: string): Judgement {
 
 /** A zone in motion keeps what stands there, and gets nothing new. */
 const awaitsStill = (desired: DesiredExchanger, { state }: ExchangerPlan): boolean =>
-  desired.hosts.some(({ host }) => {
-    const entry = state.applied.find(({ name, type }) => type === 'TLSA' && name === tlsaName(host, 25));
-    return entry?.since === undefined;
-  });
+  desired.hosts
+    .flatMap(({ host }) => tlsaNames(host, desired.dane))
+    .some((at) => state.applied.find(({ name, type }) => type === 'TLSA' && name === at)?.since === undefined);
 
 function dane(
   desired: DesiredExchanger,
@@ -132,7 +140,7 @@ function dane(
   if (refused !== undefined) return notDone(refused);
   const unable = desired.hosts.filter(({ grant }) => observed.traits[grant.provider]?.tlsa === false);
   if (secure.status === 'True' && unable.length > 0)
-    return { status: 'False', reason: 'TLSAUnsupported', message: unsupported(unable) };
+    return { status: 'False', reason: 'TLSAUnsupported', message: unsupported(unable, desired) };
   if (secure.reason === 'DNSSECInMotion' || secure.reason === 'SignatureExpiring') {
     const missing = awaitsStill(desired, plan);
     const what = missing ? 'no TLSA record is published yet' : 'TLSA records stand, and may not validate everywhere';
@@ -145,7 +153,7 @@ function dane(
   return {
     status: 'True',
     reason: 'DANEPublished',
-    message: 'TLSA records of the current and the next key stand at all name servers and validate',
+    message: keysWords(plan),
   };
 }
 
@@ -174,9 +182,10 @@ export function exchangerFindings(
   const secure = security(observed);
   const optional = new Set<Reason>(['ZoneInsecure', 'DANEOff', 'TLSAUnsupported']);
   const daneReady = dane(desired, observed, plan, secure);
-  const byDane = observed.certificate.issuer.kind === 'selfSigned' && !optional.has(daneReady.reason);
+  const vouching = { acme: false, selfSigned: true, external: 'Untrusted' } as const;
+  const byDane = !optional.has(daneReady.reason) && vouching[observed.certificate.issuer.kind];
   const all: readonly WantedCondition[] = [
-    { type: 'CertificateReady', ...certificateReady(plan) },
+    { type: 'CertificateReady', ...certificateReady(desired, plan) },
     { type: 'StartTLSVerified', ...startTls(observed, byDane) },
     { type: 'Deployed', ...deployed(plan, observed) },
     { type: 'DNSSECSecure', ...secure },
@@ -193,6 +202,24 @@ export function exchangerFindings(
   ];
 }
 
+/** While it is not on its way, when the hosts get another key. */
+function nextKey({ rotation }: DesiredExchanger, { state }: ExchangerPlan): readonly NextStep[] {
+  const { rollover, rotation: memory } = state;
+  if (rollover.phase !== 'Steady' || memory === undefined || state.certificate === undefined) return [];
+  const after = soonestRotation(rotation, memory, rollover.current);
+  return after === undefined ? [] : [{ what: 'give the hosts their next key', after: statusTimeOf(after) }];
+}
+
+/** A wish that comes too late. */
+function notImported(
+  { importFrom }: DesiredExchanger,
+  { mounted }: ObservedExchanger,
+  { state }: ExchangerPlan,
+): readonly NextStep[] {
+  if (importFrom === undefined || state.imported === importFrom || mounted.is === 'Forbidden') return [];
+  return [{ what: `nothing is imported from Secret ${importFrom}: the hosts were given a key of Mailseal before` }];
+}
+
 export function exchangerStatus(
   desired: DesiredExchanger,
   observed: ObservedExchanger,
@@ -204,12 +231,11 @@ export function exchangerStatus(
     hosts: observed.hosts.map(hostStatus),
     records: publishedRecords(applied),
     requiredRecords: requiredRecords(plan.required),
-    next: nextSteps(
-      plan.waits,
-      certificate === undefined
-        ? []
-        : [{ what: 'renew the certificate with the same key', after: statusTimeOf(certificate.renewAt) }],
-    ),
+    next: nextSteps(plan.waits, [
+      ...(certificate === undefined ? [] : [renewalStep(desired, certificate)]),
+      ...(plan.source === undefined ? nextKey(desired, plan) : []),
+      ...notImported(desired, observed, plan),
+    ]),
     ...(certificate === undefined
       ? {}
       : {

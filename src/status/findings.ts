@@ -67,10 +67,14 @@ export function fewOf(names: readonly string[]): string {
   return names.length > mostNamed ? `${few} and ${names.length - mostNamed} more` : few;
 }
 
-/** Why the certificate that stands is not followed by the next, as a further sentence; empty where that takes its course. */
-export function nextFails({ problem, state }: CertificatePlan): string {
+/**
+ * What else there is to say of the certificate that stands, as further sentences: what is odd about it, and why the next
+ * one does not follow; empty where all takes its course.
+ */
+export function certificateRemarks({ problem, state }: CertificatePlan): string {
   const failing = problem !== undefined && problem.reason !== 'OrderPending' && state.certificate !== undefined;
-  return failing ? `. The next certificate fails: ${problem.message}` : '';
+  const note = state.certificate?.note === undefined ? '' : `. Of its chain: ${state.certificate.note}`;
+  return failing ? `${note}. The next certificate fails: ${problem.message}` : note;
 }
 
 /** A record that does not stand as it should, as a condition has it. Unknown is neither yes nor no. */

@@ -6,14 +6,14 @@ import type { Judgement } from './findings.ts';
 /** Why mail to this address may travel unencrypted, or not at all; undefined where nothing speaks against it. */
 function probeTrouble(
   probe: SmtpProbe,
-  byDane: boolean,
+  byDane: boolean | 'Untrusted',
 ): (Judgement & { readonly status: 'False' | 'Unknown' }) | undefined {
   const { result, host, address } = probe;
   const where = `${host} [${address}]`;
   switch (result.outcome) {
     case 'Tls': {
       const { pkix } = result;
-      if (pkix.verdict === 'Verified' || byDane) return undefined;
+      if (pkix.verdict === 'Verified' || byDane === true || byDane === pkix.verdict) return undefined;
       const reasons = {
         NameMismatch: 'CertificateNameMismatch',
         Expired: 'CertificateExpired',
@@ -59,9 +59,10 @@ function probeTrouble(
 
 /**
  * Whether mail to every address can be encrypted to a host that the sender can tell. `byDane`: the issuer signs for
- * itself, and DANE senders, who ask no CA, are to find TLSA records instead.
+ * itself, and DANE senders, who ask no CA, are to find TLSA records instead; `Untrusted`: the certificate comes from
+ * elsewhere, and its CA may be one that only DANE vouches for.
  */
-export function startTls(observed: ObservedExchanger, byDane: boolean): Judgement {
+export function startTls(observed: ObservedExchanger, byDane: boolean | 'Untrusted'): Judgement {
   const silent = observed.hosts.filter(({ probes }) => probes.length === 0).map(({ host }) => host);
   if (silent.length > 0)
     return { status: 'Unknown', reason: 'MXUnreachable', message: `no address to probe for ${silent.join(', ')}` };

@@ -1,10 +1,11 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { accessOf, type AgentFile, readAgentFile } from '../../src/agent/agent-file.ts';
 import { agentName } from '../../src/api/attestation.ts';
-import { type AgentLimits, runAgent } from '../../src/agent/run.ts';
+import { runAgent } from '../../src/agent/run.ts';
+import type { AgentLimits } from '../../src/agent/run-options.ts';
 import { type Attestation, parseAttestation, secretRevisionOf } from '../../src/api/attestation.ts';
 import { agentCommand } from '../../src/cli/agent.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -108,7 +109,16 @@ beforeAll(async () => {
   await admin.create(bare('v1', 'Namespace', namespace));
   config = join(dir, 'agent.json');
   const where = ['--kubeconfig', plane.kubeconfig, '--server', `https://127.0.0.1:${door.port}`, '--out', config];
-  const enrolled = await call('enroll', `${namespace}/mx`, host, ...where, '--postfix-dir', mx.configDir);
+  const enrolled = await call(
+    'enroll',
+    `${namespace}/mx`,
+    host,
+    ...where,
+    '--mail-config',
+    mx.configDir,
+    '--resolver',
+    'off',
+  );
   expect(enrolled).toMatchObject({ code: 0, err: expect.stringContaining('There is no MailExchanger mail/mx yet') });
   file = await readAgentFile(config);
 }, 120_000);
@@ -207,13 +217,12 @@ test('with nothing new, a start writes nothing to the API', async () => {
   expect((await report())?.version).toBe(before?.version);
 }, 60_000);
 
-test('a renewed certificate takes the place of the old one, which is kept beside it', async () => {
+test('a renewed certificate takes the place of the old one, of which nothing stays once it is presented', async () => {
   start();
   await deliver(second);
   await attested(second);
   expect((await presented())?.fingerprint256).toBe(new X509Certificate(second.certificate).fingerprint256);
-  const previous = readFileSync(join(mx.configDir, 'mailseal', 'chain.pem.previous'), 'utf8');
-  expect(previous).toBe(first.key + first.certificate + authority.certificate);
+  expect(readdirSync(join(mx.configDir, 'mailseal'))).toEqual(['chain.pem']);
 }, 60_000);
 
 test.each([

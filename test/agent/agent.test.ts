@@ -71,14 +71,17 @@ const file: AgentFile = {
   secretName: 'mx-tls',
   configMapName: 'mailseal-agent-0123456789',
   host: 'mx1.example.com',
-  postfixDir: '/etc/postfix',
+  mailServer: 'postfix',
+  mailConfig: '/etc/postfix',
   files: { chain: '/etc/postfix/mailseal/chain.pem' },
+  resolvers: { servers: ['udp://192.0.2.53:53'], ca: 'PEM', secureName: '.', bogusName: 'bogus.example' },
 };
 
 test.each<[string, Partial<AgentFile>]>([
   ['one chain file', {}],
   ['certificate and key apart', { files: { certificate: '/c.pem', key: '/k.pem' } }],
-  ['an address of its own', { smtp: { address: '2001:db8::25', port: 25 } }],
+  ['nobody to ask about TLSA', { resolvers: 'off' }],
+  ['an address of its own', { port: { address: '2001:db8::25', port: 25, tls: 'StartTls' } }],
 ])('an agent file with %s is read as it was written', (_, change) => {
   expect(parseAgentFile(formatAgentFile({ ...file, ...change }))).toEqual({ ...file, ...change });
 });
@@ -90,12 +93,33 @@ test.each([
   ['is of a later version', { formatVersion: 2 }, "the agent file's formatVersion is 2; this program reads 1"],
   ['speaks plain HTTP', { server: 'http://192.0.2.1' }, 'server is not an https URL'],
   ['has no token', { token: '' }, 'token is not a text'],
+  ['names no mail server', { mailServer: 'qmail' }, 'mailServer is not one of postfix'],
+  ['does not say whom to ask', { resolvers: undefined }, 'resolvers is neither off nor servers'],
   ['has no time', { tokenExpires: 'soon' }, 'tokenExpires is not a time'],
   ['has a relative path', { files: { chain: 'chain.pem' } }, 'files names neither chain, nor certificate and key'],
-  ['names an address by name', { smtp: { address: 'localhost', port: 25 } }, 'smtp is not an IP address with a port'],
+  [
+    'names an address by name',
+    { port: { address: 'localhost', port: 25, tls: 'Direct' } },
+    'port is not an IP address',
+  ],
 ])('an agent file that %s is refused', (_, change, message) => {
   expect(() => parseAgentFile(change === undefined ? '{' : JSON.stringify({ ...raw, ...change }))).toThrow(message);
 });
+
+test.each([
+  ['a port of its own', { address: '192.0.2.1', port: 2525 }, { address: '192.0.2.1', port: 2525, tls: 'StartTls' }],
+  ['none', undefined, undefined],
+])(
+  'an agent file of before there were other mail servers, with %s, is read on, and a new key asks the DNS',
+  (_, smtp, port) => {
+    const { mailServer: __, mailConfig: ___, resolvers: ____, ...kept } = raw;
+    const read = parseAgentFile(JSON.stringify({ ...kept, postfixDir: '/etc/postfix', smtp }));
+    expect(read).toMatchObject({ mailServer: 'postfix', mailConfig: '/etc/postfix', token: file.token });
+    expect(read.port).toEqual(port);
+    expect(read.resolvers).toMatchObject({ servers: ['tls://9.9.9.9:853#dns.quad9.net'] });
+    expect(parseAgentFile(formatAgentFile(read))).toEqual(read);
+  },
+);
 
 test('an agent file is readable by its owner only', async () => {
   const path = join(folder, 'agent.json');

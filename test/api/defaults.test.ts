@@ -15,8 +15,14 @@ test('a MailDomain that says nothing gets what the docs say', () => {
 });
 
 test('a MailExchanger that says nothing gets what the docs say', () => {
-  const resolved = { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [] };
+  const rotation = { wish: undefined, held: false, everyDays: defaults.certificate.keyRotationDays };
+  const resolved = { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [], rotation };
   const spec = { hosts: ['mx1.example.com'] };
   const desired = desiredExchanger({ apiVersion, kind: 'MailExchanger', metadata, spec }, resolved);
-  expect(desired).toMatchObject({ dane: defaults.dane, suspended: defaults.suspend, secretName: 'mx-tls' });
+  expect(desired).toMatchObject({
+    dane: defaults.dane,
+    suspended: defaults.suspend,
+    secretName: 'mx-tls',
+    algorithm: 'ECDSA-P256',
+  });
 });

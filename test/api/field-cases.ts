@@ -2,6 +2,7 @@
  * Wrong values for every field of every kind, made from the schemas: a field that is added is tried the same day. Each
  * case is a whole spec that is right but for one place.
  */
+import { mailPorts } from '../../src/dane/tlsa.ts';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type KindName, kinds } from '../../src/api/kinds.ts';
@@ -21,8 +22,16 @@ export interface FieldCase {
 }
 
 const root = readFileSync(resolve(import.meta.dirname, '../testdata/dane/root.pem'), 'utf8');
-const certificate = { issuerRef: { name: 'ca' }, secretName: 'mx-tls', dnsNames: ['imap.example.com'] };
-const dane = { mode: 'Auto', ttlSeconds: 60 };
+const certificate = {
+  issuerRef: { name: 'ca' },
+  secretName: 'mx-tls',
+  sourceSecretName: 'mx-source',
+  dnsNames: ['imap.example.com'],
+  algorithms: ['RSA-2048'],
+  keyRotationDays: 30,
+};
+const dane = { mode: 'Auto', ttlSeconds: 60, tlsaPorts: [465, 587] };
+const delivery = { restart: [{ kind: 'StatefulSet', name: 'postfix' }] };
 
 /** Together they hold every field of every kind. */
 export const wholes: readonly (readonly [KindName, Spec])[] = [
@@ -30,7 +39,7 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
     'MailDomain',
     {
       domain: 'example.com',
-      mx: { hosts: ['mx1.example.com'], certificate, dane },
+      mx: { hosts: ['mx1.example.com'], certificate, dane, delivery },
       dnsProviderRef: { name: 'main' },
       mtaSts: {
         mode: 'enforce',
@@ -52,6 +61,7 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
       allowedNamespaces: { names: ['customers'] },
       certificate,
       dane,
+      delivery,
       dnsProviderRef: { name: 'main' },
       deletionPolicy: 'Orphan',
       suspend: true,
@@ -113,10 +123,19 @@ export const wholes: readonly (readonly [KindName, Spec])[] = [
     'CertificateIssuer',
     {
       default: false,
-      acme: { server: 'https://acme.example.net/dir', email: 'me@example.com', profile: 'shortlived', caBundle: root },
+      acme: {
+        server: 'https://acme.example.net/dir',
+        email: 'me@example.com',
+        profile: 'shortlived',
+        challenge: 'HTTP01',
+        caBundle: root,
+        preferredChain: 'ISRG Root X1',
+        eab: { keyId: 'kid-1', secretRef: { name: 'eab' } },
+      },
     },
   ],
   ['CertificateIssuer', { selfSigned: { years: 2 } }],
+  ['CertificateIssuer', { external: {} }],
   [
     'Retirement',
     { what: 'Domain', namespace: 'mail', name: 'a', domain: 'example.com', since: '2026-11-22T14:05:00Z' },
@@ -226,6 +245,8 @@ function wrongValues(schema: AnySchema, good: Json): readonly (readonly [string,
 }
 
 const another = (item: Json, n: number): Json => {
+  // The one list of numbers is of ports.
+  if (typeof item === 'number') return mailPorts[n] ?? 2525;
   if (typeof item === 'object') return { ...(item as Spec), name: `x${n}` };
   const text = item as string;
   if (text.startsWith('mailto:')) return `${text}${n}`;

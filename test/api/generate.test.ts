@@ -35,10 +35,9 @@ const manifests = (text: string): Manifest[] => loadAll(text) as Manifest[];
 
 const examples: [string, Manifest][] = [
   ...Object.values(kinds).map((kind): [string, string] => [`docs/${kind.singular}.md`, kind.example]),
-  ...readdirSync(join(top, 'examples')).map((name): [string, string] => [
-    `examples/${name}`,
-    readFileSync(join(top, 'examples', name), 'utf8'),
-  ]),
+  ...readdirSync(join(top, 'examples'))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name): [string, string] => [`examples/${name}`, readFileSync(join(top, 'examples', name), 'utf8')]),
 ].flatMap(([path, text]) => manifests(text).map((manifest): [string, Manifest] => [path, manifest]));
 
 test.each(examples)('the example in %s is valid', (_path, manifest) => {

@@ -65,6 +65,7 @@ export const good: readonly (readonly [string, KindName, Spec])[] = [
   ['a CA', 'CertificateIssuer', { default: true, acme: { ...acme, email: 'me@example.com', profile: 'shortlived' } }],
   ['a CA with a port', 'CertificateIssuer', { acme: { server: 'https://10.53.0.7:14000/dir' } }],
   ['self-signed certificates', 'CertificateIssuer', { selfSigned: {} }],
+  ['certificates from elsewhere', 'CertificateIssuer', { external: {} }],
   ['a domain that is left as an orphan', 'MailDomain', domain({ deletionPolicy: 'Orphan' })],
   ['an exchanger that is retired', 'MailExchanger', { hosts: ['mx1.example.com'], deletionPolicy: 'Retire' }],
   ['the retirement of a domain', 'Retirement', bases.Retirement],
@@ -299,6 +300,14 @@ export const bad: readonly (readonly [string, KindName, Spec, string, string, st
     'host',
   ],
   [
+    'TLSA records at a port of no mail server',
+    'MailExchanger',
+    { hosts: ['mx1.example.com'], dane: { tlsaPorts: [443] } },
+    'must be one of 25, 110',
+    'spec.dane.tlsaPorts[0]',
+    'MailPort',
+  ],
+  [
     'an unknown DANE mode',
     'MailExchanger',
     { hosts: ['mx1.example.com'], dane: { mode: 'auto' } },
@@ -372,6 +381,14 @@ export const bad: readonly (readonly [string, KindName, Spec, string, string, st
     'exactly one of acme',
     'spec',
     'OneIssuerType',
+  ],
+  [
+    'a source that the hosts mount',
+    'MailExchanger',
+    { hosts: ['mx1.example.com'], certificate: { secretName: 'mx', sourceSecretName: 'mx' } },
+    'must not be secretName',
+    'spec.certificate.sourceSecretName',
+    'OwnSecret',
   ],
   [
     'plain http',

@@ -47,7 +47,13 @@ export async function startAcmeStandIn(
   let count = 0;
   const answer = (path: string): StandInAnswer => {
     const queue = queued.get(path);
-    const directory = { newNonce: `${base}/nonce`, newAccount: `${base}/account`, newOrder: `${base}/new-order` };
+    const directory = {
+      newNonce: `${base}/nonce`,
+      newAccount: `${base}/account`,
+      newOrder: `${base}/new-order`,
+      revokeCert: `${base}/revoke`,
+      renewalInfo: `${base}/renewal-info`,
+    };
     const usual = { '/dir': { body: directory }, '/nonce': {}, ...fallback(base) };
     return (
       queue?.shift() ?? usual[path as keyof typeof usual] ?? { status: 404, body: problem('malformed', 'not found') }

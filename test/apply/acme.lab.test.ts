@@ -1,11 +1,12 @@
 /** The ACME client against Pebble, whose validation asks the lab's BIND. */
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createKey } from '../../src/apply/acme-keys.ts';
+import { createKey, newAccountKey } from '../../src/apply/acme-keys.ts';
 import { problemTypeOf } from '../../src/apply/acme-problem.ts';
-import { type Acme, type AcmeOptions, createAcme, newAccountKey, type OrderStatus } from '../../src/apply/acme.ts';
-import { checkCertificate, parseChain, renewalId, spkiSha256OfKey, splitChain } from '../../src/pki/certificate.ts';
+import { type Acme, type AcmeOptions, createAcme, type OrderStatus } from '../../src/apply/acme.ts';
+import { checkCertificate, parseChain, spkiSha256OfKey, splitChain } from '../../src/pki/certificate.ts';
+import { renewalId } from '../../src/pki/renewal.ts';
 import type { StoredOrder } from '../../src/plan/state.ts';
 import { type Bind, startBind } from '../lab/dns.ts';
 import { startUnbound, type Unbound } from '../lab/dns-unbound.ts';
@@ -83,7 +84,7 @@ async function issue(client: Acme, names: readonly string[], key: string): Promi
   await until(client, order, ['ready']);
   const { status } = await client.finalize(order, key, names);
   if (status !== 'valid') await until(client, order, ['valid']);
-  return client.certificate(order);
+  return (await client.certificate(order)).chain;
 }
 
 describe('a certificate', () => {
@@ -147,6 +148,24 @@ describe('a certificate', () => {
   });
 });
 
+test('a chain is chosen among those of the CA by whoever its topmost certificate comes from', async () => {
+  const several = await startPebble(spec({ port: 14_500, alternateRoots: 2 }));
+  try {
+    const nameOf = async (chain: number) =>
+      new X509Certificate(await several.rootPem(chain)).subject.replace(/^.*CN=/su, '');
+    const accountKeyPem = newAccountKey();
+    await open({ accountKeyPem }, several).register({});
+    for (const at of [0, 1, 2]) {
+      const client = open({ accountKeyPem, preferredChain: await nameOf(at) }, several);
+      await client.register({});
+      const [, intermediate] = splitChain(await issue(client, [`chain${at}.example.test`], await createKey()));
+      expect(intermediate?.verify(new X509Certificate(await several.rootPem(at)).publicKey)).toBe(true);
+    }
+  } finally {
+    await several.stop();
+  }
+});
+
 describe('a crash', () => {
   test('after each step goes on from the stored order', async () => {
     const accountKeyPem = newAccountKey();
@@ -163,15 +182,42 @@ describe('a crash', () => {
     await fresh().answer(order());
     await fresh().finalize(order(), key, names);
     await until(fresh(), order(), ['valid']);
-    const chain = await fresh().certificate(order());
+    const { chain } = await fresh().certificate(order());
     expect(checkCertificate({ chain, key, names, now: Date.now() })).toEqual([]);
-    expect(await fresh().certificate(order())).toBe(chain);
+    expect(await fresh().certificate(order())).toEqual({ chain });
   });
 
   test('after registering finds the same account by its key', async () => {
     const accountKeyPem = newAccountKey();
     const first = await open({ accountKeyPem }).register({});
     expect(await open({ accountKeyPem }).register({})).toBe(first);
+  });
+});
+
+describe('a certificate whose key is no secret any more', () => {
+  test.each([
+    ['that key', true],
+    ['the account', false],
+  ])('is revoked when %s asks for it, and again without harm', async (_, byKey) => {
+    const client = open();
+    await client.register({});
+    const key = await createKey();
+    const chain = await issue(client, [`revoked-${byKey}.example.test`], key);
+    expect(await pebble.statusOf(chain)).toMatchObject({ Status: 'Valid' });
+    await client.revoke(chain, byKey ? key : undefined);
+    await client.revoke(chain, byKey ? key : undefined);
+    expect(await pebble.statusOf(chain)).toMatchObject({ Status: 'Revoked', Reason: 1 });
+  });
+
+  test('is revoked for nobody else', async () => {
+    const client = open();
+    await client.register({});
+    const chain = await issue(client, ['kept.example.test'], await createKey());
+    await expect(client.revoke(chain, await createKey())).rejects.toMatchObject({ reason: 'ACMERefused' });
+    const stranger = open();
+    await stranger.register({});
+    await expect(stranger.revoke(chain, undefined)).rejects.toMatchObject({ reason: 'ACMERefused' });
+    expect(await pebble.statusOf(chain)).toMatchObject({ Status: 'Valid' });
   });
 });
 
@@ -234,7 +280,7 @@ describe('a failure', () => {
     try {
       const refused = open({}, bound).register({});
       await expect(refused).rejects.toMatchObject({ reason: 'ACMERefused', kind: 'Stalled' });
-      await expect(refused).rejects.toThrow('name another CA');
+      await expect(refused).rejects.toThrow('set spec.acme.eab');
       expect(await open({}, bound).register({ eab: { kid: 'kid-1', hmacKey: mac } })).toContain('https://');
     } finally {
       await bound.stop();

@@ -1,10 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { problemTypeOf, readProblem, retryAfterSeconds } from '../../src/apply/acme-problem.ts';
-import { type Acme, createAcme, newAccountKey } from '../../src/apply/acme.ts';
+import { newAccountKey } from '../../src/apply/acme-keys.ts';
+import { type Acme, createAcme } from '../../src/apply/acme.ts';
 import type { MailsealError } from '../../src/errors.ts';
 import { KubeError } from '../../src/kube/error.ts';
 import type { StoredOrder } from '../../src/plan/state.ts';
-import { type AcmeStandIn, problem, startAcmeStandIn } from './acme-stand-in.ts';
+import { makeCa } from '../pki/certificates.ts';
+import { type AcmeStandIn, problem, type StandInAnswer, startAcmeStandIn } from './acme-stand-in.ts';
 
 const key = newAccountKey();
 const accountUrl = 'https://localhost/account/1';
@@ -77,7 +79,7 @@ describe('an order', () => {
     expect(order.authorizations[0]?.txtValue).toMatch(/^[\w-]{43}$/);
     await acme.answer(order);
     expect(await acme.finalize(order, newAccountKey(), ['mx.example.com'])).toEqual({ status: 'valid' });
-    expect(await acme.certificate(order)).toContain('BEGIN CERTIFICATE');
+    expect((await acme.certificate(order)).chain).toContain('BEGIN CERTIFICATE');
     expect(server.requests).toEqual([
       'GET /dir',
       'HEAD /nonce',
@@ -97,7 +99,7 @@ describe('an order', () => {
     expect(await acme.newOrder(['mx.example.com'])).toEqual(order);
     server.next('/order/1', { body: orderAt(base(), 'valid') });
     acme = open({ accountUrl });
-    expect(await acme.certificate(order)).toContain('BEGIN CERTIFICATE');
+    expect((await acme.certificate(order)).chain).toContain('BEGIN CERTIFICATE');
   });
 
   test('that nobody could store is given again; once its challenges are answered another is opened', async () => {
@@ -129,6 +131,37 @@ describe('an order', () => {
       { identifiers, profile: 'shortlived', replaces: 'aki.serial' },
       { identifiers, profile: 'shortlived' },
     ]);
+  });
+
+  test.each(['malformed', 'unauthorized', 'conflict'])(
+    'is asked for again without what it replaces where the CA finds that %s',
+    async (type) => {
+      server.next('/new-order', { status: 400, body: problem(type, 'not that certificate') });
+      await acme.newOrder(['mx.example.com'], { replaces: 'aki.serial' });
+      expect(server.requests.filter((one) => one === 'POST /new-order')).toHaveLength(2);
+    },
+  );
+
+  test('says nothing of what it replaces to a CA without renewal information', async () => {
+    server.next('/dir', { body: { newNonce: `${base()}/nonce`, newOrder: `${base()}/new-order` } });
+    await acme.newOrder(['mx.example.com'], { replaces: 'aki.serial' });
+    expect(server.payloads[0]).toEqual({ identifiers: [{ type: 'dns', value: 'mx.example.com' }] });
+    expect(await acme.renewalInfo('aki.serial')).toBeUndefined();
+  });
+
+  test('is not asked for before a place in the pace of the account, and tells it what the CA says', async () => {
+    const told: unknown[] = [];
+    const pace = {
+      admit: (names: readonly string[], rank: string) => void told.push([names, rank]),
+      refused: (_names: readonly string[], error: unknown) => void told.push((error as MailsealError).reason),
+    };
+    acme = open({ accountUrl, pace });
+    await acme.newOrder(['mx.example.com'], { rank: 'Renewal' });
+    // The same order is given again, and needs no place.
+    await acme.newOrder(['mx.example.com'], { rank: 'Renewal' });
+    server.next('/new-order', { status: 429, body: problem('rateLimited', 'too many') });
+    await reject(acme.newOrder(['other.example.com']));
+    expect(told).toEqual([[['mx.example.com'], 'Renewal'], [['other.example.com'], 'First'], 'ACMEThrottled']);
   });
 
   test('counts each request as it is sent', async () => {
@@ -168,6 +201,93 @@ describe('an order', () => {
   });
 });
 
+describe('a chain', () => {
+  let [first, other] = ['', ''];
+  beforeAll(async () => {
+    const chainOf = async (label: string): Promise<string> => {
+      const ca = await makeCa(label);
+      return (await ca.issue({ names: ['mx.example.com'] })).cert + ca.intermediate.cert;
+    };
+    [first, other] = [await chainOf('First'), await chainOf('Other')];
+  });
+  const fetched = async (preferredChain: string | undefined, link: string, more: readonly StandInAnswer[] = []) => {
+    acme = open({ accountUrl, preferredChain });
+    const order = await acme.newOrder(['mx.example.com']);
+    server.next('/order/1', { body: orderAt(base(), 'valid') });
+    await acme.poll(order);
+    server.next('/cert/1', { body: first, headers: { link } });
+    more.forEach((answer, at) => server.next(`/cert/1/${at + 1}`, answer));
+    return acme.certificate(order);
+  };
+  const links = () =>
+    `<${base()}/dir>;rel="index", <${base()}/cert/1/1>;rel="alternate", </cert/1/2>; title="x, y"; rel=alternate`;
+  const asked = () => server.requests.filter((one) => one.startsWith('POST /cert/1'));
+
+  test.each([[undefined], ['First root']])('is that of the CA where %s is preferred, at one request', async (name) => {
+    expect(await fetched(name, links())).toEqual({ chain: first });
+    expect(asked()).toHaveLength(1);
+  });
+
+  test('is the one among others that leads where it is preferred to', async () => {
+    expect(await fetched('Other root', links(), [{ body: 'rubbish' }, { body: other }])).toEqual({ chain: other });
+    expect(asked()).toEqual(['POST /cert/1', 'POST /cert/1/1', 'POST /cert/1/2']);
+  });
+
+  test('that is not offered is told of', async () => {
+    const note =
+      'the CA offers no chain up to No root, which spec.acme.preferredChain asks for, but to First root, Other root';
+    const answers = [{ body: other }, { body: first }];
+    expect(await fetched('No root', links(), answers)).toEqual({ chain: first, note });
+  });
+
+  test('is not sought among others without end', async () => {
+    const many = Array.from({ length: 50 }, () => `<${base()}/cert/1/1>;rel="alternate"`).join(', ');
+    expect(
+      await fetched(
+        'No root',
+        many,
+        Array.from({ length: 50 }, () => ({ body: other })),
+      ),
+    ).toMatchObject({ chain: first });
+    expect(asked()).toHaveLength(9);
+  });
+});
+
+describe('renewal information', () => {
+  const window = { start: '2030-01-02T00:00:00Z', end: '2030-01-03T00:00:00Z' };
+  const times = { start: Date.parse(window.start), end: Date.parse(window.end) };
+  test.each<[string, StandInAnswer, object]>([
+    ['a window', { body: { suggestedWindow: window } }, { window: times }],
+    [
+      'a reason and a time for the next question',
+      {
+        body: { suggestedWindow: window, explanationURL: 'https://ca.example/why' },
+        headers: { 'retry-after': '21600' },
+      },
+      { window: { ...times, explanationUrl: 'https://ca.example/why' }, retryAfterSeconds: 21_600 },
+    ],
+    [
+      'a reason that is no web page',
+      { body: { suggestedWindow: window, explanationURL: 'https://ca.example/ \u001b[31m' } },
+      { window: times },
+    ],
+  ])('is %s, asked for without an account', async (_, answer, expected) => {
+    server.next('/renewal-info/aki.serial', answer);
+    expect(await open().renewalInfo('aki.serial')).toEqual(expected);
+    expect(server.requests.at(-1)).toBe('GET /renewal-info/aki.serial');
+  });
+
+  test.each<[string, StandInAnswer]>([
+    ['names no window', { body: {} }],
+    ['is null', { headers: { 'content-type': 'application/json' }, body: 'null' }],
+    ['ends before it begins', { body: { suggestedWindow: { start: window.end, end: window.start } } }],
+    ['is not known', { status: 404, body: problem('malformed', 'no such certificate') }],
+  ])('that %s is an error', async (_, answer) => {
+    server.next('/renewal-info/aki.serial', answer);
+    expect(await reject(acme.renewalInfo('aki.serial'))).toMatchObject({ reason: expect.stringMatching('^ACME') });
+  });
+});
+
 describe('a nonce', () => {
   test('that is refused is replaced by the one that comes with the refusal', async () => {
     const refused = { status: 400, body: problem('badNonce', 'stale') };
@@ -179,7 +299,7 @@ describe('a nonce', () => {
   test('that is always refused ends in a failure that passes', async () => {
     server.next(
       '/new-order',
-      ...Array.from({ length: 60 }, () => ({ status: 400, body: problem('badNonce', 'stale') })),
+      ...Array.from({ length: 140 }, () => ({ status: 400, body: problem('badNonce', 'stale') })),
     );
     expect(await reject(acme.newOrder(['mx.example.com']))).toMatchObject({ reason: 'ACMEUnavailable', kind: 'Retry' });
   });

@@ -1,9 +1,10 @@
-import { beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createIssuers, type Issuers } from '../../src/apply/issuers.ts';
 import { apiVersion, type CertificateIssuer } from '../../src/api/types.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
 import { createFakeKube, type FakeKube } from '../fakes/kube.ts';
-import { problem, startAcmeStandIn } from './acme-stand-in.ts';
+import { newKey } from '../pki/certificates.ts';
+import { type AcmeStandIn, problem, type StandInAnswer, startAcmeStandIn } from './acme-stand-in.ts';
 
 let kube: FakeKube;
 let objects: CertificateIssuer[];
@@ -35,6 +36,12 @@ test.each<readonly [CertificateIssuer['spec'], number]>([
 ])('an issuer that signs itself is ready at once: %j', async (spec, years) => {
   objects = [issuer('own', spec)];
   expect(await issuers().get('own')).toEqual({ kind: 'selfSigned', name: 'own', years });
+  expect(kube.writes()).toEqual([]);
+});
+
+test('an issuer of certificates from elsewhere is ready at once, and nothing is made for it', async () => {
+  objects = [issuer('elsewhere', { external: {} })];
+  expect(await issuers().get('elsewhere')).toEqual({ kind: 'external', name: 'elsewhere' });
   expect(kube.writes()).toEqual([]);
 });
 
@@ -157,37 +164,125 @@ test('an account that the CA has lost is registered anew, once, with the same ke
   }
 });
 
-test.each([
+const accountOf = (secret: SecretObject | undefined) =>
+  JSON.parse(Buffer.from(secret?.data?.['account.json'] ?? '', 'base64').toString()) as {
+    keyPem: string;
+    url: string;
+    former?: { keyPem: string; url: string; said: string };
+  };
+
+describe.each([
   ['deactivated', 'unauthorized', 403],
   ['known by another key', 'malformed', 400],
-])('whose account is %s says which Secret to delete, and then registers a new one', async (_, type, status) => {
-  let accounts = 0;
-  const server = await startAcmeStandIn((base) => ({
-    '/account': { status: 201, headers: { location: `${base}/account/${(accounts += 1)}` }, body: { status: 'valid' } },
-    '/new-order': { status, body: problem(type, 'not with this account') },
-  }));
-  try {
+])('an account that is %s', (_, type, status) => {
+  let accounts: number;
+  let server: AcmeStandIn;
+  const refused = { status, body: problem(type, 'not with this account') };
+  beforeEach(async () => {
+    accounts = 0;
+    const made = (base: string): StandInAnswer => {
+      const headers = { location: `${base}/account/${accounts + 1}` };
+      return { status: 201, headers, body: { status: 'valid' } };
+    };
+    server = await startAcmeStandIn((base) => ({
+      '/account': made(base),
+      '/new-order': refused,
+      '/account/1': refused,
+      '/account/2': refused,
+      '/account/3': { body: { status: 'valid' } },
+    }));
     const { directoryUrl, caBundle } = server;
     objects = [issuer('ca', { acme: { server: directoryUrl, caBundle } })];
-    const all = issuers();
+  });
+  afterEach(() => server.stop());
+  const order = async (all: Issuers): Promise<unknown> => {
     const one = await all.get('ca');
-    const order = one.kind === 'acme' ? one.acme.newOrder(['mx1.example.com']) : Promise.resolve();
-    const [secret] = secrets();
-    const { namespace = '', name = '' } = secret?.metadata ?? {};
-    await expect(order).rejects.toMatchObject({
+    return one.kind === 'acme' ? one.acme.newOrder(['mx1.example.com']).catch((error: unknown) => error) : undefined;
+  };
+
+  test('is replaced by a new one, with the old key and the words of the CA kept', async () => {
+    const all = issuers();
+    expect(await order(all)).toMatchObject({
       reason: 'ACMERefused',
-      message: expect.stringContaining(
-        `not with this account. If it no longer accepts our account, delete Secret ${namespace}/${name}`,
+      kind: 'Retry',
+      message: expect.stringMatching(
+        /no longer accepts our account .* \(not with this account\): a new one is registered/u,
       ),
     });
+    const [before] = secrets();
+    expect(accountOf(before).former).toMatchObject({
+      url: expect.stringMatching(/1$/u),
+      said: 'not with this account',
+    });
+    accounts = 1;
+    const next = await all.get('ca');
+    const { url, keyPem, former } = accountOf(secrets()[0]);
+    expect(url).toMatch(/2$/u);
+    expect(keyPem).not.toBe(former?.keyPem);
+    expect(next).toMatchObject({
+      note: expect.stringMatching(/account\/1 no longer .*account\/2 took its place.*accounturi/u),
+    });
+  });
+
+  test('and whose successor is so too says which Secret to delete, and is not replaced again', async () => {
+    const all = issuers();
+    await order(all);
+    accounts = 1;
+    const second = await all.get('ca');
+    const [secret] = secrets();
+    const { namespace = '', name = '' } = secret?.metadata ?? {};
+    expect(await order(all)).toMatchObject({
+      reason: 'ACMERefused',
+      message: expect.stringContaining(`delete Secret ${namespace}/${name}`),
+    });
+    expect(secrets()).toEqual([secret]);
     // Many domains share it: what is wrong with one order is nothing to the others.
-    expect(await all.get('ca')).toBe(one);
-    await Promise.allSettled([one.kind === 'acme' ? one.acme.newOrder(['mx1.example.com']) : undefined]);
+    expect(await all.get('ca')).toBe(second);
+    await order(all);
     await kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace, name });
-    expect(await all.get('ca')).not.toBe(one);
-    expect(secrets()).toHaveLength(1);
-    expect(secrets()[0]?.data).not.toEqual(secret?.data);
-  } finally {
-    await server.stop();
-  }
+    expect(await all.get('ca')).not.toBe(second);
+    expect(accountOf(secrets()[0]).keyPem).not.toBe(accountOf(secret).keyPem);
+  });
+
+  test('is told from an order that alone is refused', async () => {
+    accounts = 2;
+    const all = issuers();
+    expect(await order(all)).toMatchObject({ reason: 'ACMERefused', message: expect.not.stringContaining('account ') });
+    expect(accountOf(secrets()[0]).former).toBeUndefined();
+  });
+
+  test('whose key was changed meanwhile is only asked for again', async () => {
+    const all = issuers();
+    const one = await all.get('ca');
+    const [secret] = secrets();
+    if (secret === undefined || one.kind !== 'acme') throw new Error('there is no account');
+    const changed = { ...accountOf(secret), formatVersion: 1, keyPem: newKey() };
+    await kube.replace({ ...secret, data: { 'account.json': account(changed) } });
+    await expect(one.acme.newOrder(['mx1.example.com'])).rejects.toMatchObject({
+      kind: 'Retry',
+      message: expect.stringContaining('another by now'),
+    });
+    expect(accountOf(secrets()[0])).toMatchObject(changed);
+  });
+});
+
+describe('a binding to an account elsewhere', () => {
+  const eab = { keyId: 'kid-1', secretRef: { name: 'eab' } };
+  const secretWith = (data: Readonly<Record<string, string>>): SecretObject => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'eab', namespace: 'mailseal' },
+    data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
+  });
+  test.each<readonly [string, SecretObject | undefined, string, RegExp]>([
+    ['is not there', undefined, 'CredentialsMissing', /mailseal\/eab does not exist: put the MAC key there .* kid-1/u],
+    ['has no key', secretWith({ other: 'x' }), 'CredentialsMissing', /has no "hmac-key"/u],
+    ['holds another thing', secretWith({ 'hmac-key': 'not a/key' }), 'CredentialsInvalid', /not base64url/u],
+  ])('whose Secret %s is said', async (_, secret, reason, message) => {
+    if (secret !== undefined) await kube.create(secret);
+    objects = [issuer('ca', { acme: { ...acme, eab } })];
+    const got = issuers().get('ca');
+    await expect(got).rejects.toMatchObject({ reason, kind: 'Stalled', message: expect.stringMatching(message) });
+    await expect(got).rejects.not.toThrow(/not a\/key/u);
+  });
 });

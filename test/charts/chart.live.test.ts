@@ -80,6 +80,22 @@ describe('rendered', () => {
     ]);
   });
 
+  test('port 80 is closed everywhere, unless policy pods are to answer HTTP-01', async () => {
+    const ports = (manifests: readonly Manifest[]): readonly string[] => {
+      const flags = deploymentsOf(manifests).flatMap(({ spec }) => spec.template.spec.containers[0]?.args ?? []);
+      const found = JSON.stringify(manifests.filter(({ kind }) => kind === 'Service' || kind === 'NetworkPolicy'));
+      return [
+        ...flags.filter((flag) => flag.includes('challenge')),
+        ...[...found.matchAll(/"port":(80|8080|"challenge")[,}]/gu)].map(([, port]) => String(port)),
+      ].sort();
+    };
+    expect(ports(await render())).toEqual([]);
+    const open = ['"challenge"', '--challenge-address=0.0.0.0:8080', '--challenge-port=8080', '80', '80', '8080'];
+    expect(ports(await render('policy.http01.enabled=true'))).toEqual(open);
+    const twice = ['policy.http01.enabled=true', 'networkPolicy.extraEgressPorts={80,14000}'];
+    expect(ports(await render(...twice))).toEqual(open);
+  });
+
   test('the operator is told of everything by flags', async () => {
     const sets = [
       'egress.allowPrivateAddresses={10.53.0.0/24,fd53::/64}',
@@ -156,6 +172,24 @@ describe('rendered', () => {
     expect(found).toEqual(wanted);
   });
 
+  test('workloads are restarted in tenants’ namespaces alone, and only where the chart says so', async () => {
+    const aboutWorkloads = async (...sets: readonly string[]) =>
+      rolesOf(await render('tenantNamespaces={mail,customers}', ...sets)).flatMap(({ kind, metadata, rules }) =>
+        rules
+          .filter(({ apiGroups }) => apiGroups.includes('apps'))
+          .map(({ resources, verbs }) => [kind, metadata.namespace, resources, verbs]),
+      );
+    expect(await aboutWorkloads()).toEqual([]);
+    const rule = [
+      ['deployments', 'statefulsets', 'daemonsets'],
+      ['get', 'patch'],
+    ];
+    expect(await aboutWorkloads('workloadRestarts.enabled=true')).toEqual([
+      ['Role', 'mail', ...rule],
+      ['Role', 'customers', ...rule],
+    ]);
+  });
+
   test.each([
     ['crds.enabled=false', 0],
     ['crds.enabled=true', 5],
@@ -212,6 +246,8 @@ describe('installed', () => {
     ['no', 'patch secrets', 'mail'],
     ['no', 'delete mailexchangers.mailseal.dev', 'mail'],
     ['no', 'delete secrets', 'mail'],
+    ['no', 'patch statefulsets.apps', 'mail'],
+    ['no', 'list pods', 'mail'],
     ['no', 'list secrets', 'mail'],
     ['no', 'get secrets', 'other'],
     ['no', 'get configmaps', 'other'],

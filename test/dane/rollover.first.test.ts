@@ -87,7 +87,7 @@ describe('a first delivery and publication', () => {
       {
         state: fresh,
         facts: { ...none, live: [{ name: 'x', outcome: 'Secure', values: [`2 1 1 ${other}`], alsoMatches: [c] }] },
-        want: { deliver: c },
+        want: { deliver: c, publish: 'Keep', reasons: ['AwaitingDelivery'] },
       },
     ],
     [

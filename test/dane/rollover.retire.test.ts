@@ -107,6 +107,12 @@ describe('Retiring', () => {
     expect(step(back.state, { ...facts, ...swapped }).state).toMatchObject({ phase: 'Retiring', presentedSince: now });
   });
 
+  test('an old key in the Secret starts the grace anew, for the next restart would bring it back', () => {
+    const back = step({ ...state, ...retiring }, { ...facts, ...swapped, delivered: c });
+    expect(back).toMatchObject({ deliver: n, certify: [n, c], state: { phase: 'Retiring' } });
+    expect(back.state.presentedSince).toBeUndefined();
+  });
+
   test('tells which key is out, and when a compromised one may be revoked', () => {
     expect(step({ ...state, ...retiring }, { ...facts, ...swapped }).rotatedOut).toBe(c);
     const { spare: _, ...without } = { ...state, ...retiring };

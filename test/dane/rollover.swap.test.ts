@@ -131,7 +131,12 @@ describe('Swapping', () => {
       {
         state: swapping,
         facts: { ...swapped, delivered: c, zone: 'Bogus' },
-        want: { phase: 'Swapping', deliver: c, publish: 'Keep', reasons: ['KeyMismatch', 'ZoneBogus', 'ZoneBogus'] },
+        want: {
+          phase: 'Swapping',
+          deliver: c,
+          publish: 'Keep',
+          reasons: ['AwaitingDelivery', 'ZoneBogus', 'ZoneBogus'],
+        },
       },
     ],
     [
@@ -139,7 +144,15 @@ describe('Swapping', () => {
       {
         state: swapping,
         facts: { ...swapped, delivered: c },
-        want: { phase: 'Swapping', deliver: n, reasons: ['KeyMismatch'] },
+        want: { phase: 'Swapping', deliver: n, reasons: ['AwaitingDelivery'] },
+      },
+    ],
+    [
+      'does not go on while the Secret still holds the old key, though all present the next one',
+      {
+        state: swapping,
+        facts: { ...swapped, ...everywhere(n), delivered: c },
+        want: { phase: 'Swapping', deliver: n, reasons: ['AwaitingDelivery'] },
       },
     ],
   ])('%s', (_, one) => check(one));
@@ -150,5 +163,10 @@ describe('Swapping', () => {
       'Still with another key: 192.0.2.2. Restart the mail server there.',
     ]);
     expect(result.certify).toEqual([c, n]);
+  });
+
+  test('I19: the key in the Secret is renewed while the way back to the current one has not come as far', () => {
+    const back = { ...facts, wanted: 'Back' as const, delivered: n, held: true };
+    expect(step(state, back)).toMatchObject({ deliver: n, certify: [c, n], state: { phase: 'Steady' } });
   });
 });

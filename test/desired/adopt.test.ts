@@ -12,8 +12,16 @@ test.each<readonly [string, string | undefined, readonly string[]]>([
     ' _SMTP._tls.Example.com.  txt,\nmta-sts.bücher.example A ,',
     ['_smtp._tls.example.com TXT', 'mta-sts.xn--bcher-kva.example A'],
   ],
+  ['a TLSA set', '_25._tcp.mx1.example.com TLSA', ['_25._tcp.mx1.example.com TLSA']],
 ])('%s gives what it names', (_, text, keys) => {
-  expect(of(text)).toEqual({ ok: true, value: keys });
+  expect(of(text)).toEqual({ ok: true, value: { records: keys, secret: undefined } });
+});
+
+test('a Secret is told from the records beside it', () => {
+  expect(of('Secret old-mx, _25._tcp.mx1.example.com TLSA')).toEqual({
+    ok: true,
+    value: { records: ['_25._tcp.mx1.example.com TLSA'], secret: 'old-mx' },
+  });
 });
 
 test.each([
@@ -22,7 +30,9 @@ test.each([
   ['a type that we never write', 'example.com MX'],
   ['a value', '_smtp._tls.example.com TXT v=TLSRPTv1;'],
   ['a name that is none', '_smtp.._tls.example.com TXT'],
-  ['a TLSA set, whose keys hosts may present', '_25._tcp.mx1.example.com TLSA'],
+  ['a Secret without a name', 'Secret'],
+  ['a Secret of another namespace', 'Secret other/mx'],
+  ['two Secrets', 'Secret one, Secret two'],
   ['too many', Array.from({ length: 65 }, (_, at) => `_smtp._tls.d${at}.example.com TXT`).join(',')],
 ])('%s is refused, and the annotation named', (_, text) => {
   expect(of(text)).toMatchObject({

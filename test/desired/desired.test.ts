@@ -17,10 +17,11 @@ const domain = (change: Partial<MailDomain['spec']> = {}) =>
       adopt: [],
     },
   );
+const rotation = { wish: undefined, held: false, everyDays: 90 };
 const exchanger = (change: Partial<MailExchanger['spec']> = {}) =>
   desiredExchanger(
     { apiVersion, kind: 'MailExchanger', metadata, spec: { hosts: ['MX1.example.com.'], ...change } },
-    { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [] },
+    { issuer: 'ca', grants: new Map([['mx1.example.com', grant]]), adopt: [], rotation },
   );
 
 test('a domain with nothing but its name has every default of the documented table', () => {

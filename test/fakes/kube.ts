@@ -6,7 +6,7 @@ import { aborted, KubeError } from '../../src/kube/error.ts';
 import type { Kube, KubeObject, ListQuery, Ref } from '../../src/kube/types.ts';
 import type { WatchEvent, WatchOptions } from '../../src/kube/watch.ts';
 import { type Json, merge } from './apply.ts';
-import { equal, idOf, named, own, part, precondition, refOf, status, withoutStatus } from './objects.ts';
+import { bounded, equal, idOf, named, own, part, precondition, refOf, status, withoutStatus } from './objects.ts';
 import { matches } from './selector.ts';
 
 export interface FakeCall {
@@ -136,7 +136,7 @@ export function createFakeKube(
     list: <T extends KubeObject>(query: ListQuery) =>
       call(
         { verb: 'list', kind: query.kind, key: query.namespace ?? '' },
-        () => select(query) as unknown as readonly T[],
+        () => bounded(query, select(query)) as unknown as readonly T[],
       ),
     listPage: <T extends KubeObject>(query: ListQuery, page: { readonly limit: number; readonly continue?: string }) =>
       call<Page<T>>({ verb: 'list', kind: query.kind, key: query.namespace ?? '' }, () => {

@@ -1,6 +1,6 @@
 /** What the fake API does with single objects. */
-import { fromStatus, type KubeError } from '../../src/kube/error.ts';
-import type { KubeObject, Ref } from '../../src/kube/types.ts';
+import { fromStatus, KubeError } from '../../src/kube/error.ts';
+import type { KubeObject, ListQuery, Ref } from '../../src/kube/types.ts';
 import type { Json } from './apply.ts';
 import type { FakeCall } from './kube.ts';
 
@@ -25,6 +25,12 @@ export function refOf({ apiVersion, kind, metadata }: KubeObject): Ref {
 
 export function status(code: number, reason: string, message: string): KubeError {
   return fromStatus({ kind: 'Status', code, reason, message }, code);
+}
+
+/** A list that has a bound is not given at all where it is longer. */
+export function bounded<T>({ most }: ListQuery, found: readonly T[]): readonly T[] {
+  if (found.length > (most ?? Infinity)) throw new KubeError(0, 'TooLarge', `more than ${most} match`);
+  return found;
 }
 
 export function precondition(

@@ -1,6 +1,6 @@
 import type { KubeObject, ListQuery } from '../../src/kube/types.ts';
 
-/** Label selectors of `k`, `!k`, `k=v`, `k!=v`, `k in (a,b)`; field selectors of dotted paths. */
+/** Label selectors of `k`, `!k`, `k=v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`; field selectors of dotted paths. */
 export function matches(query: ListQuery, object: KubeObject): boolean {
   if (object.kind !== query.kind || object.apiVersion !== query.apiVersion) return false;
   if (query.namespace !== undefined && object.metadata.namespace !== query.namespace) return false;
@@ -18,8 +18,11 @@ function terms(selector: string | undefined): string[] {
 }
 
 function holds(term: string, valueOf: (name: string) => unknown): boolean {
-  const inside = /^\s*(\S+)\s+in\s+\((.*)\)\s*$/.exec(term);
-  if (inside !== null) return (inside[2] ?? '').split(',').some((value) => value.trim() === valueOf(inside[1] ?? ''));
+  const inside = /^\s*(\S+)\s+(in|notin)\s+\((.*)\)\s*$/.exec(term);
+  if (inside !== null) {
+    const listed = (inside[3] ?? '').split(',').some((value) => value.trim() === valueOf(inside[1] ?? ''));
+    return listed === (inside[2] === 'in');
+  }
   const compared = /^\s*([^=!\s]+)\s*(!=|==?)\s*(\S*)\s*$/.exec(term);
   if (compared !== null) return (valueOf(compared[1] ?? '') === compared[3]) === (compared[2] !== '!=');
   const name = term.trim();

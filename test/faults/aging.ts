@@ -6,7 +6,7 @@ import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certific
 import * as x509 from '@peculiar/x509';
 import type { KubeClient } from '../../src/kube/client.ts';
 import type { SecretObject } from '../../src/kube/types.ts';
-import { renewalTime } from '../../src/pki/certificate.ts';
+import { renewalTime } from '../../src/pki/renewal.ts';
 import type { State } from '../../src/plan/state.ts';
 import { recertified, type Shard } from '../../src/policyshard/shard.ts';
 import { operatorNamespace } from './cluster.ts';
@@ -71,6 +71,7 @@ export async function ageCertificates(
     const shard = JSON.parse(text) as Shard;
     const hosts: Record<string, Shard['hosts'][string]> = {};
     for (const [host, entry] of Object.entries(shard.hosts)) {
+      if (entry.certificate === null) throw new Error(`${host} has no certificate yet`);
       const certificate = await age(entry.certificate);
       hosts[host] = { ...entry, certificate, revision: recertified(entry.revision, certificate) };
     }

@@ -22,6 +22,7 @@ import { createRecents } from '../../src/observe/recent.ts';
 import { parseChain, spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { createLedger } from '../../src/reconcile/ledger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
+import { createSuggestions } from '../../src/reconcile/suggestions.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
 import { createStatusWriter } from '../../src/reconcile/statuswriter.ts';
 import type { Cache, World } from '../../src/world.ts';
@@ -161,7 +162,8 @@ export async function createOperator(
         fetch: async ({ address }) => {
           const entry = await shards.read(`mta-sts.${domain}`);
           const at = clock.now();
-          if (typeof entry?.policy !== 'string') return { address, at, outcome: 'Failed', detail: 'answers 404' };
+          if (typeof entry?.policy !== 'string' || entry.key === null)
+            return { address, at, outcome: 'Failed', detail: 'answers 404' };
           const spkiSha256 = spkiSha256OfKey(entry.key);
           return { address, at, outcome: 'Fetched', body: entry.policy, contentType: 'text/plain', spkiSha256 };
         },
@@ -182,6 +184,7 @@ export async function createOperator(
         zoneWriter: createZoneWriter({ providerFor: () => provider, windowMs: 0 }),
         ledger: createLedger(clock),
         orders: createOrders(),
+        suggestions: createSuggestions({ clock, log }),
         allow,
         outside: resolver,
         inside: undefined,
@@ -207,6 +210,7 @@ export async function createOperator(
         }),
         policyWatch,
         policyPort: 8443,
+        challenges: { port: undefined, ask: async () => ({ problem: 'nothing answers here' }) },
         statusWriter: createStatusWriter(way, clock),
         events: { record: async () => undefined },
         pace: createPace(),

@@ -23,11 +23,27 @@ async function refused(promise: Promise<unknown>): Promise<string> {
     await promise;
     return 'done';
   } catch (error) {
-    return hasReason(error, 'Conflict', 'AlreadyExists', 'NotFound', 'Invalid') ? error.reason : String(error);
+    return hasReason(error, 'Conflict', 'AlreadyExists', 'NotFound', 'Invalid', 'TooLarge')
+      ? error.reason
+      : String(error);
   }
 }
 
 export const scenarios: readonly Scenario[] = [
+  {
+    sentence: 'a list is given whole or, where it has a bound and is longer, not at all',
+    run: async (kube, name) => {
+      for (const n of [1, 2, 3]) {
+        const made = map(`${name}-${n}`, {});
+        await kube.create({ ...made, metadata: { ...made.metadata, labels: { 'contract-list': name } } });
+      }
+      const query = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default' };
+      const list = (most: number): Promise<string> =>
+        refused(kube.list({ ...query, labelSelector: `contract-list in (${name}),!other`, most }));
+      return [await list(3), await list(2), await list(1)];
+    },
+    want: ['done', 'TooLarge', 'TooLarge'],
+  },
   {
     sentence: 'a second creation of the same name is refused',
     run: async (kube, name) => {

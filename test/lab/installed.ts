@@ -140,10 +140,14 @@ function overlaid(under: Values, over: Values): Values {
 
 async function startAgent(lab: Lab, dir: string, { exchanger, postfix, address }: AgentSpec): Promise<Running> {
   const file = join(dir, `${postfix.name}.agent.json`);
-  const place = [exchanger, postfix.name, '--out', file, '--postfix-dir', postfix.configDir];
+  const place = [exchanger, postfix.name, '--out', file, '--mail-config', postfix.configDir];
   const smtp = ['--smtp', `${address}:25`, '--files', `chain=${postfix.chainFile}`];
+  const ca = join(dir, `${postfix.name}.resolver-ca.pem`);
+  writeFileSync(ca, lab.views.outsideCa);
+  const tested = ['--secure-name', domain, '--bogus-name', 'bogus.test'];
+  const resolver = ['--resolver', lab.views.outsideUrl, '--resolver-ca', ca, ...tested];
   const enroll = [process.execPath, main, 'agent', 'enroll'] as const;
-  await run([...enroll, ...place, ...smtp, '--kubeconfig', lab.controlPlane.kubeconfig]);
+  await run([...enroll, ...place, ...smtp, ...resolver, '--kubeconfig', lab.controlPlane.kubeconfig]);
   return startProcess({
     name: `agent of ${postfix.name}`,
     argv: [process.execPath, main, 'agent', 'run', '--config', file],

@@ -18,6 +18,8 @@ export interface CertificateSpec {
   /** 90 when absent. */
   readonly days?: number;
   readonly algorithm?: 'EC' | 'RSA';
+  /** PEM file of a key that is there already; a new one is made when absent. */
+  readonly key?: string;
 }
 
 export interface Ca {
@@ -62,11 +64,12 @@ export function selfSigned(spec: CertificateSpec): Promise<Certificate> {
 }
 
 async function request(spec: CertificateSpec, signer: readonly string[]): Promise<Certificate> {
-  const [cert, key] = [`${spec.path}.crt`, `${spec.path}.key`];
+  const [cert, key] = [`${spec.path}.crt`, spec.key ?? `${spec.path}.key`];
   const names = [...spec.names.map((name) => `DNS:${name}`), ...(spec.addresses ?? []).map((ip) => `IP:${ip}`)];
   const days = String(spec.days ?? 90);
   const subject = ['-subj', `/CN=${spec.names[0] ?? 'nameless'}`, '-addext', `subjectAltName=${names.join(',')}`];
-  const made = ['-newkey', ...newKey(spec.algorithm ?? 'EC'), '-keyout', key, '-out', cert, '-days', days, ...signer];
+  const by = spec.key === undefined ? ['-newkey', ...newKey(spec.algorithm ?? 'EC'), '-keyout', key] : ['-key', key];
+  const made = [...by, '-out', cert, '-days', days, ...signer];
   await run(['openssl', 'req', '-x509', ...made, ...subject, '-addext', 'basicConstraints=critical,CA:FALSE']);
   return { cert, key };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deliveryOf, queueIdOf, receivedMessages } from './postfix-log.ts';
+import { deliveryOf, queueIdOf, readOutcomes, receivedMessages } from './postfix-log.ts';
 
 const verified = 'Verified TLS connection established to';
 const untrusted = 'Untrusted TLS connection established to';
@@ -56,6 +56,8 @@ describe('a delivery is verified only by its own channel', () => {
     ],
   ])('%s', (_, lines, expected) => {
     expect(deliveryOf(lines, 'A1')).toMatchObject({ status: 'sent', verified: expected });
+    const told = lines.map(readOutcomes()).find((outcome) => outcome?.queueId === 'A1');
+    expect(told).toMatchObject({ status: 'sent', verified: expected });
   });
 });
 
@@ -79,6 +81,16 @@ test('a delivery carries the lines of its client, its relay and its reason', () 
 test('the first outcome counts, whatever a later attempt says', () => {
   const lines = [ends(1, 'A1', 'none', 'deferred'), tls(2, verified, mx1), ends(2, 'A1', mx1, 'sent')];
   expect(deliveryOf(lines, 'A1')).toMatchObject({ status: 'deferred', verified: false, relay: 'none' });
+});
+
+test('of a log that grows every outcome is told, each with its own channel', () => {
+  const lines = [ends(1, 'A1', 'none', 'deferred'), tls(2, verified, mx1), tls(1, untrusted, mx2)];
+  const after = [ends(1, 'B2', mx2, 'deferred'), ends(2, 'A1', mx1, 'sent')];
+  expect([...lines, ...after].map(readOutcomes()).filter((one) => one !== undefined)).toMatchObject([
+    { queueId: 'A1', status: 'deferred', verified: false },
+    { queueId: 'B2', status: 'deferred', verified: false, relay: mx2 },
+    { queueId: 'A1', status: 'sent', verified: true, relay: mx1 },
+  ]);
 });
 
 test('there is no outcome before there is one, and none of another message', () => {

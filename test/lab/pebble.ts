@@ -1,4 +1,5 @@
 /** Pebble: a real ACME server with renewal information (ARI), whose own TLS certificate comes from a CA of the lab. */
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { isIPv6 } from 'node:net';
@@ -35,6 +36,8 @@ export interface PebbleSpec {
   readonly keyAlgorithm?: 'ecdsa' | 'rsa';
   /** Intermediates between root and leaf; 1 when absent. */
   readonly intermediates?: number;
+  /** It takes every answer for a proof and looks at none; false when absent. */
+  readonly alwaysValid?: boolean;
   /** Key ids with their MAC keys (base64url); given, an account must be bound to one of them. */
   readonly externalAccounts?: Readonly<Record<string, string>>;
   /** Issuer names that it accepts in CAA records. */
@@ -51,6 +54,8 @@ export interface Pebble {
   readonly intermediatePem: (chain?: number) => Promise<string>;
   /** With it anybody is the CA, and can make the certificates of another day; it shows an RSA key only. */
   readonly intermediateKeyPem: (chain?: number) => Promise<string>;
+  /** What became of a certificate, in Pebble's words. */
+  readonly statusOf: (certificatePem: string) => Promise<{ readonly Status: string; readonly Reason?: number }>;
   /** What renewalInfo says of a certificate from now on. */
   readonly setRenewalInfo: (certificatePem: string, renewalInfo: unknown) => Promise<void>;
   /** Every request it answered, as `POST /order-plz`, in order, since it was ready; those to the management interface left out. */
@@ -91,6 +96,11 @@ export async function startPebble(spec: PebbleSpec): Promise<Pebble> {
     rootPem: (chain = 0) => manage(`/roots/${chain}`),
     intermediatePem: (chain = 0) => manage(`/intermediates/${chain}`),
     intermediateKeyPem: (chain = 0) => manage(`/intermediate-keys/${chain}`),
+    statusOf: async (certificate) => {
+      const serial = new X509Certificate(certificate).serialNumber.toLowerCase();
+      const text = await manage(`/cert-status-by-serial/${serial}`);
+      return JSON.parse(text) as { Status: string; Reason?: number };
+    },
     setRenewalInfo: async (certificate, renewalInfo) => {
       const body = JSON.stringify({ Certificate: certificate, ARIResponse: JSON.stringify(renewalInfo) });
       await manage('/set-renewal-info/', body);
@@ -129,6 +139,7 @@ function environment(spec: PebbleSpec): Record<string, string> {
     // an order is opened just as an authorization is read. On one processor the two never meet.
     GOMAXPROCS: '1',
     PEBBLE_VA_NOSLEEP: '1',
+    PEBBLE_VA_ALWAYS_VALID: spec.alwaysValid === true ? '1' : '0',
     PEBBLE_WFE_NONCEREJECT: String(spec.nonceRejectPercent ?? 0),
     PEBBLE_AUTHZREUSE: String(spec.authzReusePercent ?? 0),
     PEBBLE_ALTERNATE_ROOTS: String(spec.alternateRoots ?? 0),

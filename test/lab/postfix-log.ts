@@ -23,7 +23,39 @@ export interface ReceivedMessage {
 // Anchored from the front: what a server replied stands at the end of a line and may say anything.
 const outcome =
   /^\w+ +\d+ [\d:]+ \S+ postfix\/(\w+)\[(\d+)\]: (\w+): to=<([^>]*)>,(?: orig_to=<[^>]*>,)? relay=([^,]+), .*?status=(\w+) \((.*)\)$/;
+const anyChannel = /^\w+ +\d+ [\d:]+ \S+ postfix\/(\w+\[\d+\]): (\w+) TLS connection established to (\S+): /;
 const channel = /^\w+ +\d+ [\d:]+ \S+ postfix\/\w+\[\d+\]: (\w+) TLS connection established to (\S+): /;
+
+/** What one line says of a delivery that has ended, where the lines come one after another. */
+export type Outcome = Omit<Delivery, 'log'>;
+
+/** Takes each line of a log once, in order; gives the outcome that it tells of. As `deliveryOf`, and for a log that grows. */
+export function readOutcomes(): (line: string) => Outcome | undefined {
+  /** By client: the channel that it has opened since its last outcome. */
+  const open = new Map<string, { readonly level: string; readonly to: string }>();
+  return (line) => {
+    const [, by = '', level = '', to = ''] = anyChannel.exec(line) ?? [];
+    if (by !== '') open.set(by, { level, to });
+    const match = outcome.exec(line);
+    if (match === null) return undefined;
+    const [, service = '', pid = '', queueId = '', , relay = '', status = '', reason = ''] = match;
+    const client = `${service}[${pid}]`;
+    const last = open.get(client);
+    open.delete(client);
+    return {
+      queueId,
+      verified: last?.level === 'Verified' && last.to === relay,
+      status: statusOf(status, queueId),
+      relay,
+      reason,
+    };
+  };
+}
+
+function statusOf(status: string, queueId: string): DeliveryStatus {
+  if (status === 'sent' || status === 'deferred' || status === 'bounced') return status;
+  throw new Error(`Postfix says of ${queueId} status=${status}, which nobody here expects`);
+}
 
 /** The queue id that the message with that id got. */
 export function queueIdOf(lines: readonly string[], messageId: string): string | undefined {
@@ -37,13 +69,10 @@ export function deliveryOf(lines: readonly string[], queueId: string): Delivery 
   const match = outcome.exec(lines[end] ?? '');
   if (match === null) return undefined;
   const [, service = '', pid = '', , , relay = '', status = '', reason = ''] = match;
-  if (status !== 'sent' && status !== 'deferred' && status !== 'bounced') {
-    throw new Error(`Postfix says of ${queueId} status=${status}, which nobody here expects`);
-  }
   const log = attempt(lines.slice(0, end + 1), service, pid);
   const channels = log.flatMap((line) => [channel.exec(line)?.slice(1) ?? []]).filter(([, to]) => to === relay);
   const verified = channels.at(-1)?.[0] === 'Verified';
-  return { queueId, verified, status, relay, reason, log };
+  return { queueId, verified, status: statusOf(status, queueId), relay, reason, log };
 }
 
 /**

@@ -72,7 +72,7 @@ function startPolicies({ dir, resolver, caFile, stsPort = 8461 }: SenderSpec): P
   return startMtaStsResolver({ dir, resolver, caFile, port: stsPort });
 }
 
-const senderParameters: Readonly<Record<string, string>> = {
+export const senderParameters: Readonly<Record<string, string>> = {
   inet_interfaces: 'loopback-only',
   inet_protocols: 'all',
   smtp_host_lookup: 'dns',

@@ -6,6 +6,7 @@ import { type Capabilities, capabilities, isDebian } from './capabilities.ts';
 import { installPackages, missingPackages, packages, restorePolicy } from './setup/debian.ts';
 import { buildTools } from './setup/go.ts';
 import { SetupError, say } from './setup/steps.ts';
+import { unpackServers } from './setup/unpack.ts';
 import { installPrograms } from './setup/venv.ts';
 import type { ToolName } from './tools.ts';
 
@@ -43,8 +44,14 @@ async function main(mode: string | undefined): Promise<void> {
   if (mode === 'demo' && !mendable) report(mode, before);
   // Fetching packages waits for the network, compiling for the processor: together they take as long as the latter.
   const tools: readonly ToolName[] = ['pause', 'pebble', 'kubernetes', 'helm'];
-  const wanted = mode === 'test' ? [...tools, 'gitops' as const, 'moto' as const] : tools;
-  const parts = await Promise.allSettled([installDebian().then(() => installPrograms(wanted)), buildTools(wanted)]);
+  const wanted = mode === 'test' ? [...tools, 'gitops' as const, 'moto' as const, 'mail-servers' as const] : tools;
+  const parts = await Promise.allSettled([
+    installDebian().then(async () => {
+      await installPrograms(wanted);
+      await unpackServers(wanted);
+    }),
+    buildTools(wanted),
+  ]);
   for (const part of parts) if (part.status === 'rejected') throw part.reason;
   report(mode, mendable ? capabilities() : before);
   const seconds = (performance.now() - started) / 1000;

@@ -7,19 +7,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause' | 'gitops' | 'moto';
+export type ToolName = 'kubernetes' | 'pebble' | 'helm' | 'pause' | 'gitops' | 'moto' | 'mail-servers';
 
 export interface Recipe {
   readonly name: ToolName;
   readonly version: string;
   /**
-   * Either a module path that `go install` takes, or a folder beside this file: with a main package of ours, or with
-   * the `requirements.txt` of a Python program, whose module is then run.
+   * A module path that `go install` takes; or a folder beside this file, with a main package of ours, or with the
+   * `requirements.txt` of a Python program, whose module is then run; or Debian packages that are unpacked only.
    */
   readonly source:
     | { readonly module: string }
     | { readonly folder: string; readonly files: readonly string[]; readonly ldflags: string }
-    | { readonly folder: string; readonly files: readonly string[]; readonly python: string };
+    | { readonly folder: string; readonly files: readonly string[]; readonly python: string }
+    | { readonly packages: readonly string[] };
   /** Further names of the same program, made as links beside it. */
   readonly links: readonly string[];
   /** What to expect of a cold build, for people who wait. */
@@ -80,6 +81,25 @@ export const recipes: readonly Recipe[] = [
     links: [],
     cold: 'half a minute',
   },
+  {
+    // They can't be installed beside Postfix, or are not worth a change of this machine.
+    name: 'mail-servers',
+    version: '1',
+    source: {
+      packages: [
+        'dovecot-core',
+        'dovecot-imapd',
+        'dovecot-submissiond',
+        'exim4-base',
+        'exim4-daemon-light',
+        'sendmail-bin',
+        'sendmail-cf',
+        'm4',
+      ],
+    },
+    links: ['dovecot', 'doveconf', 'doveadm', 'exim', 'sendmail', 'm4'],
+    cold: 'seconds',
+  },
 ];
 
 /** The folder beside this file in which a recipe's own sources lie. */
@@ -113,7 +133,9 @@ export type Program =
   | 'kube-scheduler'
   | 'kube-proxy'
   | 'kubelet'
-  | 'kubectl';
+  | 'kubectl'
+  | 'exim'
+  | 'm4';
 
 /** The absolute path of a program that the set-up built, or undefined when it hasn't been. */
 export function builtTool(program: Program): string | undefined {

@@ -3,7 +3,7 @@
  * behind. Each connection is scripted; the probe meets real TCP and real TLS.
  */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 
 export interface Script {
   /** Sent when a client connects; a list is sent piece by piece, each in a packet of its own. */
@@ -11,7 +11,13 @@ export interface Script {
   /** Answers by command verb; one that is absent is never answered. A function may do anything to the socket. */
   readonly answers?: Readonly<Record<string, string | ((socket: Socket) => void)>>;
   /** Key and chain, PEM; after a 220 to STARTTLS. */
-  readonly tls?: { readonly key: string; readonly chain: string; readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3' };
+  readonly tls?: {
+    readonly key: string;
+    readonly chain: string;
+    readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+    /** What goes in place of both for a server name. */
+    readonly contextOf?: (serverName: string) => SecureContext | undefined;
+  };
   /** Answers inside TLS; absent: as `answers`. */
   readonly inside?: Readonly<Record<string, string>>;
 }
@@ -86,9 +92,9 @@ function listen(socket: Socket, script: Script, heard: string[], serverNames: st
 function upgrade(socket: Socket, script: Script, heard: string[], serverNames: string[]): void {
   const { key = '', chain = '', maxVersion } = script.tls ?? {};
   const secureContext = createSecureContext({ key, cert: chain, ...(maxVersion === undefined ? {} : { maxVersion }) });
-  const SNICallback = (name: string, done: (error: Error | null) => void): void => {
+  const SNICallback = (name: string, done: (error: Error | null, context?: SecureContext) => void): void => {
     serverNames.push(name);
-    done(null);
+    done(null, script.tls?.contextOf?.(name));
   };
   const tls = new TLSSocket(socket, { isServer: true, secureContext, SNICallback });
   tls.on('error', () => undefined);

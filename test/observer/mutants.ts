@@ -39,7 +39,7 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'plan/exchanger-records.ts',
-        text: 'return set([current, next].map(tlsaOfKey).sort(), unproven);',
+        text: 'return set([...new Set([current, next].map(tlsaOfKey))].sort(), unproven);',
         instead: 'return set([current, next].map(tlsaOfKey).sort());',
       },
     ],
@@ -123,8 +123,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'plan/certificate.ts',
-        text: 'input.now < certificate.renewAt',
-        instead: 'input.now < certificate.notAfter',
+        text: 'now < certificate.renewAt',
+        instead: 'now < certificate.notAfter',
       },
     ],
     scenario: 'brief-certificates',

@@ -4,7 +4,7 @@ import { conditionOf } from '../../src/api/conditions.ts';
 import { apiVersion, type CertificateIssuer, type MailDomain, type MailDomainSpec } from '../../src/api/types.ts';
 import { tenant } from '../faults/cluster.ts';
 import type { Ground, Lane, OperatorOptions } from '../faults/lane.ts';
-import { clean, grant } from '../faults/objects.ts';
+import { dropNames, clean, grant } from '../faults/objects.ts';
 import { mxAddress } from '../faults/ways.ts';
 import { type Running, waitFor } from '../lab/process.ts';
 import { observeLane } from './lane.ts';
@@ -110,7 +110,7 @@ const apply =
     const object: MailDomain = {
       apiVersion,
       kind: 'MailDomain',
-      metadata: { name: 'one', namespace: tenant },
+      metadata: { name: 'one', namespace: tenant, annotations: dropNames(domain) },
       spec: {
         domain,
         mx: { hosts: [`mx.${domain}`], dane: { ttlSeconds: 1 } },

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { issueSelfSigned } from '../../src/apply/selfsigned.ts';
 import { createKey } from '../../src/apply/acme-keys.ts';
-import { checkCertificate, parseChain, renewalId, renewalTime, spkiSha256OfKey } from '../../src/pki/certificate.ts';
+import { checkCertificate, parseChain, spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { certificateFields } from '../../src/pki/der.ts';
 import { dnsNames, matchesHost } from '../../src/pki/names.ts';
 import { type Issued, makeCa, newKey, type TestCa } from './certificates.ts';
@@ -124,6 +124,15 @@ describe('what may be installed', () => {
     expect(check(leaf.cert, leaf.key, ['a.mail.example.com', 'MX.example.com.'])).toEqual([]);
   });
 
+  test('a certificate that says what it is for must be for servers, and no CA', async () => {
+    const [server, client] = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'];
+    const both = await ca.issue({ names: ['mx.example.com'], uses: [client, server] });
+    expect(check(both.cert, both.key)).toEqual([]);
+    const other = await ca.issue({ names: ['mx.example.com'], uses: [client] });
+    expect(check(other.cert, other.key)).toEqual(['NotForServers']);
+    expect(check(ca.intermediate.cert, ca.intermediate.key, [])).toEqual(['NotForServers']);
+  });
+
   test('what must not says why, all at once', async () => {
     expect(check(leaf.cert, newKey())).toEqual(['KeyMismatch']);
     expect(check(leaf.cert, 'no key')).toEqual(['Unreadable']);
@@ -140,42 +149,5 @@ describe('what may be installed', () => {
       'Expired',
       'NamesMissing',
     ]);
-  });
-});
-
-describe('renewal', () => {
-  test.each([
-    ['90 days', 90],
-    ['47 days', 47],
-    ['160 hours', 160 / 24],
-  ])('of %s is due with a third of the lifetime left, never later', async (_what, days) => {
-    const start = Math.floor(now / 1000) * 1000;
-    const dates = { notBefore: start, notAfter: start + days * day };
-    const { cert } = await ca.issue({ names: ['mx.example.com'], ...dates });
-    const due = (renewalTime(cert) - start) / (days * day);
-    expect(due).toBeGreaterThan(2 / 3 - 1 / 30 - 0.001);
-    expect(due).toBeLessThanOrEqual(2 / 3 + 0.001);
-    expect(renewalTime(cert)).toBe(renewalTime(cert));
-  });
-
-  test('certificates of one minute are not all renewed in one minute', async () => {
-    const dates = { notBefore: now - day, notAfter: now + 89 * day };
-    const made = await Promise.all(Array.from({ length: 8 }, () => ca.issue({ names: ['a.example'], ...dates })));
-    const minutes = new Set(made.map(({ cert }) => Math.floor(renewalTime(cert) / 60_000)));
-    expect(minutes.size).toBeGreaterThan(6);
-  });
-
-  // RFC 9773, appendix A: the example certificate's AKI is 69:88:5B:6B:…, its serial 00:87:65:43:21.
-  test('the ARI name is that of the RFC for its key identifier and serial', () => {
-    const pem = `-----BEGIN CERTIFICATE-----
-MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
-cGxlIENBMCIYDzAwMDEwMTAxMDAwMDAwWhgPMDAwMTAxMDEwMDAwMDBaMBYxFDAS
-BgNVBAMTC2V4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEeBZu
-7cbpAYNXZLbbh8rNIzuOoqOOtmxA1v7cRm//AwyMwWxyHz4zfwmBhcSrf47NUAFf
-qzLQ2PPQxdTXREYEnKMjMCEwHwYDVR0jBBgwFoAUaYhba4dGQEHhs3uEe6CuLN4B
-yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
-+FYN/8oCIClDsqBklhB9KAelFiYt9+6FDj3z4KGVelYM5MdsO3pK
------END CERTIFICATE-----`;
-    expect(renewalId(new X509Certificate(pem))).toBe('aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE');
   });
 });

@@ -17,6 +17,8 @@ export interface LeafSpec {
   /** PEM; a new key where absent. */
   readonly key?: string;
   readonly serial?: string;
+  /** OIDs of what it is for; says nothing of that where absent. */
+  readonly uses?: readonly string[];
   /** A name like `CN=…`; the first DNS name where absent. */
   readonly subject?: string;
 }
@@ -52,7 +54,7 @@ let serials = 1000;
 
 async function sign(
   subject: string,
-  spec: Omit<LeafSpec, 'names' | 'subject'>,
+  spec: Omit<LeafSpec, 'names' | 'subject' | 'uses'>,
   issuer: { name: string; key: string },
   extensions: x509.Extension[],
 ): Promise<Issued> {
@@ -98,8 +100,9 @@ export async function makeCa(label = 'Test'): Promise<TestCa> {
   const issue = (spec: LeafSpec): Promise<Issued> => {
     const names = spec.names.map((value) => ({ type: 'dns', value }) as const);
     const alternative = names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)];
+    const uses = spec.uses === undefined ? [] : [new x509.ExtendedKeyUsageExtension([...spec.uses])];
     const issuer = { name: `CN=${label} intermediate`, key: intermediate.key };
-    return sign(spec.subject ?? `CN=${spec.names[0] ?? 'nameless'}`, spec, issuer, alternative);
+    return sign(spec.subject ?? `CN=${spec.names[0] ?? 'nameless'}`, spec, issuer, [...alternative, ...uses]);
   };
   return { root, intermediate, issue };
 }

@@ -24,7 +24,15 @@ const serve: Change = {
   host: 'mta-sts.example.com',
   entry: { policy: null, revision: 'r', certificate: 'c', key: 'k' },
 };
-const orderChange: Change = { do: 'Order', why: 'due', state: changed, key: key('c'), names: [], issuer: 'ca' };
+const orderChange: Change = {
+  do: 'Order',
+  method: 'dns-01',
+  why: 'due',
+  state: changed,
+  key: key('c'),
+  names: [],
+  issuer: 'ca',
+};
 const answerChange: Change = { do: 'AnswerChallenges', why: 'shown', order: order() };
 
 const parts = (change: Partial<Parts>): Parts => ({
@@ -144,6 +152,12 @@ describe('a confirmation alone', () => {
 
   test('is stored with the next step where one is near', () => {
     expect(steps({ stored: before, state, settling: true, records: pending })).toEqual([]);
+  });
+  test('is stored before a set is removed, after which nothing shows that it stood', () => {
+    const removal = record('b');
+    const change = { ...removal.change, before: txt('b', 'x'), after: undefined };
+    const records = { ...pending, changes: [{ ...removal, change }] };
+    expect(steps({ stored: before, state, settling: true, records })).toEqual(['SaveState', 'Records/Own']);
   });
   test('is stored at once where none is', () => {
     expect(steps({ stored: before, state, settling: true })).toEqual(['SaveState']);

@@ -133,6 +133,7 @@ export function exchangerState(change: Partial<ExchangerState> = {}): ExchangerS
     issuer: 'ca',
     secretName: 'mx-tls',
     rollover: { phase: 'Steady', current: digest('c'), next: digest('d'), published: true },
+    rotation: { since: Date.UTC(2026, 10, 21) },
     keys: [key('c'), key('d')],
     certificate: certificate(),
     applied: [],

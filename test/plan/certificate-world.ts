@@ -1,10 +1,13 @@
 import { type CertificateInput, type CertificatePlan, planCertificate } from '../../src/plan/certificate.ts';
+import type { ObservedCaa } from '../../src/plan/caa.ts';
 import type { ChallengeView } from '../../src/plan/challenges.ts';
-import type { State } from '../../src/plan/state.ts';
+import type { HttpAuthorization, OpenOrder, State } from '../../src/plan/state.ts';
 import { exchangerState, key, now, order, txt } from './cases.ts';
 
 export const txtName = '_acme-challenge.mx1.example.com';
 const { certificate: _, ...bare } = exchangerState();
+/** No CAA set stands anywhere. */
+export const free: ObservedCaa = { looks: [], ca: { identities: [], accountUrl: undefined } };
 /** Nothing issued yet. */
 export const fresh: State = bare;
 /** An order is open. */
@@ -22,6 +25,24 @@ export function challenge(change: Partial<ChallengeView> = {}): ChallengeView {
   };
 }
 
+/** An open order whose policy host is proven over HTTP. */
+export const httpOrder = (change: Partial<HttpAuthorization> = {}): OpenOrder => ({
+  ...order(),
+  names: ['mta-sts.example.com'],
+  authorizations: [],
+  http: [
+    {
+      name: 'mta-sts.example.com',
+      url: 'https://ca.example/authz/1',
+      challengeUrl: 'https://ca.example/challenge/1',
+      token: 'token-1',
+      keyAuthorization: 'token-1.print',
+      status: 'pending',
+      ...change,
+    },
+  ],
+});
+
 /** The challenge of the open order, as it is to be. */
 export const standing: ChallengeView = challenge({ live: txt(txtName, 'proof-1'), shownEverywhere: true });
 
@@ -35,6 +56,7 @@ export function planOf(change: Partial<CertificateInput> = {}): CertificatePlan 
     challenges: [],
     spentLive: new Map(),
     leads: new Map(),
+    caa: free,
     now,
     ...change,
   });

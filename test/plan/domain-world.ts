@@ -1,3 +1,4 @@
+import { free } from './certificate-world.ts';
 import type { DesiredDomain } from '../../src/desired/domain.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { Publication } from '../../src/mtasts/lifecycle.ts';
@@ -105,7 +106,13 @@ export function world(change: Partial<ObservedDomain> = {}): ObservedDomain {
     addresses: { ipv4: ['192.0.2.7'], ipv6: [] },
     outsideFetch: fetched(live.body),
     entry: entryOf(live.body, live.id),
-    certificate: { issuer: { name: 'ca', kind: 'acme' }, order: undefined, challenges: [], spentLive: new Map() },
+    certificate: {
+      issuer: { name: 'ca', kind: 'acme' },
+      order: undefined,
+      caa: free,
+      challenges: [],
+      spentLive: new Map(),
+    },
     ...change,
   };
 }

@@ -1,3 +1,4 @@
+import { free } from './certificate-world.ts';
 import type { DesiredExchanger } from '../../src/desired/exchanger.ts';
 import type { RecordSet } from '../../src/dns/rrset.ts';
 import type { SmtpOutcome } from '../../src/pki/observed.ts';
@@ -26,8 +27,11 @@ export const desired: DesiredExchanger = {
   hosts: [{ host: 'mx1.example.com', grant }],
   certificateNames: ['mx1.example.com'],
   issuer: 'ca',
+  algorithm: 'ECDSA-P256',
   secretName: 'mx-tls',
   dane: { mode: 'Auto', ttlSeconds: 3600 },
+  rotation: { wish: undefined, held: false, everyDays: 90 },
+  restart: [],
   suspended: false,
   adopt: new Set(),
 };
@@ -45,11 +49,18 @@ export function world(change: Partial<ObservedExchanger> = {}): ObservedExchange
     state: settled,
     freshKeys: undefined,
     mounted: { is: 'Ours', object: mountedSecret() },
+    workloads: { held: undefined, seen: [] },
     views: views(['_mailseal.mx1.example.com TXT', seen(mark)], ['_25._tcp.mx1.example.com TLSA', seen(tlsa)]),
     traits: {},
     leads: new Map(),
     hosts: [host({ liveTlsa: answer(tlsa.name, 'TLSA', { values: both }) })],
-    certificate: { issuer: { name: 'ca', kind: 'acme' }, order: undefined, challenges: [], spentLive: new Map() },
+    certificate: {
+      issuer: { name: 'ca', kind: 'acme' },
+      order: undefined,
+      caa: free,
+      challenges: [],
+      spentLive: new Map(),
+    },
     ...change,
   };
 }

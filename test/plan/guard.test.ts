@@ -10,6 +10,8 @@ const good: readonly (readonly [string, RecordType])[] = [
   ['mta-sts.example.com', 'CNAME'],
   ['_smtp._tls.mx1.example.com', 'TXT'],
   ['_25._tcp.mx1.example.com', 'TLSA'],
+  ['_465._tcp.mx1.example.com', 'TLSA'],
+  ['_4190._tcp.mx1.example.com', 'TLSA'],
   ['_acme-challenge.mta-sts.example.com', 'TXT'],
   ['_mailseal.xn--bcher-kva.example', 'TXT'],
 ];
@@ -22,6 +24,8 @@ const bad: readonly (readonly [string, RecordType])[] = [
   ['_mta-sts.example.com', 'A'],
   ['mta-sts.example.com', 'TXT'],
   ['_25._tcp.mx1.example.com', 'TXT'],
+  ['_443._tcp.mx1.example.com', 'TLSA'],
+  ['_0465._tcp.mx1.example.com', 'TLSA'],
   ['_443._tcp.mx1.example.com', 'TLSA'],
   ['_tcp.mx1.example.com', 'TLSA'],
   ['_dmarc.example.com', 'TXT'],

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type HostEntry, revisionOf } from '../../src/policyshard/shard.ts';
 import type { PolicyFetch } from '../../src/pki/observed.ts';
-import { renewedEntry, servingOf } from '../../src/plan/serving.ts';
-import { certificate, domainState, key } from './cases.ts';
+import { planServe, renewedEntry, servingOf } from '../../src/plan/serving.ts';
+import { certificate, domainState, key, order } from './cases.ts';
+import { httpOrder } from './certificate-world.ts';
 import { bodyOf, fetched, live, settled, world } from './domain-world.ts';
 
 const state = domainState({ certificate: certificate({ chain: 'new chain' }) });
@@ -51,5 +52,42 @@ describe('a renewed certificate of the policy host', () => {
     ['it is served already', entry({ certificate: 'new chain' })],
   ])('changes nothing where %s', (_, given) => {
     expect(renewedEntry(state, given)).toEqual([]);
+  });
+});
+
+describe('the answers to a CA', () => {
+  const http01 = { 'token-1': 'token-1.print' };
+  const [host, answering] = ['mta-sts.example.com', domainState({ order: httpOrder() })];
+  const { certificate: _, ...first } = answering;
+  const bare: HostEntry = { policy: null, revision: revisionOf(null, null), certificate: null, key: null };
+
+  test('are all that the pods are given before the first certificate', () => {
+    const [change, ...more] = planServe(host, undefined, first, live);
+    expect(change).toMatchObject({ do: 'Serve', host, entry: { ...bare, http01 } });
+    expect(more).toEqual([]);
+    expect(planServe(host, { ...bare, http01 }, first, live)).toEqual([]);
+  });
+
+  test('stand beside the policy while a renewal wants them, and go afterwards', () => {
+    const [without] = planServe(host, undefined, state, live);
+    const [change] = planServe(host, undefined, { ...state, order: httpOrder() }, live);
+    if (without?.do !== 'Serve' || change?.do !== 'Serve') throw new Error('nothing is served');
+    expect(change.entry).toEqual({ ...without.entry, http01 });
+    expect(planServe(host, change.entry, state, live)).toMatchObject([{ do: 'Serve', entry: without.entry }]);
+    expect(planServe(host, without.entry, state, live)).toEqual([]);
+  });
+
+  test('reach the pods, and leave them, also while the spec can’t be followed', () => {
+    const shown = entry({ certificate: 'new chain' });
+    const [change] = renewedEntry({ ...state, order: httpOrder() }, shown);
+    expect(change).toMatchObject({ do: 'Serve', entry: { ...shown, http01 } });
+    expect(renewedEntry(state, { ...shown, http01 })).toMatchObject([{ do: 'Serve', entry: shown }]);
+  });
+
+  test.each([
+    ['the order is proven in the DNS', order()],
+    ['every name is proven from before', httpOrder({ status: 'valid' })],
+  ])('are none where %s', (_what, open) => {
+    expect(planServe(host, undefined, { ...first, order: open }, live)).toEqual([]);
   });
 });

@@ -54,6 +54,11 @@ test.each<readonly [string, Partial<ExchangerState>, string]>([
     { rollover: { ...exchangerState().rollover, phase: 'Gone' as 'Steady' } },
     'lacks rollover',
   ],
+  [
+    'a time that is none, by which a record would go at once',
+    { rollover: { ...exchangerState().rollover, presentedSince: 'now' as never } },
+    'lacks rollover',
+  ],
   ['hosts that left, and are none', { leftHosts: [7 as never] }, 'lacks leftHosts'],
 ])('an exchanger’s state that contradicts itself is refused: %s', (_, change, message) => {
   expect(() => parseState('exchanger', formatState(exchangerState(change)))).toThrow(message);

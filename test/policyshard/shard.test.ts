@@ -17,6 +17,8 @@ const certificate = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE----
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
 const policy = 'version: STSv1\r\nmode: testing\r\nmx: mx.example.com\r\nmax_age: 86400\r\n';
 const entry: HostEntry = { policy, revision: revisionOf(policy, certificate), certificate, key };
+const bare: HostEntry = { policy: null, revision: revisionOf(null, null), certificate: null, key: null };
+const http01 = { tok_1: `tok_1.${'A'.repeat(43)}` };
 
 function shardText(hosts: Record<string, unknown>): string {
   return JSON.stringify({ formatVersion: 1, hosts });
@@ -26,7 +28,8 @@ test.each([
   ['a host with a policy', { 'mta-sts.example.com': entry }],
   ['a host without a policy', { 'mta-sts.example.com': { ...entry, policy: null } }],
   ['an internationalised host', { 'mta-sts.xn--bcher-kva.example': entry }],
-  ['a host with an HTTP-01 answer', { 'mta-sts.example.com': { ...entry, http01: { tok_1: 'tok_1.print' } } }],
+  ['a host with an HTTP-01 answer', { 'mta-sts.example.com': { ...entry, http01 } }],
+  ['a host that has no certificate yet', { 'mta-sts.example.com': { ...bare, http01 } }],
   ['no host at all', {}],
 ])('a shard with %s is read as it was written', (_, hosts) => {
   const parsed = parseShard(formatShard({ formatVersion: 1, hosts }));
@@ -53,7 +56,10 @@ test.each([
   ['bad.example.com', { ...entry, revision: 'a\r\nb: c' }, 'revision is not 8 to 64 hexadecimal digits'],
   ['bad.example.com', { ...entry, certificate: '' }, 'certificate is not a PEM chain'],
   ['bad.example.com', { ...entry, key: certificate }, 'key is not a PEM private key'],
-  ['bad.example.com', { ...entry, http01: { '../x': 'y' } }, 'http01 is not a map of tokens to answers'],
+  ['bad.example.com', { ...entry, certificate: null }, 'certificate is not a PEM chain'],
+  ['bad.example.com', { ...bare, policy }, 'there is a policy and no certificate'],
+  ['bad.example.com', { ...entry, http01: { '../x': http01.tok_1 } }, 'http01 is not a map of tokens to answers'],
+  ['bad.example.com', { ...entry, http01: { tok_1: '<html>' } }, 'http01 is not a map of tokens to answers'],
 ])('a broken entry %s never spoils the others', (host, broken, message) => {
   const parsed = parseShard(shardText({ [host]: broken, 'mta-sts.good.example': entry }));
   expect(parsed.problems).toEqual([{ host, message }]);

@@ -127,6 +127,18 @@ describe('a domain', () => {
     expect(words).toContain('  later: the policy is served at mta-sts.example.com: mode testing');
   });
 
+  test('whose CAA records let no CA issue says so instead of an order', async () => {
+    const scene = await createDomainScene();
+    // No provider of ours writes such a set.
+    const set = { name: 'example.com', type: 'CAA' as never, ttl: 300, values: ['0 issue ";"'] };
+    scene.provider.setByHand(zone, set);
+    await scene.create('mail', issuer);
+    const { changes, later } = only(await planned(scene, { exchangers: [] }), 'MailDomain');
+    expect(changes.map(({ what }) => what)).not.toContainEqual(expect.stringContaining('order'));
+    const order = later.find(({ action }) => action === 'certificate');
+    expect(order?.when).toContain('CAA at example.com forbids a certificate for mta-sts.example.com');
+  });
+
   test("refuses a stranger's record, and says how to give it to Mailseal", async () => {
     const { objects } = await text({});
     const words = said(objects).text;

@@ -1,17 +1,18 @@
 /**
  * `npm run prove -- NAME [--quick] [--only CASE | --seed N] [--json FILE]`: long campaigns. A short form of each is in the tests:
- * test/dane/rollover.model.test.ts, test/kube/chaos.live.test.ts, test/faults/kill-everywhere.lab.test.ts,
- * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts, test/observer/observer.lab.test.ts, test/foreign. The exit code
- * is 0 if the campaign holds, 1 if not, 2 if the command line could not be read.
+ * test/dane/rollover.{exhaustive,model}.test.ts, test/kube/chaos.live.test.ts, test/faults/kill-everywhere.lab.test.ts,
+ * test/faults/faults.lab.test.ts, test/deletion/deletion.lab.test.ts, test/observer/observer.lab.test.ts, test/foreign,
+ * test/e2e/rollover-live.lab.test.ts. The exit code is 0 if the campaign holds, 1 if not, 2 if the command line could not be read.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { proveDeletion } from './deletion.ts';
-import { proveFaults } from './faults.ts';
+import { proveAcmeFaults, proveFaults } from './faults.ts';
 import { proveForeignRecords } from './foreign-records.ts';
 import { proveKillEverywhere } from './kill-everywhere.ts';
 import { proveKubeFaults } from './kube-faults.ts';
 import { proveObserver } from './observer.ts';
+import { proveRolloverLive } from './rollover-live.ts';
 import { proveRolloverModel } from './rollover-model.ts';
 
 export interface Campaign {
@@ -22,8 +23,12 @@ export interface Campaign {
 
 const campaigns: Readonly<Record<string, Campaign>> = {
   'rollover-model': {
-    says: 'I1 in many modelled worlds: every cached TLSA set holds every key that is served',
+    says: 'the rollover in every state of bounded cases, with a mutant for each invariant, and in many random worlds',
     run: proveRolloverModel,
+  },
+  'rollover-live': {
+    says: 'keys changed in every way there is under a DANE sender that never stops: 0 deferred, 0 unverified',
+    run: proveRolloverLive,
   },
   'kube-faults': {
     says: 'cache and election behind a proxy that drops, delays, repeats and refuses, against a real API server',
@@ -40,6 +45,10 @@ const campaigns: Readonly<Record<string, Campaign>> = {
   faults: {
     says: 'a table of faults, each injected while the operator works; --only watch plays those whose names begin so',
     run: proveFaults,
+  },
+  'acme-faults': {
+    says: 'the part of the table that a CA may do: refused nonces, 429, lost orders and accounts, ARI, other chains',
+    run: proveAcmeFaults,
   },
   'foreign-records': {
     says: 'I5 in random sequences of wishes, foreign hands, crashes and faults; --seed 17 is one of them',

@@ -127,6 +127,30 @@ describe('a claim that was lost', () => {
   });
 });
 
+test('a domain whose CAA records name another CA opens no order, and says what to publish', async () => {
+  let opened = 0;
+  const acme = {
+    ...silent,
+    inCaa: async () => ({ identities: ['ca.example'], accountUrl: 'https://ca.example/acct/7' }),
+    newOrder: () => ((opened += 1), silent.newOrder([])),
+  };
+  scene.world = { ...scene.world, issuerOf: async (name) => ({ kind: 'acme', name, acme }) };
+  // No provider of ours writes such a set.
+  const caa = { name: 'example.com', type: 'CAA' as never, ttl: 300, values: ['0 issue "other.example"'] };
+  scene.provider.setByHand('example.com', caa);
+  await scene.create('mail');
+  await scene.look('mail', 2);
+  expect(opened).toBe(0);
+  expect(scene.condition('mail', 'PolicyServed')).toMatchObject({
+    status: 'False',
+    reason: 'CAAForbids',
+    message: expect.stringContaining('0 issue "ca.example; accounturi=https://ca.example/acct/7"'),
+  });
+  scene.provider.setByHand('example.com', { ...caa, values: ['0 issue "other.example"', '0 issue "ca.example"'] });
+  await scene.look('mail');
+  expect(opened).toBe(1);
+});
+
 test('what was seen a moment ago will do on the way, until someone asks for a fresh look', async () => {
   let asked = 0;
   const { authorities } = scene.world;

@@ -41,8 +41,9 @@ describe('what a failure means', () => {
   test.each<readonly [unknown, number]>([
     [new MailsealError('ProviderThrottled', 'x', { retryAfterSeconds: 30 }), 30_000],
     [new KubeError(429, 'TooManyRequests', 'x', { retryAfterSeconds: 2 }), 2000],
+    [new MailsealError('ACMEThrottled', 'x', { retryAfterSeconds: 999_999_999 }), 21_600_000],
     [new TypeError('x'), 0],
-  ])('a peer is left alone as long as it asked', (error, want) => {
+  ])('a peer is left alone as long as it asked, within bounds', (error, want) => {
     expect(retryAfterMs(error)).toBe(want);
   });
 });

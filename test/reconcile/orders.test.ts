@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Acme, createAcme, newAccountKey } from '../../src/apply/acme.ts';
+import { newAccountKey } from '../../src/apply/acme-keys.ts';
+import { type Acme, createAcme } from '../../src/apply/acme.ts';
 import { applyChanges } from '../../src/apply/apply.ts';
 import type { IssuerApi } from '../../src/apply/issuers.ts';
 import { createOrders, type Orders } from '../../src/reconcile/orders.ts';

@@ -56,6 +56,22 @@ describe('the exchanger that a domain makes', () => {
     expectPlanned();
   });
 
+  test('has what is said of keys at the domain, until it is taken back there', async () => {
+    const say = async (annotations: Readonly<Record<string, string>>): Promise<void> => {
+      const domain = world.cache.domain('mail', 'example');
+      if (domain === undefined) throw new Error('there is no domain');
+      await scene.kube.replace({ ...domain, metadata: { ...domain.metadata, annotations } });
+      await look(3);
+    };
+    await create();
+    await say({ 'mailseal.dev/rotate-now': 'compromised', 'example.com/other': 'x' });
+    expect(made().metadata.annotations).toMatchObject({ 'mailseal.dev/rotate-now': 'compromised' });
+    expect(made().metadata.annotations).not.toHaveProperty('example.com/other');
+    expect(applied()).toBe(1);
+    await say({});
+    expect(made().metadata.annotations).not.toHaveProperty('mailseal.dev/rotate-now');
+  });
+
   test('gets back what the domain says where someone changed that', async () => {
     await create({ mx: { hosts: ['mx1.example.com'], certificate: { secretName: 'tls' } } });
     await look();

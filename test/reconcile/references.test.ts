@@ -101,6 +101,13 @@ const domains: readonly (readonly [string, () => Promise<unknown>, Partial<MailD
     /name an acme issuer in spec\.mtaSts\.issuerRef/u,
   ],
   [
+    'an issuer that has no certificate for the policy host',
+    () => issuer('elsewhere', { external: {} }),
+    { mx: { ...mx, certificate: { issuerRef: { name: 'elsewhere' }, sourceSecretName: 'mx-source' } } },
+    'IssuerNotTrusted',
+    /from Secrets, and there is none for mta-sts\.example\.com: name an acme issuer in spec\.mtaSts\.issuerRef/u,
+  ],
+  [
     'two default issuers',
     () => issuer('second', { default: true, selfSigned: {} }),
     { mx },

@@ -219,10 +219,16 @@ const refuse = (): Promise<never> =>
   Promise.reject(new MailsealError('ACMEUnavailable', 'the CA is not asked in this scene'));
 export const silent: Acme = {
   register: refuse,
+  findAccount: refuse,
+  accountRefusal: refuse,
+  changeKey: refuse,
   newOrder: refuse,
   poll: refuse,
   answer: refuse,
   finalize: refuse,
   certificate: refuse,
+  inCaa: refuse,
+  revoke: refuse,
+  renewalInfo: refuse,
   close: () => Promise.resolve(),
 };

@@ -32,6 +32,7 @@ import type { ExchangerState } from '../../src/plan/state.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
 import { createLedger } from '../../src/reconcile/ledger.ts';
 import { createOrders } from '../../src/reconcile/orders.ts';
+import { createSuggestions } from '../../src/reconcile/suggestions.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
 import { createStatusWriter } from '../../src/reconcile/statuswriter.ts';
 import type { Cache, Result, World } from '../../src/world.ts';
@@ -65,14 +66,22 @@ export interface Scene {
   readonly writes: () => number;
   /** The next program dies after this many writes from now. */
   readonly killAfter: (writes: number) => void;
-  /** This host's server goes on showing what it shows now, as one that is not reloaded; undefined sets all free. */
-  readonly freeze: (host: string | undefined) => void;
+  /** This host's server shows what it shows now, or this chain, as one that is not reloaded; undefined sets all free. */
+  readonly freeze: (host: string | undefined, chain?: string) => void;
+  /** This host's server shows this chain, as one that a human runs; undefined: what its Secret holds again. */
+  readonly show: (host: string, chain: string | undefined) => void;
+  /** The chain that the host shows, if any. */
+  readonly shown: (host: string) => string | undefined;
   /** A human edits the spec. */
   readonly edit: (spec: MailExchanger['spec']) => Promise<void>;
+  /** A human writes annotations; undefined takes one away. */
+  readonly annotate: (annotations: Readonly<Record<string, string | undefined>>) => Promise<void>;
+  /** The keys that hosts present, by their fingerprints. */
+  readonly presented: (hosts: readonly string[]) => readonly string[];
   /** A program that has just started and remembers nothing; it may reach the API in a way of its own. */
   readonly start: (way?: Kube) => World;
   readonly exchanger: () => MailExchanger | undefined;
-  readonly state: () => Pick<ExchangerState, 'keys' | 'applied' | 'leftHosts'> | undefined;
+  readonly state: () => ExchangerState | undefined;
   readonly mounted: () => { readonly key: string; readonly chain: string } | undefined;
 }
 
@@ -157,8 +166,9 @@ export async function createScene(
     secure: zones,
   };
   const frozen = new Map<string, string | undefined>();
+  const shownBy = (host: string): string | undefined => (frozen.has(host) ? frozen.get(host) : mounted()?.chain);
   const probe = async ({ host, address }: { host: string; address: string }): Promise<SmtpProbe> => {
-    const chain = parseChainOf(frozen.has(host) ? frozen.get(host) : mounted()?.chain);
+    const chain = parseChainOf(shownBy(host));
     const result =
       chain.length === 0
         ? ({ outcome: 'NoStartTls', detail: 'it has no certificate' } as const)
@@ -205,6 +215,7 @@ export async function createScene(
       zoneWriter: createZoneWriter({ providerFor: () => mortal, windowMs: 0 }),
       ledger: createLedger(clock),
       orders: createOrders(),
+      suggestions: createSuggestions({ clock, log }),
       allow,
       outside,
       inside: undefined,
@@ -213,6 +224,7 @@ export async function createScene(
       prober: createProber({ resolver: outside, allow, clock, probe }),
       policyWatch: createPolicyWatch({ clock, fetch: () => Promise.reject(new Error('nothing is served here')) }),
       policyPort: 8443,
+      challenges: { port: undefined, ask: async () => ({ problem: 'nothing answers here' }) },
       statusWriter: createStatusWriter(way, clock),
       events: { record: async () => undefined },
       pace: createPace(),
@@ -232,14 +244,31 @@ export async function createScene(
     killAfter: (count) => {
       deadline = writes + count;
     },
-    freeze: (host) => {
+    freeze: (host, chain = mounted()?.chain) => {
       if (host === undefined) frozen.clear();
-      else frozen.set(host, mounted()?.chain);
+      else frozen.set(host, chain);
     },
+    show: (host, chain) => {
+      if (chain === undefined) frozen.delete(host);
+      else frozen.set(host, chain);
+    },
+    shown: shownBy,
     edit: async (next) => {
       const exchanger = one<MailExchanger>('MailExchanger', 'mx');
       if (exchanger !== undefined) await kube.replace({ ...exchanger, spec: next });
     },
+    annotate: async (annotations) => {
+      const exchanger = one<MailExchanger>('MailExchanger', 'mx');
+      if (exchanger === undefined) return;
+      const all = Object.entries({ ...exchanger.metadata.annotations, ...annotations });
+      const kept = Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
+      await kube.replace({ ...exchanger, metadata: { ...exchanger.metadata, annotations: kept } });
+    },
+    presented: (hosts) =>
+      hosts.flatMap((host) => {
+        const [leaf] = parseChainOf(shownBy(host));
+        return leaf === undefined ? [] : [leaf.spkiSha256];
+      }),
     start,
     exchanger: () => one<MailExchanger>('MailExchanger', 'mx'),
     state: () => {

@@ -16,6 +16,7 @@ import {
   views,
 } from '../plan/cases.ts';
 import { desired, mark, planOf, probed, settled, tlsa, world } from '../plan/exchanger-world.ts';
+import { pod, seenWorkload } from '../plan/workload-cases.ts';
 import { type ExchangerTable, ofExchanger, testTable } from './told.ts';
 
 const { certificate: _, ...bare } = exchangerState();
@@ -86,6 +87,12 @@ const told: ExchangerTable = {
       ['True', 'CertificateIssued'],
       'The next certificate fails: the last order failed: it names others',
     ],
+    [
+      'one is held whose chain is not the preferred one',
+      { state: { ...settled, certificate: certificate({ note: 'the CA offers no other' }) } },
+      ['True', 'CertificateIssued'],
+      'Of its chain: the CA offers no other',
+    ],
     ['none is held yet', { state: bare }, ['False', 'OrderPending'], 'is being issued'],
     [
       'the CA refused',
@@ -135,6 +142,29 @@ const told: ExchangerTable = {
       { mounted: { is: 'Forbidden', message: 'add it to tenantNamespaces' } },
       ['False', 'SecretForbidden'],
       'tenantNamespaces',
+    ],
+    [
+      'a workload may not be restarted',
+      { workloads: { held: undefined, seen: [{ kind: 'StatefulSet', name: 'postfix', is: 'Forbidden' }] } },
+      ['False', 'RestartForbidden'],
+      'set "workloadRestarts: {enabled: true}" beside "tenantNamespaces: [mail]"',
+    ],
+    [
+      'a workload is not there',
+      { workloads: { held: undefined, seen: [{ kind: 'Deployment', name: 'exim', is: 'Absent' }] } },
+      ['False', 'WorkloadNotFound'],
+      'there is no Deployment exim in namespace mail',
+    ],
+    [
+      'a pod has not started with the key that is to be published',
+      unpublished({
+        workloads: {
+          held: { key: digest('c'), revision: 'new', since: undefined },
+          seen: [seenWorkload({ pods: [pod('postfix-0', { revision: 'new' }), pod('postfix-1')] })],
+        },
+      }),
+      ['False', 'AwaitingDelivery'],
+      'pod postfix-1 of StatefulSet postfix is not known to run with the key that it was given',
     ],
     ['there is nothing to deliver', { state: bare }, ['False', 'AwaitingDelivery'], 'no certificate yet'],
     [
@@ -248,7 +278,10 @@ describe('the status', () => {
       secretName: 'mx-tls',
       hosts: [{ host: 'mx1.example.com', addresses: [{ address: '192.0.2.1', result: 'TLSv1.3, verified' }] }],
       records: [{ name: mark.name, since: '2026-11-21T00:00:00Z' }, { name: tlsa.name }],
-      next: [{ what: 'renew the certificate with the same key', after: '2026-12-22T00:00:00Z' }],
+      next: [
+        { what: 'renew the certificate with the same key', after: '2026-12-22T00:00:00Z' },
+        { what: 'give the hosts their next key', after: '2027-02-11T19:12:00Z' },
+      ],
     });
   });
 

@@ -91,12 +91,42 @@ export const mailReasonDocs: ReasonDocs = {
     mend: 'See the message: names, CAA records, terms, account.',
   },
   ACMEThrottled: { means: 'The CA asks us to wait. We wait as long as it says.', mend: nothing },
+  CAAForbids: {
+    means:
+      'The CAA records (RFC 8659) of a name do not let the CA issue for it, for our account (`accounturi`) or by the way in which we prove it (`validationmethods`, RFC 8657). No order is opened: it would be refused, and count against the limits of the CA.',
+    mend: 'Publish the record that the message spells out, beside those that stand, or name an issuer that they allow. Mailseal writes no CAA records. It looks again twice a minute.',
+  },
+  HTTP01Off: {
+    means:
+      'The CertificateIssuer has `challenge: HTTP01`, and the policy pods of this installation answer no challenges. No order is opened.',
+    mend: 'Set `policy.http01.enabled` in the values of the chart, or `challenge: DNS01` on the issuer.',
+  },
   OrderPending: { means: 'The CA is checking the challenges or making the certificate.', mend: nothing },
   OrderInvalid: {
     means: 'The CA could not validate a name; the message holds its words. Another order follows later.',
     mend: 'Check that the challenge name is seen from outside, and CAA records.',
   },
   CertificateIssued: { means: 'The certificate is valid and names all hosts.', mend: nothing },
+  SourceMissing: {
+    means:
+      'The Secret that `certificate.sourceSecretName` names does not exist. The hosts keep the certificate that they have, if any.',
+    mend: 'Have cert-manager, or a human, put certificate and key into a Secret of that name and of type `kubernetes.io/tls`.',
+  },
+  SourceRefused: {
+    means:
+      'What the Secret that `certificate.sourceSecretName` names holds breaks a rule; the message names the field and the rule. The hosts keep the certificate that they have, if any.',
+    mend: 'Mend the field that is named where the certificate comes from, such as the Certificate of cert-manager ([keys](keys.md)).',
+  },
+  CertificateEnding: {
+    means:
+      'The certificate that the hosts have ends soon, and the one to follow can not be given to them yet, or has not come.',
+    mend: 'See why the message says it waits. Renew earlier than twice `dane.ttlSeconds` before the end, or keep the key at renewal.',
+  },
+  NamesLost: {
+    means:
+      'A host presents a certificate with names that the one of Mailseal lacks: whoever connects by them would be turned away. It is not delivered.',
+    mend: 'Add the names to `certificate.dnsNames`, or list those that nobody uses any more in the annotation `mailseal.dev/drop-names`.',
+  },
   CertificateInvalid: {
     means: 'The certificate does not fit: expired, another key, or a broken chain. It is not installed.',
     mend: 'Wait for the next order; see the message.',
@@ -107,6 +137,10 @@ export const mailReasonDocs: ReasonDocs = {
     mend: 'Let the host mount the Secret or run `mailseal agent`, and reload its mail server.',
   },
   Deployed: { means: 'Every address of every host presents the certificate.', mend: nothing },
+  KeyRollover: {
+    means: 'The hosts are being moved to their next key; TLSA records name both, so that no mail waits for it.',
+    mend: 'Within an hour: let every host take the key from the Secret, and reload its mail server.',
+  },
   KeyMismatch: {
     means:
       'A host presents another key than the one in the Secret. Where no TLSA record names it, DANE senders defer mail; it is not published, since only a probe saw it.',
@@ -114,7 +148,7 @@ export const mailReasonDocs: ReasonDocs = {
   },
   TLSAMismatch: {
     means: 'The TLSA records in the DNS do not match the key. It is not delivered: DANE senders would defer mail.',
-    mend: 'Wait where the message says so; else remove the records that are not ours.',
+    mend: 'Wait where the message says so; else give the set to Mailseal ([keys](keys.md)), or mend or remove the records that are not ours.',
   },
   STARTTLSMissing: {
     means: 'A host does not offer STARTTLS.',

@@ -94,7 +94,8 @@ export const reasonDocs: ReasonDocs = {
     mend: 'See the conditions of the CertificateIssuer.',
   },
   IssuerNotTrusted: {
-    means: 'The CertificateIssuer signs for itself. MX hosts may present that to DANE senders; a policy host may not.',
+    means:
+      'The CertificateIssuer signs for itself, which MX hosts may present to DANE senders and a policy host to nobody; or it is `external`, which is for MX hosts alone.',
     mend: 'Name an `acme` issuer in `spec.mtaSts.issuerRef`.',
   },
   ExchangerNotFound: {
@@ -143,7 +144,7 @@ export const reasonDocs: ReasonDocs = {
   },
   TLSAForeign: {
     means: 'TLSA records of someone else stand at an MX host. Nothing was changed and no key is delivered.',
-    mend: 'Remove them once no mail host needs them, wait their TTL; or set `dane.mode: Off`.',
+    mend: 'Give the set to Mailseal with the annotation `mailseal.dev/adopt: _25._tcp.HOST TLSA` ([keys](keys.md)); or remove it once no mail host needs it, and wait its TTL; or set `dane.mode: Off`.',
   },
   WildcardSynthesised: {
     means: 'The name exists only through a wildcard; a record below it would take its mail away.',
@@ -180,12 +181,25 @@ export const reasonDocs: ReasonDocs = {
   },
 
   SecretForbidden: {
-    means: 'The operator may not write Secrets in this namespace.',
+    means: 'The operator may not read or write Secrets in this namespace; the message names which.',
     mend: 'Add the namespace to `tenantNamespaces` of the chart.',
+  },
+  KeyNotImported: {
+    means:
+      'The Secret that `mailseal.dev/adopt` names holds no key that can be imported. No other key is given to the hosts.',
+    mend: 'Name a Secret of the type kubernetes.io/tls with a key of a supported kind, or take it out of the annotation.',
   },
   SecretForeign: {
     means: 'A Secret of the wanted name exists and is not ours. It was not touched.',
     mend: 'Choose another `secretName`, or delete that Secret.',
+  },
+  RestartForbidden: {
+    means: 'The operator may not look at, or restart, a workload that `delivery.restart` names.',
+    mend: 'Set `workloadRestarts.enabled` of the chart, or grant it for these workloads alone ([restarts](restarts.md)).',
+  },
+  WorkloadNotFound: {
+    means: 'A workload that `delivery.restart` names is not in the namespace. No pod of it is restarted or asked.',
+    mend: 'Correct the name or the kind, create it, or take it out of the list.',
   },
   StateUnreadable: {
     means:

@@ -1,4 +1,4 @@
-/** One limiter for all calls of a provider: its rate is kept, a pause that it asks for is made, and no zone waits for another's crowd. */
+/** One limiter for all calls of a provider, or of a kind: its rate is kept, a pause that it asks for is made, and no zone waits for another's crowd. */
 import { MailsealError } from '../../errors.ts';
 import type { CallRate } from './provider.ts';
 
@@ -84,7 +84,7 @@ export function createLimiter(rate: CallRate, now: () => number = () => performa
 
   const run: Limiter['run'] = async (lane, call) => {
     if (waiting >= mostWaiting)
-      throw new MailsealError('ProviderThrottled', `${mostWaiting} calls wait for the DNS provider already`, {
+      throw new MailsealError('ProviderThrottled', `${mostWaiting} calls wait already`, {
         retryAfterSeconds: 30,
       });
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { createWire } from '../../../src/apply/acme-wire.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { SecretObject } from '../../../src/kube/types.ts';
+import type { StoredAccount } from '../../../src/plan/account.ts';
 import { waitFor } from '../../lab/process.ts';
 import { newKey } from '../../pki/certificates.ts';
 import { operatorNamespace } from '../cluster.ts';
 import { applyDomain } from '../objects.ts';
 import type { Fault, Stage } from './fault.ts';
-import { asked, hear, type Saying, trial } from './trial.ts';
+import { asked, trial } from './trial.ts';
 
-type StoredAccount = { readonly keyPem: string; readonly url: string };
 const accountText = 'account.json';
 
 async function accountSecret({ lane }: Stage): Promise<SecretObject> {
@@ -27,12 +27,6 @@ async function accountSecret({ lane }: Stage): Promise<SecretObject> {
 
 const accountIn = ({ data = {} }: SecretObject): Partial<StoredAccount> =>
   JSON.parse(Buffer.from(data[accountText] ?? '', 'base64').toString()) as Partial<StoredAccount>;
-
-/** What the message asks a human to do. */
-async function deleteAccount(stage: Stage): Promise<void> {
-  const { metadata } = await accountSecret(stage);
-  await stage.lane.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: operatorNamespace, name: metadata.name });
-}
 
 /** As after a restore of another installation's Secret: the CA knows the account by another key. */
 async function exchangeKey(stage: Stage): Promise<void> {
@@ -58,17 +52,17 @@ async function deactivate(stage: Stage): Promise<void> {
   await wire.close();
 }
 
-const accountRefused: Saying = {
-  kind: 'MailExchanger',
-  reason: 'ACMERefused',
-  words: /no longer accepts our account, delete Secret/u,
-};
+/** Nothing once the account that the CA no longer accepts is kept beside another. */
+async function replaced(stage: Stage): Promise<readonly string[]> {
+  await waitFor('a new account is stored', async () => accountIn(await accountSecret(stage)).former !== undefined);
+  return [];
+}
 
 export const accountFaults: readonly Fault[] = [
   trial({
     name: 'acme-account',
-    fault: 'the account has another key than the CA knows; later it is deactivated',
-    holds: 'it is said that its Secret is to be deleted; a new account is registered then, and all goes on',
+    fault: 'the account has another key than the CA knows',
+    holds: 'a new account is registered, the old key is kept, and all goes on',
     when: 'new',
     troubles: [
       {
@@ -76,21 +70,19 @@ export const accountFaults: readonly Fault[] = [
           lane.ca.setFault(({ path }) => (path === '/order-plz' ? { do: 'answer', status: 429 } : undefined)),
         says: [{ kind: 'MailExchanger', reason: 'ACMEThrottled', words: /asks us to wait/u }],
       },
-      { make: exchangeKey, says: [accountRefused], end: deleteAccount },
+      { make: exchangeKey, meanwhile: replaced },
     ],
   }),
   {
     name: 'acme-account-deactivated',
     fault: 'the account is deactivated at the CA',
-    holds: 'it is said that its Secret is to be deleted; a new account is registered then, and the change goes on',
+    holds: 'a new account is registered, the old key is kept, and the change goes on',
     play: async (stage) => {
       const problems = [...(await stage.converge('new-domain'))];
       if (problems.length > 0) return problems;
       await deactivate(stage);
       await applyDomain(stage.lane, stage.domain, true);
-      problems.push(...(await hear(stage, accountRefused)));
-      await deleteAccount(stage);
-      return [...problems, ...(await asked(stage, () => stage.converge('spec-change')))];
+      return asked(stage, async () => [...(await replaced(stage)), ...(await stage.converge('spec-change'))]);
     },
   },
 ];

@@ -5,6 +5,7 @@ import { tenant } from '../cluster.ts';
 import { makeCa } from '../../pki/certificates.ts';
 import { accountFaults } from './acme-account.ts';
 import { anotherCa } from './another-ca.ts';
+import { suggestedFaults } from './acme-suggested.ts';
 import type { Fault, Stage } from './fault.ts';
 import { asUndisturbed, trial } from './trial.ts';
 
@@ -241,4 +242,5 @@ export const acmeFaults: readonly Fault[] = [
     lasting: true,
   }),
   ...accountFaults,
+  ...suggestedFaults,
 ];

@@ -1,20 +1,17 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { places } from '../../lab/lab.ts';
-import { startPebble, type PebbleSpec } from '../../lab/pebble.ts';
+import { type Pebble, startPebble, type PebbleSpec } from '../../lab/pebble.ts';
 import { toolPath } from '../../lab/tools.ts';
 import type { Stage } from './fault.ts';
 
 /** Above the port of the CA that all lanes share, and that of its management. */
 let nextPort = 14_100;
 
-type Other = Pick<PebbleSpec, 'nonceRejectPercent' | 'intermediates'>;
+type Other = Pick<PebbleSpec, 'nonceRejectPercent' | 'intermediates' | 'alternateRoots'>;
 
-/** Another CA, whose root an operator trusts that is started from now on; it ends with the row. */
-export async function anotherCa(
-  stage: Stage,
-  other: Other,
-): Promise<{ readonly directoryUrl: string; readonly caFile: string }> {
+/** Another CA, whose roots an operator trusts that is started from now on; it ends with the row. */
+export async function anotherCa(stage: Stage, other: Other): Promise<Pebble> {
   const port = nextPort;
   nextPort += 2;
   const pebble = await startPebble({
@@ -26,6 +23,8 @@ export async function anotherCa(
     dnsServer: places.caResolver,
   });
   stage.atEnd(pebble.stop);
-  appendFileSync(stage.ground.rootsFile, await pebble.rootPem());
+  for (let chain = 0; chain <= (other.alternateRoots ?? 0); chain += 1) {
+    appendFileSync(stage.ground.rootsFile, await pebble.rootPem(chain));
+  }
   return pebble;
 }

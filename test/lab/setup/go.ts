@@ -8,7 +8,7 @@ import { goCommand } from './toolchain.ts';
 
 /** Builds those of the named tools that the cache lacks, one after the other: a Go build uses all cores by itself. */
 export async function buildTools(names: readonly ToolName[]): Promise<void> {
-  const missing = missingOf(names).filter((recipe) => !('python' in recipe.source));
+  const missing = missingOf(names).filter((recipe) => !('python' in recipe.source || 'packages' in recipe.source));
   if (missing.length === 0) return;
   const go = await goCommand();
   for (const recipe of missing) {
