@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from '../../src/cli/cli.ts';
 import { systemClock as clock } from '../../src/clock.ts';
-import { bogusZone, type Ground, mxHost, operator, startGround, zone } from '../e2e/strangers/ground.ts';
+import { bogusZone, type Ground, mxHost, startGround, zone } from '../e2e/strangers/ground.ts';
+import { operator } from '../reconcile/lab-world.ts';
 
 const octet = 49;
 let ground: Ground;

@@ -5,20 +5,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { apiVersion, type MailExchanger } from '../../src/api/types.ts';
+import type { MailExchanger } from '../../src/api/types.ts';
 import { systemClock as clock } from '../../src/clock.ts';
-import { operatorConfig } from '../../src/config.ts';
 import { verifyDane } from '../../src/dane/verify.ts';
-import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
-import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
 import { createResolver, type TestedResolver } from '../../src/observe/dns/resolver.ts';
 import { probeSmtp } from '../../src/observe/smtp.ts';
 import { spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
-import { createWorld } from '../../src/reconcile/world.ts';
-import type { Cache, World } from '../../src/world.ts';
-import { createFakeKube } from '../fakes/kube.ts';
+import type { World } from '../../src/world.ts';
 import { type Bind, startBind } from '../lab/dns.ts';
 import { startUnbound, type Unbound } from '../lab/dns-unbound.ts';
 import { addAddress, newFolder } from '../lab/namespace.ts';
@@ -27,6 +22,7 @@ import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
 import { type PostfixSender, startPostfixSender } from '../lab/postfix-sender.ts';
 import { waitFor } from '../lab/process.ts';
 import { createAuthority } from '../server/certificates.ts';
+import { createLabObjects, createLabWorld } from './lab-world.ts';
 
 const at = { ns1: '10.53.31.1', ns2: '10.53.31.2', resolver: '10.53.31.3', mx: '10.53.31.10' };
 const zone = 'example.test';
@@ -39,7 +35,8 @@ const byHand = authority.issue([host]);
 const foreign = [`2 1 1 ${spkiSha256OfKey(authority.key)}`, `3 1 1 ${'ab'.repeat(32)}`].sort();
 
 const dir = newFolder('existing-dane');
-const kube = createFakeKube(clock);
+const objects = createLabObjects();
+const { kube, one } = objects;
 let bind: Bind;
 let unbound: Unbound;
 let resolver: TestedResolver;
@@ -47,39 +44,10 @@ let mx: PostfixMx;
 let sender: PostfixSender;
 let world: World;
 
-const all = <T extends KubeObject>(kind: string): readonly T[] =>
-  kube.dump().filter((object): object is T => object.kind === kind);
-const one = <T extends KubeObject>(kind: string, called: string): T | undefined =>
-  all<T>(kind).find(({ metadata }) => metadata.name === called);
-const cache: Cache = {
-  domain: () => undefined,
-  exchanger: (_, called) => one('MailExchanger', called),
-  retirement: () => undefined,
-  retirements: () => [],
-  domains: () => [],
-  exchangers: () => all('MailExchanger'),
-  providers: () => all('DNSProvider'),
-  issuers: () => all('CertificateIssuer'),
-  policyPods: () => [],
-  policyAddresses: () => ({ ipv4: [], ipv6: [] }),
-  attestation: () => undefined,
-};
-
-async function objects(): Promise<void> {
-  const put = (kind: string, called: string, spec: object, namespace?: string): Promise<KubeObject> => {
-    const metadata = { name: called, ...(namespace === undefined ? {} : { namespace }) };
-    return kube.create({ apiVersion, kind, metadata, spec } as KubeObject);
-  };
-  await put('CertificateIssuer', 'own', { default: true, selfSigned: {} });
-  await put('MailExchanger', 'mx', { hosts: [host], dane: { ttlSeconds: 2 } }, 'mail');
-  const grant = { zones: [zone], allowedNamespaces: { names: ['mail'] }, credentialsSecretRef: { name: 'tsig' } };
-  await put('DNSProvider', 'main', { ...grant, rfc2136: { server: at.ns1, tsigKeyName: bind.tsig.name } });
-  await kube.create<SecretObject>({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'tsig', namespace: 'mailseal' },
-    data: { 'tsig-secret': Buffer.from(bind.tsig.secret).toString('base64') },
-  });
+async function give(): Promise<void> {
+  await objects.make('CertificateIssuer', 'own', { default: true, selfSigned: {} });
+  await objects.make('MailExchanger', 'mx', { hosts: [host], dane: { ttlSeconds: 2 } }, 'mail');
+  await objects.grantZone(zone, at.ns1, bind.tsig);
 }
 
 beforeAll(async () => {
@@ -106,20 +74,11 @@ beforeAll(async () => {
   await mx.reload();
   resolver = createResolver({ view: 'outside', servers: [`udp://${at.resolver}:53`] });
   expect(await resolver.selfTest(zone, 'bogus.test')).toBe('Validating');
-  await objects();
-  world = createWorld({
-    config: operatorConfig(['--namespace=mailseal', '--allow-addresses=10.53.31.0/24']),
-    clock,
-    log: createLog(() => undefined, 'error', clock),
-    metrics: createMetrics(),
-    kube,
-    mayWrite: () => true,
-    cache,
+  await give();
+  world = createLabWorld(objects, {
+    id: 'existing-dane-lab',
     outside: resolver,
-    inside: undefined,
-    installationId: 'existing-dane-lab',
-    events: { record: async () => undefined },
-    onShardRebuilt: () => undefined,
+    flags: ['--allow-addresses=10.53.31.0/24'],
   });
 }, 120_000);
 

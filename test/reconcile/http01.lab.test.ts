@@ -5,21 +5,16 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { apiVersion } from '../../src/api/types.ts';
 import { systemClock as clock } from '../../src/clock.ts';
-import { operatorConfig } from '../../src/config.ts';
-import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
 import { createResolver, type TestedResolver } from '../../src/observe/dns/resolver.ts';
 import { parseChain } from '../../src/pki/certificate.ts';
 import type { DomainState, HttpAuthorization } from '../../src/plan/state.ts';
 import { reconcileDomain } from '../../src/reconcile/domain.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
-import { createWorld } from '../../src/reconcile/world.ts';
 import { type PolicyServer, startPolicyServer } from '../../src/server/policy-server.ts';
-import type { Cache, World } from '../../src/world.ts';
-import { createFakeKube } from '../fakes/kube.ts';
+import type { World } from '../../src/world.ts';
 import { type Bind, startBind } from '../lab/dns.ts';
 import { startUnbound, type Unbound } from '../lab/dns-unbound.ts';
 import { addAddress, newFolder } from '../lab/namespace.ts';
@@ -27,14 +22,15 @@ import { type Pebble, startPebble } from '../lab/pebble.ts';
 import { waitFor } from '../lab/process.ts';
 import { toolPath } from '../lab/tools.ts';
 import { mountSecret } from '../server/volume.ts';
+import { createLabObjects, createLabWorld } from './lab-world.ts';
 
 const at = { ns1: '10.53.28.1', ns2: '10.53.28.2', resolver: '10.53.28.3', pebble: '10.53.28.5' };
 const podAddresses = ['10.53.28.11', '10.53.28.12'];
 const zone = 'example.test';
 const host = `mta-sts.${zone}`;
-const operator = 'mailseal';
 const dir = newFolder('http01');
-const kube = createFakeKube(clock);
+const objects = createLabObjects(podAddresses);
+const { one } = objects;
 let bind: Bind;
 let unbound: Unbound;
 let pebble: Pebble;
@@ -43,24 +39,6 @@ let pods: readonly PolicyServer[];
 let world: World;
 /** Addresses of pods whose volumes are stuck. */
 const stuck = new Set<string>();
-
-const all = <T extends KubeObject>(kind: string): readonly T[] =>
-  kube.dump().filter((object): object is T => object.kind === kind);
-const one = <T extends KubeObject>(kind: string, name: string): T | undefined =>
-  all<T>(kind).find(({ metadata }) => metadata.name === name);
-const cache: Cache = {
-  domain: (_, name) => one('MailDomain', name),
-  exchanger: (_, name) => one('MailExchanger', name),
-  retirement: (name) => one('Retirement', name),
-  retirements: () => all('Retirement'),
-  domains: () => all('MailDomain'),
-  exchangers: () => all('MailExchanger'),
-  providers: () => all('DNSProvider'),
-  issuers: () => all('CertificateIssuer'),
-  policyPods: () => podAddresses.map((ip, index) => ({ name: `policy-${index}`, uid: ip, ip })),
-  policyAddresses: () => ({ ipv4: podAddresses, ipv6: [] }),
-  attestation: () => undefined,
-};
 
 const folderOf = (address: string): string => join(dir, address);
 
@@ -73,24 +51,14 @@ function mount(): void {
     if (!stuck.has(address)) mountSecret(join(folderOf(address), '0'), Object.fromEntries(files));
 }
 
-async function objects(): Promise<void> {
+async function give(): Promise<void> {
   const acme = { server: pebble.directoryUrl, caBundle: readFileSync(pebble.caFile, 'utf8') };
   const hosts = { hosts: [`mx1.${zone}`], certificate: { issuerRef: { name: 'ca' }, secretName: 'mx-tls' } };
   const domain = { domain: zone, exchangerRefs: [{ name: 'mx' }], mtaSts: { issuerRef: { name: 'ca' } } };
-  const server = { server: at.ns1, tsigKeyName: bind.tsig.name };
-  const made = (kind: string, name: string, namespace: string | undefined, spec: object): Promise<KubeObject> =>
-    kube.create({ apiVersion, kind, metadata: { name, ...(namespace && { namespace }) }, spec } as KubeObject);
-  await made('CertificateIssuer', 'ca', undefined, { acme: { ...acme, challenge: 'HTTP01' } });
-  await made('MailExchanger', 'mx', 'mail', hosts);
-  await made('MailDomain', 'example', 'mail', domain);
-  const grant = { zones: [zone], allowedNamespaces: { names: ['mail'] }, credentialsSecretRef: { name: 'tsig' } };
-  await made('DNSProvider', 'main', undefined, { ...grant, rfc2136: server });
-  await kube.create<SecretObject>({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'tsig', namespace: operator },
-    data: { 'tsig-secret': Buffer.from(bind.tsig.secret).toString('base64') },
-  });
+  await objects.make('CertificateIssuer', 'ca', { acme: { ...acme, challenge: 'HTTP01' } });
+  await objects.make('MailExchanger', 'mx', hosts, 'mail');
+  await objects.make('MailDomain', 'example', domain, 'mail');
+  await objects.grantZone(zone, at.ns1, bind.tsig);
 }
 
 beforeAll(async () => {
@@ -117,22 +85,12 @@ beforeAll(async () => {
       return startPolicyServer({ shardsDir: folderOf(address), ...addresses, log, clock, limits });
     }),
   );
-  await objects();
-  const flags = [`--namespace=${operator}`, '--policy-port=443', '--challenge-port=80', '--shards=1'];
-  const config = operatorConfig([...flags, '--shard-secret-prefix=shard-', '--allow-addresses=10.53.28.0/24']);
-  world = createWorld({
-    config,
-    clock,
-    log,
-    metrics: createMetrics(),
-    kube,
-    mayWrite: () => true,
-    cache,
+  await give();
+  const flags = ['--policy-port=443', '--challenge-port=80', '--shards=1', '--shard-secret-prefix=shard-'];
+  world = createLabWorld(objects, {
+    id: 'http01-lab',
     outside: resolver,
-    inside: undefined,
-    installationId: 'http01-lab',
-    events: { record: async () => undefined },
-    onShardRebuilt: () => undefined,
+    flags: [...flags, '--allow-addresses=10.53.28.0/24'],
   });
 });
 afterAll(async () => {

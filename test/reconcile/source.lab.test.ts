@@ -5,18 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conditionOf } from '../../src/api/conditions.ts';
-import { apiVersion, type MailExchanger } from '../../src/api/types.ts';
-import { systemClock as clock } from '../../src/clock.ts';
-import { operatorConfig } from '../../src/config.ts';
-import type { KubeObject, SecretObject } from '../../src/kube/types.ts';
-import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import type { MailExchanger } from '../../src/api/types.ts';
+import type { SecretObject } from '../../src/kube/types.ts';
 import { createResolver, type TestedResolver } from '../../src/observe/dns/resolver.ts';
 import { spkiSha256OfKey } from '../../src/pki/certificate.ts';
 import { reconcileExchanger } from '../../src/reconcile/exchanger.ts';
-import { createWorld } from '../../src/reconcile/world.ts';
-import type { Cache, World } from '../../src/world.ts';
-import { createFakeKube } from '../fakes/kube.ts';
+import type { World } from '../../src/world.ts';
 import { type Bind, startBind } from '../lab/dns.ts';
 import { startUnbound, type Unbound } from '../lab/dns-unbound.ts';
 import { type Ca, createCa } from '../lab/mail-ca.ts';
@@ -25,14 +19,15 @@ import type { Delivery } from '../lab/postfix-log.ts';
 import { type PostfixMx, startPostfixMx } from '../lab/postfix-mx.ts';
 import { type PostfixSender, startPostfixSender } from '../lab/postfix-sender.ts';
 import { waitFor } from '../lab/process.ts';
+import { createLabObjects, createLabWorld } from './lab-world.ts';
 
 const at = { ns1: '10.53.36.1', ns2: '10.53.36.2', resolver: '10.53.36.3', mx: '10.53.36.10' };
 const zone = 'example.test';
 const host = `mx1.${zone}`;
 const tlsaAt = `_25._tcp.${host}`;
-const operator = 'mailseal';
 const dir = newFolder('source');
-const kube = createFakeKube(clock);
+const objects = createLabObjects();
+const { kube, one } = objects;
 let bind: Bind;
 let unbound: Unbound;
 let resolver: TestedResolver;
@@ -41,24 +36,6 @@ let sender: PostfixSender;
 let ca: Ca;
 let world: World;
 const outcomes: Delivery[] = [];
-
-const all = <T extends KubeObject>(kind: string): readonly T[] =>
-  kube.dump().filter((object): object is T => object.kind === kind);
-const one = <T extends KubeObject>(kind: string, name: string): T | undefined =>
-  all<T>(kind).find(({ metadata }) => metadata.name === name);
-const cache: Cache = {
-  domain: () => undefined,
-  exchanger: (_, name) => one('MailExchanger', name),
-  retirement: () => undefined,
-  retirements: () => [],
-  domains: () => [],
-  exchangers: () => all('MailExchanger'),
-  providers: () => all('DNSProvider'),
-  issuers: () => all('CertificateIssuer'),
-  policyPods: () => [],
-  policyAddresses: () => ({ ipv4: [], ipv6: [] }),
-  attestation: () => undefined,
-};
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const dataOf = (name: string, field: string): string =>
@@ -109,22 +86,11 @@ async function lookUntil(what: string, isSo: () => boolean | Promise<boolean>): 
   });
 }
 
-async function objects(): Promise<void> {
-  const made = (kind: string, name: string, namespace: string | undefined, spec: object): Promise<KubeObject> =>
-    kube.create({ apiVersion, kind, metadata: { name, ...(namespace && { namespace }) }, spec } as KubeObject);
+async function give(): Promise<void> {
   const certificate = { issuerRef: { name: 'elsewhere' }, sourceSecretName: 'mx-source' };
-  await made('CertificateIssuer', 'elsewhere', undefined, { external: {} });
-  await made('MailExchanger', 'mx', 'mail', { hosts: [host], certificate, dane: { ttlSeconds: 2 } });
-  const rfc2136 = { server: at.ns1, tsigKeyName: bind.tsig.name };
-  const grant = { zones: [zone], allowedNamespaces: { names: ['mail'] }, credentialsSecretRef: { name: 'tsig' } };
-  await made('DNSProvider', 'main', undefined, { ...grant, rfc2136 });
-  const data = { 'tsig-secret': base64(bind.tsig.secret) };
-  await kube.create<SecretObject>({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'tsig', namespace: operator },
-    data,
-  });
+  await objects.make('CertificateIssuer', 'elsewhere', { external: {} });
+  await objects.make('MailExchanger', 'mx', { hosts: [host], certificate, dane: { ttlSeconds: 2 } }, 'mail');
+  await objects.grantZone(zone, at.ns1, bind.tsig);
 }
 
 beforeAll(async () => {
@@ -147,26 +113,9 @@ beforeAll(async () => {
     startPostfixMx({ dir: `${dir}/mx`, name: host, v4: at.mx, resolver: at.resolver, domains: [zone] }),
     startPostfixSender({ dir: `${dir}/sender`, mode: 'dane-only', resolver: at.resolver }),
   ]);
-  await objects();
-  world = createWorld({
-    config: operatorConfig([
-      `--namespace=${operator}`,
-      '--shards=1',
-      '--shard-secret-prefix=shard-',
-      '--allow-addresses=10.53.36.0/24',
-    ]),
-    clock,
-    log: createLog(() => undefined, 'error', clock),
-    metrics: createMetrics(),
-    kube,
-    mayWrite: () => true,
-    cache,
-    outside: resolver,
-    inside: undefined,
-    installationId: 'source-lab',
-    events: { record: async () => undefined },
-    onShardRebuilt: () => undefined,
-  });
+  await give();
+  const flags = ['--shards=1', '--shard-secret-prefix=shard-', '--allow-addresses=10.53.36.0/24'];
+  world = createLabWorld(objects, { id: 'source-lab', outside: resolver, flags });
 });
 afterAll(async () => {
   await Promise.all([sender?.stop(), mx?.stop()]);

@@ -4,19 +4,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { apiVersion, type MailExchanger } from '../../../src/api/types.ts';
-import { systemClock as clock } from '../../../src/clock.ts';
-import { operatorConfig } from '../../../src/config.ts';
+import type { MailExchanger } from '../../../src/api/types.ts';
 import type { KubeObject, SecretObject } from '../../../src/kube/types.ts';
-import { createLog } from '../../../src/log.ts';
-import { createMetrics } from '../../../src/metrics.ts';
 import { createResolver } from '../../../src/observe/dns/resolver.ts';
 import type { ExchangerState } from '../../../src/plan/state.ts';
 import { conditionOf } from '../../../src/api/conditions.ts';
 import { reconcileExchanger } from '../../../src/reconcile/exchanger.ts';
-import { createWorld } from '../../../src/reconcile/world.ts';
-import type { Cache, World } from '../../../src/world.ts';
-import { createFakeKube } from '../../fakes/kube.ts';
+import type { World } from '../../../src/world.ts';
 import { type Bind, startBind } from '../../lab/dns.ts';
 import { startUnbound } from '../../lab/dns-unbound.ts';
 import { addAddress, newFolder } from '../../lab/namespace.ts';
@@ -25,11 +19,11 @@ import { type Pebble, startPebble } from '../../lab/pebble.ts';
 import { type PostfixMx, startPostfixMx } from '../../lab/postfix-mx.ts';
 import { waitFor } from '../../lab/process.ts';
 import { toolPath } from '../../lab/tools.ts';
+import { createLabObjects, createLabWorld } from '../../reconcile/lab-world.ts';
 
 export const zone = 'example.test';
 export const mxHost: string = `mx1.${zone}`;
 export const bogusZone = 'broken.test';
-export const operator = 'mailseal';
 const rotateNow = 'mailseal.dev/rotate-now';
 
 export interface Ground {
@@ -65,7 +59,8 @@ export async function startGround(octet: number): Promise<Ground> {
   const addresses = { ns1: at(1), ns2: at(2), resolver: at(3), caResolver: at(4), pebble: at(5), mx: at(20) };
   for (const address of Object.values(addresses)) await addAddress(address);
   const dir = newFolder('strangers');
-  const kube = createFakeKube(clock);
+  const objects = createLabObjects();
+  const { kube } = objects;
   const { keep, stop } = collectParts();
   try {
     const bind = keep(
@@ -101,27 +96,16 @@ export async function startGround(octet: number): Promise<Ground> {
     const pebble = keep(await startPebble(pebbleSpec));
     const mxSpec = { name: mxHost, v4: addresses.mx, resolver: addresses.resolver, domains: [zone] };
     const mx = keep(await startPostfixMx({ dir: join(dir, 'mx'), ...mxSpec }));
-    const objects = cacheOver(kube);
-    await grant(kube, bind, pebble, addresses.ns1);
+    const acme = { server: pebble.directoryUrl, caBundle: readFileSync(pebble.caFile, 'utf8') };
+    await objects.make('CertificateIssuer', 'ca', { default: true, acme });
+    await objects.make('MailExchanger', 'mx', { hosts: [mxHost], dane: { ttlSeconds: 2 } }, 'mail');
+    await objects.grantZone(zone, addresses.ns1, bind.tsig);
     const outside = createResolver({ view: 'outside', servers: [`udp://${addresses.resolver}:53`] });
     keep({ stop: async () => outside.close() });
     const tested = await outside.selfTest(zone, bogusZone);
     if (tested !== 'Validating') throw new Error(tested.problem);
     const start = (): World =>
-      createWorld({
-        config: operatorConfig([`--namespace=${operator}`, `--allow-addresses=10.53.${octet}.0/24`]),
-        clock,
-        log: createLog(() => undefined, 'error', clock),
-        metrics: createMetrics(),
-        kube,
-        mayWrite: () => true,
-        cache: objects.cache,
-        outside,
-        inside: undefined,
-        installationId: 'strangers-lab',
-        events: { record: async () => undefined },
-        onShardRebuilt: () => undefined,
-      });
+      createLabWorld(objects, { id: 'strangers-lab', outside, flags: [`--allow-addresses=10.53.${octet}.0/24`] });
     let world = start();
     const exchanger = (): MailExchanger | undefined => objects.one('MailExchanger', 'mx');
     const mounted: Ground['mounted'] = () => {
@@ -175,44 +159,4 @@ export async function startGround(octet: number): Promise<Ground> {
     await stop();
     throw error;
   }
-}
-
-type FakeKube = ReturnType<typeof createFakeKube>;
-
-function cacheOver(kube: FakeKube) {
-  const all = <T extends KubeObject>(kind: string): readonly T[] =>
-    kube.dump().filter((object): object is T => object.kind === kind);
-  const one = <T extends KubeObject>(kind: string, name: string): T | undefined =>
-    all<T>(kind).find(({ metadata }) => metadata.name === name);
-  const cache: Cache = {
-    domain: (_, name) => one('MailDomain', name),
-    exchanger: (_, name) => one('MailExchanger', name),
-    retirement: (name) => one('Retirement', name),
-    retirements: () => all('Retirement'),
-    domains: () => all('MailDomain'),
-    exchangers: () => all('MailExchanger'),
-    providers: () => all('DNSProvider'),
-    issuers: () => all('CertificateIssuer'),
-    policyPods: () => [],
-    policyAddresses: () => ({ ipv4: [], ipv6: [] }),
-    attestation: () => undefined,
-  };
-  return { cache, all, one };
-}
-
-/** What an administrator gives, and the exchanger. */
-async function grant(kube: FakeKube, bind: Bind, pebble: Pebble, server: string): Promise<void> {
-  const made = (kind: string, name: string, namespace: string | undefined, spec: object): Promise<KubeObject> =>
-    kube.create({ apiVersion, kind, metadata: { name, ...(namespace && { namespace }) }, spec } as KubeObject);
-  const acme = { server: pebble.directoryUrl, caBundle: readFileSync(pebble.caFile, 'utf8') };
-  await made('CertificateIssuer', 'ca', undefined, { default: true, acme });
-  const grants = { zones: [zone], allowedNamespaces: { names: ['mail'] }, credentialsSecretRef: { name: 'tsig' } };
-  await made('DNSProvider', 'main', undefined, { ...grants, rfc2136: { server, tsigKeyName: bind.tsig.name } });
-  await made('MailExchanger', 'mx', 'mail', { hosts: [mxHost], dane: { ttlSeconds: 2 } });
-  await kube.create<SecretObject>({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'tsig', namespace: operator },
-    data: { 'tsig-secret': Buffer.from(bind.tsig.secret).toString('base64') },
-  });
 }
