@@ -14,6 +14,10 @@ export function withAdopted(state: RolloverState): readonly string[] {
   return [...new Set([...ours(state), ...(state.adopted ?? [])])].sort();
 }
 
+/** The values that stay though they are not of our present keys, with more of them. */
+export const adoptedWith = ({ adopted = [] }: RolloverState, more: readonly string[]): readonly string[] =>
+  [...new Set([...adopted, ...more])].sort();
+
 export const without = (values: readonly string[], others: readonly string[]): readonly string[] =>
   values.filter((value) => !others.includes(value));
 

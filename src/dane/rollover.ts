@@ -1,4 +1,4 @@
-import { adoptedWait, givenValues, heldUnion, ours, withAdopted, without } from './adoption.ts';
+import { adoptedWait, adoptedWith, givenValues, heldUnion, ours, withAdopted, without } from './adoption.ts';
 import { advance } from './phases.ts';
 import {
   contradicts,
@@ -108,10 +108,9 @@ function withRelied(state: RolloverState, facts: RolloverFacts): RolloverState {
   const found = without(facts.relied, [...withAdopted(state), ...leaving]);
   if (facts.dane === 'Off' || found.length === 0) return going;
   const attested = facts.attested.flatMap(({ key }) => (key === undefined ? [] : [tlsaOfKey(key)]));
-  const adopted = new Set([...(state.adopted ?? []), ...found, ...without(attested, ours(state))]);
   // What was seen of the hosts before is no proof for what is found now.
   const { presentedSince: _since, ...anew } = going;
-  return { ...anew, adopted: [...adopted].sort() };
+  return { ...anew, adopted: adoptedWith(state, [...found, ...without(attested, ours(state))]) };
 }
 
 /** Notes the spare key and the clock of a removal, and forgets a withdrawn set once no cache holds it. */

@@ -1,4 +1,5 @@
 /** The change of the hosts' key to one of another algorithm: the next key is made anew, and then the hosts are moved to it. */
+import { adoptedWith } from '../dane/adoption.ts';
 import { everywhere, type RolloverFacts, withNext } from '../dane/keystate.ts';
 import { tlsaOfKey } from '../dane/tlsa.ts';
 import type { DesiredExchanger } from '../desired/exchanger.ts';
@@ -29,7 +30,7 @@ export function withNextOf(
   // What is compromised goes as soon as it can: to the key that stands.
   if (facts.wanted === 'Compromised') return state;
   if (facts.held || !everywhere(rollover.current, facts) || order?.spkiSha256 === rollover.next) return state;
-  const adopted = [...new Set([...(rollover.adopted ?? []), tlsaOfKey(rollover.next)])].sort();
+  const adopted = adoptedWith(rollover, [tlsaOfKey(rollover.next)]);
   return {
     ...state,
     keys: [...keys, drawn],

@@ -4,6 +4,7 @@
  * the gate, and is given to the hosts with its certificate; the last one to come wins. A certificate for a key that the
  * hosts have is copied at once.
  */
+import { adoptedWith } from '../dane/adoption.ts';
 import {
   everywhere,
   givenKey,
@@ -104,8 +105,7 @@ function withSourceKey(rollover: RolloverState, key: string, facts: RolloverFact
   if (next === current || !rollover.published) return anew;
   const value = tlsaOfKey(next);
   // The record of a key that some host may still have, as after a way back, goes only when all were seen with another.
-  if (!everywhere(current, facts))
-    return { ...anew, adopted: [...new Set([...(rollover.adopted ?? []), value])].sort() };
+  if (!everywhere(current, facts)) return { ...anew, adopted: adoptedWith(rollover, [value]) };
   return { ...anew, dropped: [...(anew.dropped ?? []), value] };
 }
 
